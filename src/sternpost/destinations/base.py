@@ -1,0 +1,181 @@
+"""What a destination is: one `Spec`, and four pure functions around an HTTP request as data.
+
+    channel(message, settings)                  which of its queues an event waits in
+    plan(message, person, settings, known)      what to send for one event: parts, or why nothing is sent
+    call(parts, settings)                       one HTTP request for parts that share a batch key
+    read(reply, parts, settings)                what the reply means for each part
+
+None of them does I/O, reads a clock or draws a number: so the preview, `sternpost try`, rebuilt requests in an event's fate and
+golden tests all come from the code that delivers. The engine (`delivery/worker.py`) owns order, batches, retries and limits.
+
+A destination is one folder here and one line in `registry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from sternpost.model import (
+    Blocked,
+    Call,
+    Message,
+    Mode,
+    Note,
+    Outcome,
+    Person,
+    Rejected,
+    Reply,
+    Skipped,
+    Split,
+)
+
+FieldKind: TypeAlias = Literal[
+    "text", "url", "choice", "boolean", "integer", "number", "object", "secret", "map"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting of a destination: the only source for validation, forms, help and the reference page."""
+
+    name: str  #: as in the workspace file: `trackEventSecret`
+    label: str  #: the partner's words
+    help: str  #: what it does, and where to find it in the partner's product
+    kind: FieldKind = "text"
+    default: Any = None
+    required: bool = False
+    choices: tuple[str, ...] = ()  #: with kind "choice"
+    minimum: float | None = None
+    maximum: float | None = None
+    example: str = ""
+    group: str = "Connect"  #: Connect · Identity · What to send · Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a destination declares about itself."""
+
+    type: str  #: as in the workspace file: `pendo`
+    display_name: str  #: the key of the event's `integrations` object, case matters: `Pendo`
+    summary: str
+    fields: tuple[Field, ...]
+    types: frozenset[str]  #: event types it takes, in lower case; empty = all
+    modes: Mapping[str, frozenset[Mode]]  #: source type → possible modes
+    channels: tuple[str, ...] = ("",)
+    settle_s: float = 0.0  #: rule G4: window for sources of type web
+    docs: str = ""  #: page in docs/
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to send for one event. Most events have one part; a group with a parent account has two."""
+
+    payload: Any  #: what `call` needs; for a batch one item
+    size_bytes: int  #: its share of the request's body
+    batch_key: str | None = None  #: parts with one key may share a request; None = a request of its own
+    ids: tuple[str, ...] = ()  #: two requests that carry the same id are never in flight at once (rule G3)
+    stamp: str = ""  #: events with one stamp are noted as `same_ms` (rule T6)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be sent for one event."""
+
+    parts: tuple[Part, ...]
+    notes: tuple[Note, ...] = ()
+    detail: str = ""  #: said of the delivered event
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the engine has learned from the destination, and the time. `plan` must work with an empty one."""
+
+    now_ms: int
+    mode: Mode = "cloud"
+    references: Mapping[str, Any] = field(default_factory=dict)  #: by the names of `references()`
+    skip_ids: Mapping[str, float] = field(
+        default_factory=dict
+    )  #: ids remembered by `Skipped.remember_s` → until (s)
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How the parts of one channel travel together."""
+
+    items_max: int = 1
+    bytes_max: int = 1_000_000
+    linger_s: float = 0.0  #: how long to wait for company while a request of that key is in flight
+
+
+class Destination(Protocol):
+    """The contract of a destination. Every function is pure; `settings` is the type that `parse` made."""
+
+    spec: Spec
+
+    def parse(self, values: Mapping[str, Any]) -> Any:
+        """The frozen settings from the workspace's `settings`, whose types were checked against `spec.fields` and whose
+        secrets are `Secret`s. Raises ValueError("<field>: <sentence>") for what fields alone cannot express.
+        """
+        ...
+
+    def channel(self, message_type: str, settings: Any) -> str:
+        """The channel for an event of this type (lower case, trimmed; "" when it has none). Always one of `spec.channels`."""
+        ...
+
+    def order(self, message_type: str, settings: Any) -> Literal["", "gate", "gated"]:
+        """Rule G3: `gated` events wait for the first try of earlier `gate` events of their person."""
+        ...
+
+    def holds(self, message: Message, mode: Mode, settings: Any) -> float | None:
+        """Seconds that an event without userId waits for a link, None when it does not wait. Called for anonymous events that
+        the rules let pass.
+        """
+        ...
+
+    def batching(self, channel: str, settings: Any) -> Batching: ...
+
+    def references(self, channel: str, settings: Any) -> Mapping[str, Call]:
+        """Requests whose answers `plan` wants to know (a schema), by name; fetched hourly by the engine."""
+        ...
+
+    def read_reference(self, name: str, reply: Reply) -> Any | None:
+        """What a reference's reply says; None when it cannot be used (then asked again later)."""
+        ...
+
+    def plan(
+        self, message: Message, person: Person, settings: Any, known: Known
+    ) -> Plan | Skipped | Rejected: ...
+
+    def call(self, parts: Sequence[Part], settings: Any, now_s: float) -> Call:
+        """One request. Parts have the same batch key, or it is one part. Later parts win where they write the same thing."""
+        ...
+
+    def read(self, reply: Reply, parts: Sequence[Part], settings: Any) -> Sequence[Outcome] | Split:
+        """One outcome per part, in their order; or Split, only for more than one part."""
+        ...
+
+    def probe(self, channel: str, settings: Any) -> Call | None:
+        """A harmless request that tells whether a blocked channel works again; None = try the oldest event."""
+        ...
+
+    def read_probe(self, reply: Reply, channel: str, settings: Any) -> Blocked | None:
+        """None when the channel works again."""
+        ...
+
+    def checks(self, settings: Any) -> Sequence[tuple[str, Call | None, str]]:
+        """For `doctor`: (what is checked, a harmless request or None, a finding that needs no request)."""
+        ...
+
+    def read_check(self, name: str, reply: Reply, settings: Any) -> tuple[bool, str]:
+        """(fine, a sentence that says what it means and what to do)."""
+        ...
+
+    def facts(self, settings: Any) -> Sequence[str]:
+        """Warnings about these settings for `serve`, `doctor` and the console, e.g. a key that is not set."""
+        ...
+
+    def parent_traits(self, settings: Any) -> Sequence[str]:
+        """Traits of group calls whose value names a parent account; the intake keeps them with the membership."""
+        ...

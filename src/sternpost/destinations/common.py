@@ -1,0 +1,68 @@
+"""What all HTTP destinations share: the status classes of the contract (rudderstack-data-plane.md 6.8, pendo.md outcomes)."""
+
+from __future__ import annotations
+
+import math
+from email.utils import parsedate_to_datetime
+
+from sternpost.limits import RETRY_AFTER_MAX_S
+from sternpost.model import Blocked, Delivered, Outcome, Rejected, Reply, Retry
+
+TEXT_CHARS_MAX = 300  #: of a destination's own words in an explanation
+
+
+def read_status(reply: Reply) -> Outcome:
+    """What a reply to one request means, by its status alone.
+
+    2xx delivered; 3xx rejected (redirects are never followed: the key would go along); 401 and 403 blocked; 408, 429, 5xx, 1xx and no
+    answer retry; 409 retry; every other 4xx rejected.
+    """
+    status = reply.status
+    if status is None:
+        return Retry(reply.error or "connection_lost", reply.error_detail)
+    said = reply_text(reply)
+    answered = f"It answered {status}" + (f': "{said}"' if said else " with nothing else") + "."
+    if 200 <= status < 300:
+        return Delivered()
+    if 300 <= status < 400:
+        target = reply.headers.get("location", "")[:TEXT_CHARS_MAX]
+        return Rejected("unexpected_redirect", f"{answered} It points to {target or 'nowhere'}.")
+    if status in {401, 403}:
+        return Blocked("key_refused", answered)
+    if status == 408:
+        return Retry("timeout", answered)
+    if status == 409:
+        return Retry("busy", answered, retry_after_s(reply))
+    if status == 429:
+        return Retry("rate_limited", answered, retry_after_s(reply), slow_channel=True)
+    if status in {404, 410}:
+        return Rejected("not_found_there", answered)
+    if status == 413:
+        return Rejected("too_large_there", answered)
+    if 400 <= status < 500:
+        return Rejected("refused_by_destination", answered)
+    return Retry("server_error", answered, retry_after_s(reply))
+
+
+def retry_after_s(reply: Reply) -> float | None:
+    """Retry-After in seconds, from both of its forms (a number, or an HTTP date read against the reply's own Date)."""
+    value = reply.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value)
+            since = parsedate_to_datetime(reply.headers.get("date", ""))
+            seconds = (until - since).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    return min(seconds, RETRY_AFTER_MAX_S)
+
+
+def reply_text(reply: Reply) -> str:
+    """The first words of a reply's body, on one line."""
+    return " ".join(reply.body[: TEXT_CHARS_MAX * 4].decode("utf-8", "replace").split())[:TEXT_CHARS_MAX]

@@ -1,0 +1,51 @@
+"""Every bound in the program, with its unit in the name and its reason beside it."""
+
+from __future__ import annotations
+
+# --- the door -------------------------------------------------------------------------------------------------------
+REQUEST_BODY_BYTES_MAX = 4_096_000  #: RudderStack's 4000 × 1024, decoded (contract 4)
+JSON_DEPTH_MAX = 200  #: deeper nesting is refused as invalid JSON; no SDK comes near, parsers recurse
+REQUESTS_IN_FLIGHT_MAX = 2_000  #: with bodies of 4 MB this is what memory can take; above it 503
+BODY_BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024  #: all bodies being read together; above it 503
+AUTH_CACHE_ENTRIES_MAX = 1_000  #: decoded Authorization headers; write keys are few
+KEY_CHARS_MAX = 200  #: longer messageIds, lanes and ids are kept by their digest in keys and indexes
+REFUSED_KEPT_MAX = 1_000  #: refused requests kept in memory for people to look at
+
+# --- intake and store -----------------------------------------------------------------------------------------------
+ACCEPT_QUEUE_EVENTS_MAX = 50_000  #: events waiting for the writer; above it 503, memory stays bounded
+ACCEPT_TIMEOUT_S = 10.0  #: as RudderStack's; then 503
+COMMIT_EVENTS_MAX = 2_000  #: events in one transaction: bounds the latency of the one that came first
+ATTEMPTS_KEPT_MAX = 20  #: tries kept per event and destination: the first 3 and the last 17
+LINKS_PER_ANONYMOUS_MAX = 100  #: one browser, so many users; older ones go
+MEMBERSHIPS_PER_PERSON_MAX = 100  #: accounts of one person with their times; older ones go
+PROFILE_KEPT_DAYS = 400  #: newest link and membership of a person since last used
+RETENTION_DAYS = 7  #: default of --retention-days
+BYTES_MAX = 10_000_000_000  #: default of --bytes-max
+PRUNE_CHUNK_EVENTS = 500  #: events removed per transaction, so that accept never waits long
+LANE_IDLE_S = 3_600.0  #: empty lane rows are removed after so long
+HOLD_MAX_EVENTS = 1_000  #: held events per anonymousId (rule I7)
+
+# --- delivery -------------------------------------------------------------------------------------------------------
+LEASE_S = 60.0  #: three times the request timeout; renewed while a run is worked on
+LEASE_RENEW_S = 15.0  #: how often a worker renews what it holds
+RUN_MAX = 100  #: events of one lane in one lease
+REQUEST_TIMEOUT_S = 20.0
+CONNECT_TIMEOUT_S = 10.0
+REPLY_BODY_BYTES_MAX = 4 * 1024 * 1024  #: read at most; a report about 1,000 visitors stays far below
+REPLY_BODY_KEPT_BYTES = 10_240  #: of a reply in the fate
+REQUEST_BODY_KEPT_BYTES = 10_240  #: of a request in the fate
+RETRY_BASE_S = 1.0
+RETRY_CAP_S = 300.0
+RETRY_AFTER_MAX_S = 3_600.0  #: a Retry-After beyond an hour is taken as an hour
+RETRY_MAX_AGE_H = 72.0  #: default of --give-up-hours, counted from the first try
+BLOCKED_PROBE_S = 60.0
+SHUTDOWN_GRACE_S = 8.0  #: for requests on their way when the server stops
+DO_NOT_PROCESS_IDS_MAX = 100_000  #: remembered ids per destination
+SAME_STAMP_ENTRIES_MAX = 10_000  #: recent (visitor, millisecond) pairs per destination
+IDLE_POLL_S = 30.0  #: a worker without wake-ups looks again after so long
+GATE_RECHECK_S = 5.0  #: a gated lane is looked at again at the latest after this
+
+# --- live view ------------------------------------------------------------------------------------------------------
+LIVE_QUEUE_ENTRIES_MAX = 2_000  #: per listener; a slow one loses the oldest and is told how many
+LIVE_LISTENERS_MAX = 100
+PAGE_ROWS_MAX = 500  #: rows of one page of any list

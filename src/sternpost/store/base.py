@@ -1,0 +1,114 @@
+"""The store's contract: the only stateful seam of Sternpost.
+
+Events wait in **lanes**: (destination, channel, person). A lane is leased as a whole, so that nobody can hold a younger event of it
+than its head: order is structural. `accept` is durable when it returns; `claim` leases lanes that are due and hands out their oldest
+events; `settle` reports outcomes and gives the lanes back. A crash needs no recovery: a lease simply passes.
+
+One contract suite (`tests/contract/test_store.py`) runs for every implementation and in several processes; seeded faults in it must
+each make it fail. `tests/contract/` is the longer form of the sentences below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sternpost.model import Accepted, LaneKey, Run, Settlement
+from sternpost.reasons import ReasonCode
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What `accept` did with a list of events."""
+
+    stored: int  #: new events
+    duplicates: int  #: known (source, messageId); ignored and counted
+    seqs: tuple[int, ...]  #: one per event given, in order; 0 for a duplicate
+    due: tuple[tuple[str, str, float], ...]  #: (destination, channel, earliest time) that got something to do
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What `claim` handed out."""
+
+    runs: tuple[Run, ...]
+    next_due_at: float | None  #: when the next lane of this channel is due; None = nothing waits
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What `prune` removed."""
+
+    events: int
+    more: bool  #: there is more to do; call again
+    full: bool  #: what waits fills `bytes_max` alone: `accept` raises StoreFull until that changes
+
+
+class Store(Protocol):
+    """Four verbs, and a few for what stands beside the events. All times are unix seconds, handed in by the caller."""
+
+    async def accept(self, events: Sequence[Accepted], *, now: float) -> Receipt:
+        """Keep events, their deliveries, links and memberships in one transaction; durable when it returns.
+
+        A (source, messageId) that is kept already is ignored. Raises StoreFull, StoreUnavailable; then nothing of it is kept.
+        """
+        ...
+
+    async def claim(
+        self,
+        destination_id: str,
+        channel: str,
+        *,
+        now: float,
+        lanes_max: int,
+        run_max: int,
+        lease_s: float,
+        open_gates: bool = False,
+    ) -> Claim:
+        """Lease up to `lanes_max` due lanes, longest due first, with up to `run_max` of the oldest events each.
+
+        A leased lane is handed to nobody else until it is settled or `lease_s` has passed. With `open_gates`, rule G3 does not apply
+        (the gating channel is blocked).
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement], *, now: float) -> Sequence[LaneKey]:
+        """Record outcomes. Returns the lanes whose lease was lost: for those nothing was changed."""
+        ...
+
+    async def renew(self, leases: Iterable[tuple[LaneKey, str]], *, now: float, lease_s: float) -> None:
+        """Extend leases that are still held; others are left alone."""
+        ...
+
+    async def prune(self, *, now: float, before: float, bytes_max: int) -> Pruned:
+        """Remove some events accepted before `before`, and more while the store is larger than `bytes_max`: delivered and skipped
+        ones first, then dead letters, oldest first. What waits is never removed. Space returns to the disk.
+        """
+        ...
+
+    async def expire_held(self, *, now: float) -> int:
+        """End held events whose time is over as skipped (anonymous_expired). Returns how many."""
+        ...
+
+    async def release_held(self, destination_id: str, *, now: float) -> int:
+        """Put every held event of a destination into its lane: it no longer holds. Returns how many."""
+        ...
+
+    async def block(
+        self, destination_id: str, channel: str, reason: ReasonCode | None, detail: str, *, now: float
+    ) -> None:
+        """Remember that a channel is blocked (None: no longer), for people and for the next start."""
+        ...
+
+    async def retry_rejected(self, seqs: Sequence[tuple[int, str]], *, now: float) -> int:
+        """Put dead letters (seq, destination) back into their lanes. Returns how many were."""
+        ...
+
+    async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:
+        """End dead letters as skipped (discarded_by_operator)."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the files."""
+        ...
