@@ -1,0 +1,40 @@
+# Everything here works on a fresh machine with Python 3.11 or later: each target prepares what it needs (scripts/bootstrap.sh).
+# ARGS is handed on: make demo ARGS="--port 8081", make test ARGS="-k workspace".
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench lock clean
+PYTHON := .venv/bin/python
+ARGS ?=
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: ## run the whole product with a Pendo sandbox and a shop to click in
+	@scripts/bootstrap.sh runtime
+	@exec .venv/bin/sternpost demo $(ARGS)
+
+test: ## run all tests, those with genuine clients and a browser too
+	@scripts/bootstrap.sh clients
+	@$(PYTHON) -m pytest -n auto $(ARGS)
+
+check: ## lint, format and types, changing nothing
+	@scripts/bootstrap.sh dev
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+format: ## put the code into shape
+	@scripts/bootstrap.sh dev
+	@$(PYTHON) -m ruff check --fix --exit-zero .
+	@$(PYTHON) -m ruff format .
+
+bench: ## measure throughput and latency on this machine
+	@scripts/bootstrap.sh bench
+	@$(PYTHON) bench/run.py $(ARGS)
+
+lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
+	@scripts/lock.sh $(ARGS)
+
+clean: ## remove what the other targets made, not your data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/clients/node_modules browser/node_modules
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
