@@ -10,7 +10,7 @@ each make it fail. `tests/contract/` is the longer form of the sentences below.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,14 @@ class Claim:
 
     runs: tuple[Run, ...]
     next_due_at: float | None  #: when the next lane of this channel is due; None = nothing waits
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What `settle` did."""
+
+    lost: tuple[LaneKey, ...]  #: lanes whose lease was lost; for those nothing was changed
+    due: tuple[tuple[str, str, float], ...]  #: (destination, channel, time) that got something to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,8 @@ class Store(Protocol):
         """
         ...
 
-    async def settle(self, settlements: Sequence[Settlement], *, now: float) -> Sequence[LaneKey]:
-        """Record outcomes. Returns the lanes whose lease was lost: for those nothing was changed."""
+    async def settle(self, settlements: Sequence[Settlement], *, now: float) -> Settling:
+        """Record outcomes; durable when it returns. A settlement whose lease was lost changes nothing."""
         ...
 
     async def renew(self, leases: Iterable[tuple[LaneKey, str]], *, now: float, lease_s: float) -> None:
@@ -85,6 +93,10 @@ class Store(Protocol):
         """Remove some events accepted before `before`, and more while the store is larger than `bytes_max`: delivered and skipped
         ones first, then dead letters, oldest first. What waits is never removed. Space returns to the disk.
         """
+        ...
+
+    async def parents(self, group_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """What is known of the parents of these accounts: account id → trait → parent id (rule I5)."""
         ...
 
     async def expire_held(self, *, now: float) -> int:

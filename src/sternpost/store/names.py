@@ -1,0 +1,86 @@
+"""Numbers for names: what would be a text in every row is a small number, kept in tables `names` and `fanouts`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from sternpost.limits import KEY_CHARS_MAX
+from sternpost.model import Route
+
+
+def key(text: str) -> str:
+    """A text as it stands in keys and indexes: itself, or its digest when it is very long.
+
+    NUL would end the text for some of SQLite's functions, so it counts as long.
+    """
+    if len(text) <= KEY_CHARS_MAX and "\0" not in text and text.isprintable():
+        return text
+    return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Names:
+    """A cache over the tables; forgets when a transaction is rolled back."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._names: dict[tuple[str, int], str] = {}
+        self._fanouts: dict[str, int] = {}
+
+    def number(self, cx: sqlite3.Connection, kind: str, name: str) -> int:
+        """The number of a name, given one when it has none yet."""
+        number = self._numbers.get((kind, name))
+        if number is None:
+            cx.execute("INSERT OR IGNORE INTO names (kind, name) VALUES (?, ?)", (kind, name))
+            number = int(cx.execute("SELECT no FROM names WHERE kind = ? AND name = ?", (kind, name)).fetchone()[0])
+            self._numbers[kind, name] = number
+            self._names[kind, number] = name
+        return number
+
+    def known(self, cx: sqlite3.Connection, kind: str, name: str) -> int | None:
+        """The number of a name, None when nothing was ever kept under it."""
+        number = self._numbers.get((kind, name))
+        if number is None:
+            row = cx.execute("SELECT no FROM names WHERE kind = ? AND name = ?", (kind, name)).fetchone()
+            if row is None:
+                return None
+            number = int(row[0])
+            self._numbers[kind, name] = number
+        return number
+
+    def name(self, cx: sqlite3.Connection, kind: str, number: int) -> str:
+        name = self._names.get((kind, number))
+        if name is None:
+            name = str(cx.execute("SELECT name FROM names WHERE kind = ? AND no = ?", (kind, number)).fetchone()[0])
+            self._names[kind, number] = name
+        return name
+
+    def fanout(self, cx: sqlite3.Connection, routes: Iterable[Route]) -> int:
+        text = json.dumps([[route.destination_id, route.channel] for route in routes], separators=(",", ":"))
+        number = self._fanouts.get(text)
+        if number is None:
+            cx.execute("INSERT OR IGNORE INTO fanouts (routes) VALUES (?)", (text,))
+            number = int(cx.execute("SELECT no FROM fanouts WHERE routes = ?", (text,)).fetchone()[0])
+            self._fanouts[text] = number
+        return number
+
+
+class Deltas:
+    """Changes of counters in one transaction, written once at its end."""
+
+    def __init__(self) -> None:
+        self._changes: dict[tuple[str, str], int] = {}
+
+    def add(self, scope: str, name: str, n: int) -> None:
+        self._changes[scope, name] = self._changes.get((scope, name), 0) + n
+
+    def write(self, cx: sqlite3.Connection) -> None:
+        cx.executemany(
+            "INSERT INTO counters (scope, name, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            [(scope, name, n) for (scope, name), n in self._changes.items() if n],
+        )

@@ -1,0 +1,155 @@
+"""Profiles: which anonymousId is which user, and who belongs to which account, each with the time since when.
+
+Written in the transaction that accepts the event, so that whoever reads an event reads a profile that knows it. They are not
+events: the newest link and membership of a person outlive the retention (`limits.PROFILE_KEPT_DAYS` since last used).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from sternpost.limits import LINKS_PER_ANONYMOUS_MAX, MEMBERSHIPS_PER_PERSON_MAX
+from sternpost.model import Link, Membership
+from sternpost.person import link_of, not_later
+from sternpost.store.names import key
+
+TOUCH_S = 86_400.0  #: "last used" is kept to the day, so that reading a profile rarely writes
+
+
+def person_key(user_id: str, anonymous_id: str) -> str:
+    """The key of a person: the user, else the anonymous one."""
+    return key(f"u:{user_id}") if user_id else key(f"a:{anonymous_id}")
+
+
+def links(cx: sqlite3.Connection, anonymous_id: str) -> list[Link]:
+    rows = cx.execute(
+        "SELECT user_id, at_ms, page_ms FROM links WHERE anonymous_id = ? ORDER BY at_ms", (key(anonymous_id),)
+    ).fetchall()
+    return [Link(anonymous_id, user_id, at_ms, page_ms) for user_id, at_ms, page_ms in rows]
+
+
+def memberships(cx: sqlite3.Connection, person: str, now: float) -> tuple[Membership, ...]:
+    """The accounts of a person (a `person_key`), oldest first; remembers that they were used."""
+    rows = cx.execute(
+        "SELECT group_id, at_ms, page_ms, anonymous_id, parents, used_at FROM memberships WHERE person = ? ORDER BY at_ms, seq",
+        (person,),
+    ).fetchall()
+    if rows and min(row[5] for row in rows) < now - TOUCH_S:
+        cx.execute("UPDATE memberships SET used_at = ? WHERE person = ?", (now, person))
+    return tuple(
+        Membership(group_id, at_ms, page_ms, anonymous_id, json.loads(parents) if parents else {})
+        for group_id, at_ms, page_ms, anonymous_id, parents, _ in rows
+    )
+
+
+def seen(cx: sqlite3.Connection, anonymous_id: str) -> bool:
+    """Whether this anonymousId ever came as one, as far as the store still knows (rule I8)."""
+    text = key(anonymous_id)
+    for statement, value in (
+        ("SELECT 1 FROM links WHERE anonymous_id = ? LIMIT 1", text),
+        ("SELECT 1 FROM held WHERE anonymous_id = ? LIMIT 1", text),
+        ("SELECT 1 FROM memberships WHERE person = ? LIMIT 1", key(f"a:{anonymous_id}")),
+        ("SELECT 1 FROM lanes WHERE lane = ? LIMIT 1", key(f"a:{anonymous_id}")),
+    ):
+        if cx.execute(statement, (value,)).fetchone():
+            return True
+    return False
+
+
+def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> None:
+    """Keep a link. Links of one user that follow each other are one, at the time of the last: rule I7.2 asks for the first link that
+    is not earlier than an event, and the later one gives the same answer.
+    """
+    known = links(cx, link.anonymous_id)
+    before = [other for other in known if not_later(other, link)]
+    after = [other for other in known if other not in before]
+    text = key(link.anonymous_id)
+    if after and after[0].user_id == link.user_id:
+        cx.execute("UPDATE links SET used_at = ? WHERE anonymous_id = ?", (now, text))
+    else:
+        if before and before[-1].user_id == link.user_id:
+            cx.execute(
+                "DELETE FROM links WHERE anonymous_id = ? AND at_ms = ? AND user_id = ?", (text, before[-1].at_ms, link.user_id)
+            )
+        cx.execute(
+            "INSERT OR REPLACE INTO links (anonymous_id, at_ms, page_ms, user_id, used_at) VALUES (?, ?, ?, ?, ?)",
+            (text, link.at_ms, link.page_ms, link.user_id, now),
+        )
+        if len(known) >= LINKS_PER_ANONYMOUS_MAX:
+            cx.execute(
+                "DELETE FROM links WHERE anonymous_id = ?1 AND (at_ms, user_id) NOT IN "
+                "(SELECT at_ms, user_id FROM links WHERE anonymous_id = ?1 ORDER BY at_ms DESC LIMIT ?2)",
+                (text, LINKS_PER_ANONYMOUS_MAX),
+            )
+    _inherit(cx, link, links(cx, link.anonymous_id), now=now, seq=seq)
+
+
+def _inherit(cx: sqlite3.Connection, link: Link, known: Sequence[Link], *, now: float, seq: int) -> None:
+    """The accounts that the anonymous person joined become those of the user it turned out to be (rule I7.7)."""
+    for membership in memberships(cx, key(f"a:{link.anonymous_id}"), now):
+        owner = link_of(known, membership)
+        if owner is not None and owner.user_id == link.user_id:
+            _insert_membership(cx, key(f"u:{link.user_id}"), membership, now=now, seq=seq)
+
+
+def add_membership(cx: sqlite3.Connection, membership: Membership, *, user_id: str, anonymous_id: str, now: float, seq: int) -> None:
+    """Keep that a person belongs to an account, and the account's parents."""
+    _insert_membership(cx, person_key(user_id, anonymous_id), membership, now=now, seq=seq)
+    if not user_id:
+        # The group call of an anonymous person who is known by now (rule I7.4): it is the user's as well.
+        owner = link_of(links(cx, anonymous_id), membership)
+        if owner is not None:
+            _insert_membership(cx, key(f"u:{owner.user_id}"), membership, now=now, seq=seq)
+    if membership.parents:
+        _insert_membership(cx, key(f"g:{membership.group_id}"), membership, now=now, seq=seq)
+
+
+def _insert_membership(cx: sqlite3.Connection, person: str, membership: Membership, *, now: float, seq: int) -> None:
+    rows = cx.execute(
+        "SELECT group_id, parents, anonymous_id, at_ms, page_ms FROM memberships WHERE person = ? AND at_ms <= ? "
+        "ORDER BY at_ms DESC, seq DESC LIMIT 1",
+        (person, membership.at_ms),
+    ).fetchone()
+    parents = json.dumps(dict(membership.parents), sort_keys=True) if membership.parents else None
+    if rows is not None and rows[0] == membership.group_id and rows[1] == parents and rows[2] == membership.anonymous_id:
+        return  # says nothing new: every page view of a user repeats it
+    cx.execute(
+        "INSERT OR REPLACE INTO memberships (person, at_ms, seq, page_ms, anonymous_id, group_id, parents, used_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (person, membership.at_ms, seq, membership.page_ms, membership.anonymous_id, membership.group_id, parents, now),
+    )
+    count = cx.execute("SELECT count(*) FROM memberships WHERE person = ?", (person,)).fetchone()[0]
+    if count > MEMBERSHIPS_PER_PERSON_MAX:
+        cx.execute(
+            "DELETE FROM memberships WHERE person = ?1 AND (at_ms, seq) IN "
+            "(SELECT at_ms, seq FROM memberships WHERE person = ?1 ORDER BY at_ms, seq LIMIT ?2)",
+            (person, count - MEMBERSHIPS_PER_PERSON_MAX),
+        )
+
+
+def parents(cx: sqlite3.Connection, group_ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """The latest known parents of accounts."""
+    found: dict[str, Mapping[str, str]] = {}
+    for group_id in group_ids:
+        row = cx.execute(
+            "SELECT parents FROM memberships WHERE person = ? ORDER BY at_ms DESC, seq DESC LIMIT 1", (key(f"g:{group_id}"),)
+        ).fetchone()
+        if row and row[0]:
+            found[group_id] = json.loads(row[0])
+    return found
+
+
+def prune(cx: sqlite3.Connection, *, before: float, kept_since: float, limit: int) -> int:
+    """Remove profiles: the newest of a person when unused since `kept_since`, older ones from before `before`."""
+    before_ms = int(before * 1000)
+    gone = 0
+    for table, who in (("links", "anonymous_id"), ("memberships", "person")):
+        gone += cx.execute(
+            f"DELETE FROM {table} WHERE ({who}, at_ms) IN (SELECT {who}, at_ms FROM {table} AS old WHERE used_at < ?1 "
+            f"OR (at_ms < ?2 AND used_at < ?3 AND EXISTS (SELECT 1 FROM {table} AS newer WHERE newer.{who} = old.{who} "
+            "AND newer.at_ms > old.at_ms)) LIMIT ?4)",
+            (kept_since, before_ms, before, limit),
+        ).rowcount
+    return gone
