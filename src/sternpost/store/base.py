@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sternpost.model import Accepted, LaneKey, Run, Settlement
+from sternpost.model import Accepted, LaneKey, Route, Run, Settlement
 from sternpost.reasons import ReasonCode
 
 
@@ -100,11 +100,11 @@ class Store(Protocol):
         ...
 
     async def expire_held(self, *, now: float) -> int:
-        """End held events whose time is over as skipped (anonymous_expired). Returns how many."""
+        """End some held events whose time is over as skipped (anonymous_expired). Returns how many; call again until 0."""
         ...
 
     async def release_held(self, destination_id: str, *, now: float) -> int:
-        """Put every held event of a destination into its lane: it no longer holds. Returns how many."""
+        """Put some held events of a destination into their lanes: it no longer holds. Returns how many; call again until 0."""
         ...
 
     async def block(
@@ -113,8 +113,10 @@ class Store(Protocol):
         """Remember that a channel is blocked (None: no longer), for people and for the next start."""
         ...
 
-    async def retry_rejected(self, seqs: Sequence[tuple[int, str]], *, now: float) -> int:
-        """Put dead letters (seq, destination) back into their lanes. Returns how many were."""
+    async def retry_rejected(
+        self, seqs: Sequence[tuple[int, str]], routes: Mapping[tuple[int, str], Route], *, now: float
+    ) -> Receipt:
+        """Put dead letters (seq, destination) back into their lanes, by the routes that the workspace gives them now."""
         ...
 
     async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:

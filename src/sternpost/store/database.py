@@ -24,7 +24,11 @@ from typing import Any, TypeVar
 
 from sternpost.errors import StoreError, StoreTooNew, StoreUnavailable
 
-SQLITE_VERSION_MIN = (3, 37, 0)  #: RETURNING (3.35) and STRICT-era fixes; Debian 12 brings 3.40, macOS 13 brings 3.39
+SQLITE_VERSION_MIN = (
+    3,
+    37,
+    0,
+)  #: RETURNING (3.35) and STRICT-era fixes; Debian 12 brings 3.40, macOS 13 brings 3.39
 BUSY_TIMEOUT_S = 10.0  #: how long one process waits for another's transaction
 WAL_BYTES_MAX = 64 * 1024 * 1024  #: the log is cut back to this after a checkpoint
 CACHE_KIB = 32 * 1024  #: page cache of the writing connection; memory is promised to stay below 300 MB in all
@@ -43,7 +47,12 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """A connection with our settings. Raises sqlite3.Error."""
     uri = f"{path.absolute().as_uri()}{'?mode=ro' if readonly else ''}"
     connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False, cached_statements=256
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_S,
+        check_same_thread=False,
+        cached_statements=256,
     )
     if not readonly:
         # The page size and vacuum mode count only for a new file, and must come before the first table.
@@ -60,7 +69,9 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 def migrations() -> list[tuple[int, str]]:
     """The numbered schema files, oldest first."""
     folder = files("sternpost.store") / "schema"
-    found = [(int(entry.name[:4]), entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    found = [
+        (int(entry.name[:4]), entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")
+    ]
     return sorted(found)
 
 
@@ -101,7 +112,9 @@ def _statements(script: str) -> list[str]:
 class Database:
     """The writing connection of one process, with group commit."""
 
-    def __init__(self, path: Path, *, events_per_commit: int, observe: Callable[[str, float], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, events_per_commit: int, observe: Callable[[str, float], None] | None = None
+    ) -> None:
         """Open (and make, and migrate) the file. Raises StoreError with a sentence that says what is wrong."""
         if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
             raise StoreError(
@@ -160,8 +173,7 @@ class Database:
         failure: Exception | None = None
         try:
             await self._begin(loop)
-            for operation in batch:
-                results.append(operation.run(self.connection))
+            results = [operation.run(self.connection) for operation in batch]
             await loop.run_in_executor(self._thread, self.connection.execute, "COMMIT")
         except Exception as error:
             failure = error
@@ -197,7 +209,8 @@ class Database:
     def size_bytes(self) -> int:
         """Bytes of the file that hold something."""
         pages, free, page = (
-            int(self.connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+            int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
         )
         return (pages - free) * page
 

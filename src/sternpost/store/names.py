@@ -37,7 +37,9 @@ class Names:
         number = self._numbers.get((kind, name))
         if number is None:
             cx.execute("INSERT OR IGNORE INTO names (kind, name) VALUES (?, ?)", (kind, name))
-            number = int(cx.execute("SELECT no FROM names WHERE kind = ? AND name = ?", (kind, name)).fetchone()[0])
+            number = int(
+                cx.execute("SELECT no FROM names WHERE kind = ? AND name = ?", (kind, name)).fetchone()[0]
+            )
             self._numbers[kind, name] = number
             self._names[kind, number] = name
         return number
@@ -56,7 +58,9 @@ class Names:
     def name(self, cx: sqlite3.Connection, kind: str, number: int) -> str:
         name = self._names.get((kind, number))
         if name is None:
-            name = str(cx.execute("SELECT name FROM names WHERE kind = ? AND no = ?", (kind, number)).fetchone()[0])
+            name = str(
+                cx.execute("SELECT name FROM names WHERE kind = ? AND no = ?", (kind, number)).fetchone()[0]
+            )
             self._names[kind, number] = name
         return name
 

@@ -25,7 +25,8 @@ def person_key(user_id: str, anonymous_id: str) -> str:
 
 def links(cx: sqlite3.Connection, anonymous_id: str) -> list[Link]:
     rows = cx.execute(
-        "SELECT user_id, at_ms, page_ms FROM links WHERE anonymous_id = ? ORDER BY at_ms", (key(anonymous_id),)
+        "SELECT user_id, at_ms, page_ms FROM links WHERE anonymous_id = ? ORDER BY at_ms",
+        (key(anonymous_id),),
     ).fetchall()
     return [Link(anonymous_id, user_id, at_ms, page_ms) for user_id, at_ms, page_ms in rows]
 
@@ -71,7 +72,8 @@ def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> Non
     else:
         if before and before[-1].user_id == link.user_id:
             cx.execute(
-                "DELETE FROM links WHERE anonymous_id = ? AND at_ms = ? AND user_id = ?", (text, before[-1].at_ms, link.user_id)
+                "DELETE FROM links WHERE anonymous_id = ? AND at_ms = ? AND user_id = ?",
+                (text, before[-1].at_ms, link.user_id),
             )
         cx.execute(
             "INSERT OR REPLACE INTO links (anonymous_id, at_ms, page_ms, user_id, used_at) VALUES (?, ?, ?, ?, ?)",
@@ -94,7 +96,9 @@ def _inherit(cx: sqlite3.Connection, link: Link, known: Sequence[Link], *, now: 
             _insert_membership(cx, key(f"u:{link.user_id}"), membership, now=now, seq=seq)
 
 
-def add_membership(cx: sqlite3.Connection, membership: Membership, *, user_id: str, anonymous_id: str, now: float, seq: int) -> None:
+def add_membership(
+    cx: sqlite3.Connection, membership: Membership, *, user_id: str, anonymous_id: str, now: float, seq: int
+) -> None:
     """Keep that a person belongs to an account, and the account's parents."""
     _insert_membership(cx, person_key(user_id, anonymous_id), membership, now=now, seq=seq)
     if not user_id:
@@ -106,19 +110,35 @@ def add_membership(cx: sqlite3.Connection, membership: Membership, *, user_id: s
         _insert_membership(cx, key(f"g:{membership.group_id}"), membership, now=now, seq=seq)
 
 
-def _insert_membership(cx: sqlite3.Connection, person: str, membership: Membership, *, now: float, seq: int) -> None:
+def _insert_membership(
+    cx: sqlite3.Connection, person: str, membership: Membership, *, now: float, seq: int
+) -> None:
     rows = cx.execute(
         "SELECT group_id, parents, anonymous_id, at_ms, page_ms FROM memberships WHERE person = ? AND at_ms <= ? "
         "ORDER BY at_ms DESC, seq DESC LIMIT 1",
         (person, membership.at_ms),
     ).fetchone()
     parents = json.dumps(dict(membership.parents), sort_keys=True) if membership.parents else None
-    if rows is not None and rows[0] == membership.group_id and rows[1] == parents and rows[2] == membership.anonymous_id:
+    if (
+        rows is not None
+        and rows[0] == membership.group_id
+        and rows[1] == parents
+        and rows[2] == membership.anonymous_id
+    ):
         return  # says nothing new: every page view of a user repeats it
     cx.execute(
         "INSERT OR REPLACE INTO memberships (person, at_ms, seq, page_ms, anonymous_id, group_id, parents, used_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (person, membership.at_ms, seq, membership.page_ms, membership.anonymous_id, membership.group_id, parents, now),
+        (
+            person,
+            membership.at_ms,
+            seq,
+            membership.page_ms,
+            membership.anonymous_id,
+            membership.group_id,
+            parents,
+            now,
+        ),
     )
     count = cx.execute("SELECT count(*) FROM memberships WHERE person = ?", (person,)).fetchone()[0]
     if count > MEMBERSHIPS_PER_PERSON_MAX:
@@ -134,7 +154,8 @@ def parents(cx: sqlite3.Connection, group_ids: Sequence[str]) -> dict[str, Mappi
     found: dict[str, Mapping[str, str]] = {}
     for group_id in group_ids:
         row = cx.execute(
-            "SELECT parents FROM memberships WHERE person = ? ORDER BY at_ms DESC, seq DESC LIMIT 1", (key(f"g:{group_id}"),)
+            "SELECT parents FROM memberships WHERE person = ? ORDER BY at_ms DESC, seq DESC LIMIT 1",
+            (key(f"g:{group_id}"),),
         ).fetchone()
         if row and row[0]:
             found[group_id] = json.loads(row[0])

@@ -1,0 +1,279 @@
+"""`accept`: events, deliveries, lanes, links and memberships in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from sternpost.limits import HOLD_MAX_EVENTS
+from sternpost.model import Accepted, Event, Link, Route
+from sternpost.person import link_of, not_later
+from sternpost.store import profiles
+from sternpost.store.base import Receipt
+from sternpost.store.names import Deltas, Names, key
+
+FLAG_TYPE_SET = 1
+FLAG_LINKED = 2
+DELIVERED, SKIPPED, REJECTED = 1, 2, 3
+
+#: On a tie of the page's clock: identify, then group, then the rest (rule G4).
+_RANK = {"identify": 0, "group": 1}
+
+INSERT_EVENT = (
+    "INSERT OR IGNORE INTO events (source_no, message_key, received_at, type, flags, fanout_no, at_ms, page_ms, user_id, "
+    "anonymous_id, request_ip, message_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+INSERT_DELIVERY = "INSERT OR IGNORE INTO deliveries (destination_no, seq, lane_no, pos, ord, gated, gate, person) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+SELECT_LANE = "SELECT no, pending, window_pos, window_until, backing_off FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ?"
+INSERT_LANE = "INSERT INTO lanes (destination_no, channel_no, lane, pending, ready_at, window_pos, window_until) VALUES (?, ?, ?, 1, ?, ?, ?)"
+#: A lane that was empty becomes due; one that waits, backs off or is leased keeps its time.
+UPDATE_LANE = (
+    "UPDATE lanes SET pending = pending + 1, ready_at = CASE WHEN pending = 0 THEN ?2 ELSE ready_at END, "
+    "window_pos = ?3, window_until = ?4 WHERE no = ?1"
+)
+
+
+class Acceptor:
+    """Everything one transaction of `accept` collects on its way."""
+
+    def __init__(self, cx: sqlite3.Connection, names: Names, deltas: Deltas, now: float) -> None:
+        self.cx = cx
+        self.names = names
+        self.deltas = deltas
+        self.now = now
+        self.due: dict[tuple[str, str], float] = {}
+
+    def accept(self, entries: Sequence[Accepted]) -> Receipt:
+        seqs = [self._accept(entry) for entry in entries]
+        stored = sum(1 for seq in seqs if seq)
+        due = tuple((destination, channel, at) for (destination, channel), at in self.due.items())
+        return Receipt(stored, len(seqs) - stored, tuple(seqs), due)
+
+    def _accept(self, entry: Accepted) -> int:
+        event = entry.event
+        cx = self.cx
+        source_no = self.names.number(cx, "source", event.source_id)
+        message_key = key(event.message_id)
+        link = entry.link
+        if link is not None and link.if_seen and not profiles.seen(cx, link.anonymous_id):
+            link = None
+        flags = (FLAG_TYPE_SET if event.type_set else 0) | (
+            FLAG_LINKED if link is not None and link.if_seen else 0
+        )
+        cursor = cx.execute(
+            INSERT_EVENT,
+            (
+                source_no,
+                message_key,
+                event.received_at,
+                event.type,
+                flags,
+                self.names.fanout(cx, entry.routes),
+                event.at_ms,
+                event.page_ms,
+                event.user_id,
+                event.anonymous_id,
+                event.request_ip,
+                None if message_key == event.message_id else event.message_id,
+                event.body,
+            ),
+        )
+        if not cursor.rowcount:
+            cx.execute(
+                "UPDATE events SET seen = seen + 1 WHERE source_no = ? AND message_key = ?",
+                (source_no, message_key),
+            )
+            self.deltas.add(f"s:{event.source_id}", "duplicates", 1)
+            return 0
+        seq = int(cursor.lastrowid or 0)
+        self.deltas.add(f"s:{event.source_id}", "received", 1)
+        for route in entry.routes:
+            self._route(event, route, seq)
+        if entry.membership is not None:
+            profiles.add_membership(
+                cx,
+                entry.membership,
+                user_id=event.user_id,
+                anonymous_id=event.anonymous_id,
+                now=self.now,
+                seq=seq,
+            )
+        if link is not None:
+            profiles.add_link(cx, link, now=self.now, seq=seq)
+            self._release(link, seq)
+        return seq
+
+    def _route(self, event: Event, route: Route, seq: int) -> None:
+        person: str | None = None
+        if route.held:
+            link = link_of(profiles.links(self.cx, event.anonymous_id), event)
+            if link is None:
+                self._hold(event, route, seq)
+                return
+            person = link.user_id
+        self.enqueue(event, route, seq, person=person)
+
+    def enqueue(
+        self, event: Event, route: Route, seq: int, *, person: str | None, position: int | None = None
+    ) -> None:
+        """Put one event into its lane; `position` puts it in front of what comes after that event."""
+        cx = self.cx
+        destination_no = self.names.number(cx, "destination", route.destination_id)
+        channel_no = self.names.number(cx, "channel", route.channel)
+        lane = key(event.lane)
+        row = cx.execute(SELECT_LANE, (destination_no, channel_no, lane)).fetchone()
+        window_pos, window_until = (row[2], row[3]) if row else (0, 0.0)
+        pos, order, ready_at = seq, 0, self.now
+        if position is not None:
+            pos = position
+        elif route.settle_s:
+            # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
+            # of the page's clock. The window is a position in the lane that they share.
+            if window_until <= self.now:
+                window_pos, window_until = seq, self.now + route.settle_s
+            pos = window_pos
+            clock = event.page_ms if event.page_ms is not None else event.at_ms
+            order = clock * 4 + _RANK.get(event.type, 2)
+            ready_at = window_until
+        gate: str | None = None
+        if route.gate and not (row and row[4]):
+            # Behind a lane that backs off nobody waits for this one: rule G3 asks only for a first try that can come.
+            gate = profiles.person_key(person or event.user_id, event.anonymous_id)
+        if row is None:
+            cursor = cx.execute(
+                INSERT_LANE, (destination_no, channel_no, lane, ready_at, window_pos, window_until)
+            )
+            lane_no = int(cursor.lastrowid or 0)
+        else:
+            lane_no = row[0]
+            cx.execute(UPDATE_LANE, (lane_no, ready_at, window_pos, window_until))
+        cx.execute(
+            INSERT_DELIVERY, (destination_no, seq, lane_no, pos, order, int(route.gated), gate, person)
+        )
+        self.deltas.add(f"d:{route.destination_id}", f"waiting:{route.channel}", 1)
+        due_key = (route.destination_id, route.channel)
+        self.due[due_key] = min(self.due.get(due_key, ready_at), ready_at)
+
+    def _hold(self, event: Event, route: Route, seq: int) -> None:
+        cx = self.cx
+        destination_no = self.names.number(cx, "destination", route.destination_id)
+        anonymous = key(event.anonymous_id)
+        cx.execute(
+            "INSERT INTO held (destination_no, anonymous_id, at_ms, seq, channel_no, page_ms, gate, gated, expires_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                destination_no,
+                anonymous,
+                event.at_ms,
+                seq,
+                self.names.number(cx, "channel", route.channel),
+                event.page_ms,
+                int(route.gate),
+                int(route.gated),
+                event.at_ms / 1000 + route.hold_s,
+            ),
+        )
+        self.deltas.add(f"d:{route.destination_id}", "held", 1)
+        over = cx.execute(
+            "SELECT at_ms, seq FROM held WHERE destination_no = ? AND anonymous_id = ? ORDER BY at_ms DESC, seq DESC LIMIT -1 OFFSET ?",
+            (destination_no, anonymous, HOLD_MAX_EVENTS),
+        ).fetchall()
+        for at_ms, old in over:
+            self.end_held(route.destination_id, destination_no, anonymous, at_ms, old, "anonymous_overflow")
+
+    def end_held(
+        self, destination_id: str, destination_no: int, anonymous: str, at_ms: int, seq: int, reason: str
+    ) -> None:
+        """A held event ends as skipped."""
+        self.cx.execute(
+            "DELETE FROM held WHERE destination_no = ? AND anonymous_id = ? AND at_ms = ? AND seq = ?",
+            (destination_no, anonymous, at_ms, seq),
+        )
+        self.cx.execute(
+            "INSERT OR REPLACE INTO outcomes (seq, destination_no, state, reason, at, attempts) VALUES (?, ?, ?, ?, ?, 0)",
+            (seq, destination_no, SKIPPED, reason, self.now),
+        )
+        self.deltas.add(f"d:{destination_id}", "held", -1)
+        self.deltas.add(f"d:{destination_id}", "skipped", 1)
+        self.deltas.add(f"d:{destination_id}", f"skipped:{reason}", 1)
+
+    def _release(self, link: Link, position: int) -> None:
+        """Rule I7.3: the held events that this link explains go into their lanes, in front of what comes after the link."""
+        cx = self.cx
+        rows = cx.execute(
+            f"{SELECT_HELD} WHERE h.anonymous_id = ? ORDER BY h.at_ms, h.seq", (key(link.anonymous_id),)
+        ).fetchall()
+        for row in rows:
+            held = HeldRow(*row)
+            if not_later(held.event, link):
+                self.unhold(held, person=link.user_id, position=position)
+
+    def unhold(self, held: HeldRow, *, person: str | None, position: int | None) -> None:
+        """One held event goes into its lane."""
+        self.cx.execute(
+            "DELETE FROM held WHERE destination_no = ? AND anonymous_id = ? AND at_ms = ? AND seq = ?",
+            (held.destination_no, held.anonymous_key, held.at_ms, held.seq),
+        )
+        destination_id = self.names.name(self.cx, "destination", held.destination_no)
+        self.deltas.add(f"d:{destination_id}", "held", -1)
+        route = Route(
+            destination_id,
+            self.names.name(self.cx, "channel", held.channel_no),
+            gate=bool(held.gate),
+            gated=bool(held.gated),
+        )
+        self.enqueue(held.event, route, held.seq, person=person, position=position)
+
+
+SELECT_HELD = (
+    "SELECT h.destination_no, h.anonymous_id, h.at_ms, h.seq, h.channel_no, h.page_ms, h.gate, h.gated, e.anonymous_id, e.type "
+    "FROM held h JOIN events e ON e.seq = h.seq"
+)
+
+
+class HeldRow:
+    """A row of SELECT_HELD, with as much of its event as its lane needs."""
+
+    __slots__ = ("anonymous_key", "at_ms", "channel_no", "destination_no", "event", "gate", "gated", "seq")
+
+    def __init__(
+        self,
+        destination_no: int,
+        anonymous_key: str,
+        at_ms: int,
+        seq: int,
+        channel_no: int,
+        page_ms: int | None,
+        gate: int,
+        gated: int,
+        anonymous_id: str,
+        kind: str,
+    ) -> None:
+        self.destination_no = destination_no
+        self.anonymous_key = anonymous_key
+        self.at_ms = at_ms
+        self.seq = seq
+        self.channel_no = channel_no
+        self.gate = gate
+        self.gated = gated
+        self.event = Event(
+            "",
+            "",
+            kind,
+            False,
+            0.0,
+            "",
+            b"",
+            anonymous_id=anonymous_id,
+            at_ms=at_ms,
+            page_ms=page_ms,
+            seq=seq,
+        )
+
+
+def held_rows(cx: sqlite3.Connection, where: str, values: Iterable[object]) -> list[HeldRow]:
+    """Held events by a condition of our own."""
+    return [
+        HeldRow(*row)
+        for row in cx.execute(f"{SELECT_HELD} WHERE {where} ORDER BY h.at_ms, h.seq", tuple(values))
+    ]

@@ -1,0 +1,118 @@
+"""`claim`: lease the lanes that are due, longest due first, and read their oldest events."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sternpost.limits import GATE_RECHECK_S
+from sternpost.model import Event, LaneKey, Membership, Person, Run, Waiting
+from sternpost.store import profiles
+from sternpost.store.accepting import FLAG_LINKED, FLAG_TYPE_SET
+from sternpost.store.base import Claim
+from sternpost.store.names import Names
+
+CLAIM_BYTES_MAX = 32 * 1024 * 1024  #: bodies handed out at once; a claim stops there and the next goes on
+
+SELECT_DUE = (
+    "SELECT no, lane, window_pos, window_until FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
+    "AND ready_at <= ? ORDER BY ready_at LIMIT ?"
+)
+SELECT_RUN = (
+    "SELECT d.seq, d.attempts, d.first_attempt_at, d.parts_done, d.gated, d.person, d.ord, e.source_no, "
+    "coalesce(e.message_id, e.message_key), e.received_at, e.type, e.flags, e.at_ms, e.page_ms, e.user_id, e.anonymous_id, "
+    "e.request_ip, e.body FROM deliveries d JOIN events e ON e.seq = d.seq "
+    "WHERE d.lane_no = ? AND d.pos < ? ORDER BY d.pos, d.ord, d.seq LIMIT ?"
+)
+SELECT_GATE = (
+    "SELECT 1 FROM deliveries d INDEXED BY deliveries_gate WHERE d.destination_no = ?1 AND d.gate = ?2 AND (d.seq < ?3 OR (d.ord > 0 AND ?4 > 0 AND d.ord < ?4 "
+    "AND (SELECT l.lane FROM lanes l WHERE l.no = d.lane_no) = ?5)) LIMIT 1"
+)
+EVERY_POSITION = 2**62
+
+
+def claim(
+    cx: sqlite3.Connection,
+    names: Names,
+    destination_id: str,
+    channel: str,
+    *,
+    now: float,
+    lanes_max: int,
+    run_max: int,
+    lease_s: float,
+    lease: str,
+    open_gates: bool,
+) -> Claim:
+    """See `store.base.Store.claim`."""
+    destination_no = names.number(cx, "destination", destination_id)
+    channel_no = names.number(cx, "channel", channel)
+    runs: list[Run] = []
+    left = CLAIM_BYTES_MAX
+    people: dict[str, tuple[Membership, ...]] = {}
+    for no, lane, window_pos, window_until in cx.execute(
+        SELECT_DUE, (destination_no, channel_no, now, lanes_max)
+    ).fetchall():
+        if left <= 0:
+            break
+        window_open = window_until > now
+        rows = cx.execute(SELECT_RUN, (no, window_pos if window_open else EVERY_POSITION, run_max)).fetchall()
+        if not rows:
+            # All that waits is within its window (rule G4).
+            cx.execute("UPDATE lanes SET ready_at = ? WHERE no = ?", (window_until, no))
+            continue
+        waiting: list[Waiting] = []
+        waits_for: str | None = None
+        for row in rows:
+            person_key = profiles.person_key(row[5] or row[14], row[15])
+            if (
+                row[4]
+                and not open_gates
+                and cx.execute(SELECT_GATE, (destination_no, person_key, row[0], row[6], lane)).fetchone()
+            ):
+                waits_for = person_key
+                break
+            if person_key not in people:
+                people[person_key] = profiles.memberships(cx, person_key, now)
+            waiting.append(_waiting(cx, names, row, people[person_key]))
+            left -= len(row[17])
+            if left <= 0:
+                break
+        if not waiting:
+            cx.execute(
+                "UPDATE lanes SET waits_for = ?, ready_at = ? WHERE no = ?",
+                (waits_for, now + GATE_RECHECK_S, no),
+            )
+            continue
+        # What comes while these are on their way is ordered among itself, behind them: the window closes.
+        cx.execute(
+            "UPDATE lanes SET lease = ?, ready_at = ?, waits_for = NULL, window_until = CASE WHEN ? THEN window_until ELSE 0 END "
+            "WHERE no = ?",
+            (lease, now + lease_s, window_open, no),
+        )
+        runs.append(Run(LaneKey(destination_id, channel, lane), lease, tuple(waiting)))
+    following = cx.execute(
+        "SELECT min(ready_at) FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0",
+        (destination_no, channel_no),
+    ).fetchone()[0]
+    return Claim(tuple(runs), following)
+
+
+def _waiting(cx: sqlite3.Connection, names: Names, row: Any, memberships: tuple[Membership, ...]) -> Waiting:
+    flags = row[11]
+    event = Event(
+        message_id=row[8],
+        source_id=names.name(cx, "source", row[7]),
+        type=row[10],
+        type_set=bool(flags & FLAG_TYPE_SET),
+        received_at=row[9],
+        request_ip=row[16],
+        body=row[17],
+        user_id=row[14],
+        anonymous_id=row[15],
+        at_ms=row[12],
+        page_ms=row[13],
+        seq=row[0],
+    )
+    person = Person(row[5] or row[14], memberships, linked=bool(flags & FLAG_LINKED))
+    return Waiting(event, person, attempts=row[1], first_attempt_at=row[2], parts_done=row[3])

@@ -1,0 +1,289 @@
+"""`settle`: record outcomes and give lanes back. Also what people do with dead letters."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, assert_never
+
+from sternpost.limits import ATTEMPTS_KEPT_MAX
+from sternpost.model import (
+    Attempt,
+    Blocked,
+    Delivered,
+    Event,
+    LaneKey,
+    Rejected,
+    Retry,
+    Route,
+    Settled,
+    Settlement,
+    Skipped,
+)
+from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED, Acceptor
+from sternpost.store.base import Settling
+from sternpost.store.names import Deltas, Names
+
+ATTEMPTS_KEPT_FIRST = 3  #: the first tries show how it began; of the rest the last are kept
+
+TAKE_DELIVERY = (
+    "DELETE FROM deliveries WHERE destination_no = ? AND seq = ? AND lane_no = ? "
+    "RETURNING attempts, gate, person, reason, first_attempt_at"
+)
+INSERT_OUTCOME = (
+    "INSERT OR REPLACE INTO outcomes (seq, destination_no, state, reason, at, ms, status, attempts, more) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+RETRY_DELIVERY = (
+    "UPDATE deliveries SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, ?4), parts_done = ?5, reason = ?6, "
+    "detail = ?7 WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
+)
+#: A refused key says nothing about the event: such a try does not count towards giving it up.
+BLOCK_DELIVERY = "UPDATE deliveries SET parts_done = ?4, reason = ?5, detail = ?6 WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
+
+
+def settle(
+    cx: sqlite3.Connection, names: Names, deltas: Deltas, settlements: Sequence[Settlement], *, now: float
+) -> Settling:
+    """See `store.base.Store.settle`."""
+    lost: list[LaneKey] = []
+    due: dict[tuple[str, str], float] = {}
+    for settlement in settlements:
+        lane_key = settlement.key
+        destination_no = names.number(cx, "destination", lane_key.destination_id)
+        channel_no = names.number(cx, "channel", lane_key.channel)
+        row = cx.execute(
+            "SELECT no FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?",
+            (destination_no, channel_no, lane_key.lane, settlement.lease),
+        ).fetchone()
+        if row is None:
+            lost.append(lane_key)
+            continue
+        lane_no = int(row[0])
+        gates: set[str] = set()
+        ended = 0
+        for settled in settlement.settled:
+            if _settle_one(cx, deltas, lane_key, destination_no, lane_no, settled, gates):
+                ended += 1
+        if settlement.release:
+            ready_at = settlement.ready_at if settlement.ready_at is not None else now
+            left = cx.execute(
+                "UPDATE lanes SET pending = pending - ?, lease = NULL, ready_at = ?, backing_off = ? WHERE no = ? RETURNING pending",
+                (ended, ready_at, int(settlement.backing_off), lane_no),
+            ).fetchall()[0][0]
+            if left:
+                _soonest(due, (lane_key.destination_id, lane_key.channel), ready_at)
+        elif ended:
+            cx.execute("UPDATE lanes SET pending = pending - ? WHERE no = ?", (ended, lane_no))
+        for person in gates:
+            woken = cx.execute(
+                "UPDATE lanes SET waits_for = NULL, ready_at = ? WHERE destination_no = ? AND waits_for = ? RETURNING channel_no",
+                (now, destination_no, person),
+            ).fetchall()
+            for (channel_number,) in woken:
+                _soonest(due, (lane_key.destination_id, names.name(cx, "channel", channel_number)), now)
+    return Settling(
+        tuple(lost), tuple((destination, channel, at) for (destination, channel), at in due.items())
+    )
+
+
+def _soonest(due: dict[tuple[str, str], float], who: tuple[str, str], at: float) -> None:
+    due[who] = min(due.get(who, at), at)
+
+
+def _settle_one(
+    cx: sqlite3.Connection,
+    deltas: Deltas,
+    lane: LaneKey,
+    destination_no: int,
+    lane_no: int,
+    settled: Settled,
+    gates: set[str],
+) -> bool:
+    """One event's outcome; whether it was a final one. Adds the people whose gate opened."""
+    outcome = settled.outcome
+    scope = f"d:{lane.destination_id}"
+    match outcome:
+        case Delivered() | Skipped() | Rejected():
+            rows = cx.execute(TAKE_DELIVERY, (destination_no, settled.seq, lane_no)).fetchall()
+            if not rows:
+                return False
+            attempts, gate, person, waited_for, first_attempt_at = rows[0]
+            if gate:
+                gates.add(gate)
+            if settled.attempt is not None:
+                attempts += 1
+                # A delivery at the first try can be rebuilt; what was tried before, or was refused, is kept.
+                if waited_for is not None or not isinstance(outcome, Delivered):
+                    _keep_try(cx, destination_no, settled.seq, settled.attempt)
+            state, name = (
+                (DELIVERED, "delivered")
+                if isinstance(outcome, Delivered)
+                else (SKIPPED, "skipped")
+                if isinstance(outcome, Skipped)
+                else (REJECTED, "rejected")
+            )
+            reason = None if isinstance(outcome, Delivered) else outcome.reason
+            attempt = settled.attempt
+            status = attempt.reply.get("status") if attempt is not None and attempt.reply else None
+            cx.execute(
+                INSERT_OUTCOME,
+                (
+                    settled.seq,
+                    destination_no,
+                    state,
+                    reason,
+                    settled.at,
+                    attempt.ms if attempt is not None else None,
+                    status,
+                    attempts,
+                    _more(outcome, person),
+                ),
+            )
+            deltas.add(scope, f"waiting:{lane.channel}", -1)
+            if first_attempt_at is not None:
+                deltas.add(scope, f"retrying:{lane.channel}", -1)
+            deltas.add(scope, name, 1)
+            if reason is not None:
+                deltas.add(scope, f"{name}:{reason}", 1)
+            return True
+        case Retry() | Blocked():
+            before = cx.execute(
+                "SELECT first_attempt_at FROM deliveries WHERE destination_no = ? AND seq = ? AND lane_no = ?",
+                (destination_no, settled.seq, lane_no),
+            ).fetchone()
+            if before is None:
+                return False
+            which = (destination_no, settled.seq, lane_no)
+            if isinstance(outcome, Retry):
+                cx.execute(
+                    RETRY_DELIVERY, (*which, settled.at, settled.parts_done, outcome.reason, outcome.detail)
+                )
+                if before[0] is None:
+                    deltas.add(scope, f"retrying:{lane.channel}", 1)
+            else:
+                cx.execute(BLOCK_DELIVERY, (*which, settled.parts_done, outcome.reason, outcome.detail))
+            if settled.attempt is not None:
+                _keep_try(cx, destination_no, settled.seq, settled.attempt)
+            # The gates of a lane open with its first try, also those behind a head that will be tried again (rule G3).
+            opened = cx.execute(
+                "SELECT DISTINCT gate FROM deliveries WHERE lane_no = ? AND gate IS NOT NULL", (lane_no,)
+            ).fetchall()
+            if opened:
+                gates.update(gate for (gate,) in opened)
+                cx.execute(
+                    "UPDATE deliveries SET gate = NULL WHERE lane_no = ? AND gate IS NOT NULL", (lane_no,)
+                )
+            return False
+        case _:
+            assert_never(outcome)
+
+
+def _more(outcome: Delivered | Skipped | Rejected, person: str | None) -> str | None:
+    more: dict[str, Any] = {}
+    if outcome.detail:
+        more["detail"] = outcome.detail
+    if outcome.notes:
+        more["notes"] = [[note.code, note.path, note.detail] for note in outcome.notes]
+    if person:
+        more["person"] = person
+    return json.dumps(more, ensure_ascii=True, separators=(",", ":")) if more else None
+
+
+def _keep_try(cx: sqlite3.Connection, destination_no: int, seq: int, attempt: Attempt) -> None:
+    """Keep a try; of very many the first and the last stay."""
+    which = (seq, destination_no)
+    record = json.dumps(asdict(attempt), ensure_ascii=True, separators=(",", ":"), default=str).encode()
+    n = cx.execute(
+        "SELECT coalesce(max(n), 0) + 1 FROM tries WHERE seq = ? AND destination_no = ?", which
+    ).fetchone()[0]
+    cx.execute("INSERT INTO tries (seq, destination_no, n, record) VALUES (?, ?, ?, ?)", (*which, n, record))
+    over = n - (ATTEMPTS_KEPT_MAX - ATTEMPTS_KEPT_FIRST)
+    if over > ATTEMPTS_KEPT_FIRST:
+        cx.execute("DELETE FROM tries WHERE seq = ? AND destination_no = ? AND n = ?", (*which, over))
+
+
+def retry_rejected(
+    acceptor: Acceptor, seqs: Sequence[tuple[int, str]], routes: Mapping[tuple[int, str], Route]
+) -> int:
+    """Dead letters go back into their lanes, each at the place its age gives it."""
+    cx, names, deltas = acceptor.cx, acceptor.names, acceptor.deltas
+    count = 0
+    for seq, destination_id in seqs:
+        taken = _take_rejected(cx, names, deltas, seq, destination_id)
+        if taken is None:
+            continue
+        row = cx.execute(
+            "SELECT type, user_id, anonymous_id, at_ms, page_ms FROM events WHERE seq = ?", (seq,)
+        ).fetchone()
+        event = Event(
+            "",
+            "",
+            row[0],
+            False,
+            0.0,
+            "",
+            b"",
+            user_id=row[1],
+            anonymous_id=row[2],
+            at_ms=row[3],
+            page_ms=row[4],
+            seq=seq,
+        )
+        acceptor.enqueue(event, routes[seq, destination_id], seq, person=taken.get("person"), position=seq)
+        count += 1
+    return count
+
+
+def discard_rejected(
+    cx: sqlite3.Connection,
+    names: Names,
+    deltas: Deltas,
+    seqs: Sequence[tuple[int, str]],
+    note: str,
+    *,
+    now: float,
+) -> int:
+    """Dead letters end as skipped, with who and why."""
+    count = 0
+    for seq, destination_id in seqs:
+        if _take_rejected(cx, names, deltas, seq, destination_id) is None:
+            continue
+        more = json.dumps({"detail": note}) if note else None
+        cx.execute(
+            INSERT_OUTCOME,
+            (
+                seq,
+                names.number(cx, "destination", destination_id),
+                SKIPPED,
+                "discarded_by_operator",
+                now,
+                None,
+                None,
+                0,
+                more,
+            ),
+        )
+        deltas.add(f"d:{destination_id}", "skipped", 1)
+        deltas.add(f"d:{destination_id}", "skipped:discarded_by_operator", 1)
+        count += 1
+    return count
+
+
+def _take_rejected(
+    cx: sqlite3.Connection, names: Names, deltas: Deltas, seq: int, destination_id: str
+) -> dict[str, Any] | None:
+    destination_no = names.known(cx, "destination", destination_id)
+    rows = cx.execute(
+        "DELETE FROM outcomes WHERE seq = ? AND destination_no = ? AND state = ? RETURNING reason, more",
+        (seq, destination_no, REJECTED),
+    ).fetchall()
+    if not rows:
+        return None
+    reason, more = rows[0]
+    deltas.add(f"d:{destination_id}", "rejected", -1)
+    deltas.add(f"d:{destination_id}", f"rejected:{reason}", -1)
+    found: dict[str, Any] = json.loads(more) if more else {}
+    return found

@@ -1,0 +1,257 @@
+"""`SqliteStore`: the store's contract on one SQLite file, safe for several processes.
+
+The statements live beside this file by verb: `accepting`, `claiming`, `settling`, `retention`, `profiles`; `database` has the
+connection and the group commit. Every method here is one operation inside a transaction that other operations share.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from sternpost.errors import StoreFull
+from sternpost.limits import COMMIT_EVENTS_MAX, PRUNE_CHUNK_EVENTS
+from sternpost.model import Accepted, LaneKey, Route, Settlement
+from sternpost.reasons import ReasonCode
+from sternpost.store import claiming, profiles, retention, settling
+from sternpost.store.accepting import Acceptor, held_rows
+from sternpost.store.base import Claim, Pruned, Receipt, Settling
+from sternpost.store.database import Database
+from sternpost.store.names import Deltas, Names
+
+Result = TypeVar("Result")
+
+
+class SqliteStore:
+    """See `store.base.Store` for what each method promises."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        new_lease: Callable[[], str] = lambda: secrets.token_hex(8),
+        observe: Callable[[str, float], None] | None = None,
+    ) -> None:
+        """Open the file, make or migrate it. Raises StoreError with a sentence for people."""
+        self._database = Database(path, events_per_commit=COMMIT_EVENTS_MAX, observe=observe)
+        self._names = Names()
+        self._database.on_rollback.append(self._names.forget)
+        self._new_lease = new_lease
+        self._pruner = retention.Pruner()
+        self.full = False  #: what waits fills the space alone; `prune` decides
+        self.path = path
+
+    async def accept(self, events: Sequence[Accepted], *, now: float) -> Receipt:
+        if self.full:
+            raise StoreFull("What waits for delivery fills the space that --bytes-max allows.")
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Receipt:
+            return Acceptor(cx, self._names, deltas, now).accept(events)
+
+        return await self._write(run, weight=len(events))
+
+    async def claim(
+        self,
+        destination_id: str,
+        channel: str,
+        *,
+        now: float,
+        lanes_max: int,
+        run_max: int,
+        lease_s: float,
+        open_gates: bool = False,
+    ) -> Claim:
+        lease = self._new_lease()
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Claim:
+            return claiming.claim(
+                cx,
+                self._names,
+                destination_id,
+                channel,
+                now=now,
+                lanes_max=lanes_max,
+                run_max=run_max,
+                lease_s=lease_s,
+                lease=lease,
+                open_gates=open_gates,
+            )
+
+        return await self._write(run, weight=lanes_max)
+
+    async def settle(self, settlements: Sequence[Settlement], *, now: float) -> Settling:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Settling:
+            return settling.settle(cx, self._names, deltas, settlements, now=now)
+
+        return await self._write(run, weight=sum(len(settlement.settled) for settlement in settlements) + 1)
+
+    async def renew(self, leases: Iterable[tuple[LaneKey, str]], *, now: float, lease_s: float) -> None:
+        wanted = list(leases)
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
+            for key, lease in wanted:
+                cx.execute(
+                    "UPDATE lanes SET ready_at = ? WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?",
+                    (
+                        now + lease_s,
+                        self._names.number(cx, "destination", key.destination_id),
+                        self._names.number(cx, "channel", key.channel),
+                        key.lane,
+                        lease,
+                    ),
+                )
+
+        await self._write(run, weight=len(wanted))
+
+    async def parents(self, group_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        return await self._write(lambda cx, deltas: profiles.parents(cx, group_ids))
+
+    async def prune(self, *, now: float, before: float, bytes_max: int) -> Pruned:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Pruned:
+            return self._pruner.step(
+                cx,
+                self._names,
+                deltas,
+                now=now,
+                before=before,
+                bytes_max=bytes_max,
+                used_bytes=self._database.size_bytes(),
+            )
+
+        pruned = await self._write(run, weight=PRUNE_CHUNK_EVENTS)
+        self.full = pruned.full
+        return pruned
+
+    async def expire_held(self, *, now: float) -> int:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            acceptor = Acceptor(cx, self._names, deltas, now)
+            rows = held_rows(
+                cx,
+                "h.seq IN (SELECT seq FROM held WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+                (now, PRUNE_CHUNK_EVENTS),
+            )
+            for row in rows:
+                destination_id = self._names.name(cx, "destination", row.destination_no)
+                acceptor.end_held(
+                    destination_id,
+                    row.destination_no,
+                    row.anonymous_key,
+                    row.at_ms,
+                    row.seq,
+                    "anonymous_expired",
+                )
+            return len(rows)
+
+        return await self._write(run, weight=PRUNE_CHUNK_EVENTS)
+
+    async def release_held(self, destination_id: str, *, now: float) -> int:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            number = self._names.known(cx, "destination", destination_id)
+            acceptor = Acceptor(cx, self._names, deltas, now)
+            rows = held_rows(
+                cx,
+                "h.seq IN (SELECT seq FROM held WHERE destination_no = ?1 LIMIT ?2) AND h.destination_no = ?1",
+                (number, PRUNE_CHUNK_EVENTS),
+            )
+            for row in rows:
+                acceptor.unhold(row, person=None, position=row.seq)
+            return len(rows)
+
+        return await self._write(run, weight=PRUNE_CHUNK_EVENTS)
+
+    async def block(
+        self, destination_id: str, channel: str, reason: ReasonCode | None, detail: str, *, now: float
+    ) -> None:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
+            which = (
+                self._names.number(cx, "destination", destination_id),
+                self._names.number(cx, "channel", channel),
+            )
+            if reason is None:
+                cx.execute("DELETE FROM channels WHERE destination_no = ? AND channel_no = ?", which)
+            else:
+                cx.execute(
+                    "INSERT INTO channels (destination_no, channel_no, reason, detail, since) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET reason = excluded.reason, detail = excluded.detail",
+                    (*which, reason, detail, now),
+                )
+
+        await self._write(run)
+
+    async def retry_rejected(
+        self, seqs: Sequence[tuple[int, str]], routes: Mapping[tuple[int, str], Route], *, now: float
+    ) -> Receipt:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Receipt:
+            acceptor = Acceptor(cx, self._names, deltas, now)
+            count = settling.retry_rejected(acceptor, seqs, routes)
+            due = tuple((destination, channel, at) for (destination, channel), at in acceptor.due.items())
+            return Receipt(count, 0, (), due)
+
+        return await self._write(run, weight=len(seqs))
+
+    async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            return settling.discard_rejected(cx, self._names, deltas, seqs, note, now=now)
+
+        return await self._write(run, weight=len(seqs))
+
+    # --- what stands beside the events: the workspace and small facts ----------------------------------------------
+
+    async def save_workspace(self, document: bytes, *, now: float) -> int:
+        """Keep a new revision of the workspace (secrets inside are sealed); returns its number."""
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            cursor = cx.execute("INSERT INTO workspaces (at, document) VALUES (?, ?)", (now, document))
+            return int(cursor.lastrowid or 0)
+
+        return await self._write(run)
+
+    async def load_workspace(self) -> tuple[int, bytes] | None:
+        """The newest revision and its document."""
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> tuple[int, bytes] | None:
+            row = cx.execute(
+                "SELECT revision, document FROM workspaces ORDER BY revision DESC LIMIT 1"
+            ).fetchone()
+            return (int(row[0]), bytes(row[1])) if row else None
+
+        return await self._write(run)
+
+    async def remember(self, values: Mapping[str, str]) -> None:
+        """Keep small facts by key, e.g. generated write keys."""
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
+            cx.executemany("INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)", list(values.items()))
+
+        await self._write(run)
+
+    async def remembered(self, prefix: str) -> dict[str, str]:
+        """The small facts whose key begins so."""
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> dict[str, str]:
+            rows = cx.execute(
+                "SELECT key, value FROM settings WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+            )
+            return {str(key): str(value) for key, value in rows}
+
+        return await self._write(run)
+
+    @property
+    def queued_events(self) -> int:
+        """Events (and other rows) that wait for the next commit."""
+        return self._database.queued_weight
+
+    def close(self) -> None:
+        self._database.close()
+
+    async def _write(self, run: Callable[[sqlite3.Connection, Deltas], Result], *, weight: int = 1) -> Result:
+        def counted(cx: sqlite3.Connection) -> Result:
+            deltas = Deltas()
+            result = run(cx, deltas)
+            deltas.write(cx)
+            return result
+
+        return await self._database.write(counted, weight=weight)
