@@ -219,6 +219,7 @@ class Waiting:
     attempts: int = 0  #: tries that counted so far
     first_attempt_at: float | None = None
     parts_done: int = 0  #: requests of this event that have succeeded already
+    reply_lost: bool = False  #: a try ended without an answer, so the destination may have it (rule G6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,7 @@ class Settled:
     at: float
     attempt: Attempt | None = None  #: None when nothing was sent (a rule decided)
     parts_done: int = 0  #: with Retry: how many requests of this event need no repeating
+    reply_lost: bool = False  #: with Retry: the try ended without an answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ SELECT_DUE = (
 SELECT_RUN = (
     "SELECT d.seq, d.attempts, d.first_attempt_at, d.parts_done, d.gated, d.person, d.ord, e.source_no, "
     "coalesce(e.message_id, e.message_key), e.received_at, e.type, e.flags, e.at_ms, e.page_ms, e.user_id, e.anonymous_id, "
-    "e.request_ip, e.body FROM deliveries d JOIN events e ON e.seq = d.seq "
+    "e.request_ip, e.body, d.reply_lost FROM deliveries d JOIN events e ON e.seq = d.seq "
     "WHERE d.lane_no = ? AND d.pos < ? ORDER BY d.pos, d.ord, d.seq LIMIT ?"
 )
 SELECT_GATE = (
@@ -115,4 +115,6 @@ def _waiting(cx: sqlite3.Connection, names: Names, row: Any, memberships: tuple[
         seq=row[0],
     )
     person = Person(row[5] or row[14], memberships, linked=bool(flags & FLAG_LINKED))
-    return Waiting(event, person, attempts=row[1], first_attempt_at=row[2], parts_done=row[3])
+    return Waiting(
+        event, person, attempts=row[1], first_attempt_at=row[2], parts_done=row[3], reply_lost=bool(row[18])
+    )

@@ -38,7 +38,7 @@ INSERT_OUTCOME = (
 )
 RETRY_DELIVERY = (
     "UPDATE deliveries SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, ?4), parts_done = ?5, reason = ?6, "
-    "detail = ?7 WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
+    "detail = ?7, reply_lost = max(reply_lost, ?8) WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
 )
 #: A refused key says nothing about the event: such a try does not count towards giving it up.
 BLOCK_DELIVERY = "UPDATE deliveries SET parts_done = ?4, reason = ?5, detail = ?6 WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
@@ -159,7 +159,15 @@ def _settle_one(
             which = (destination_no, settled.seq, lane_no)
             if isinstance(outcome, Retry):
                 cx.execute(
-                    RETRY_DELIVERY, (*which, settled.at, settled.parts_done, outcome.reason, outcome.detail)
+                    RETRY_DELIVERY,
+                    (
+                        *which,
+                        settled.at,
+                        settled.parts_done,
+                        outcome.reason,
+                        outcome.detail,
+                        int(settled.reply_lost),
+                    ),
                 )
                 if before[0] is None:
                     deltas.add(scope, f"retrying:{lane.channel}", 1)

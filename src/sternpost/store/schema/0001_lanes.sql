@@ -56,6 +56,7 @@ CREATE TABLE deliveries (                   -- what waits; a settled one moves t
   ord              INTEGER NOT NULL,
   attempts         INTEGER NOT NULL DEFAULT 0,
   parts_done       INTEGER NOT NULL DEFAULT 0,
+  reply_lost       INTEGER NOT NULL DEFAULT 0,
   gated            INTEGER NOT NULL DEFAULT 0,
   gate             TEXT,                    -- the person for whom this row is the gate, until its first try
   person           TEXT,                    -- the userId that a link gave it
