@@ -1,0 +1,40 @@
+"""Where a request carries its write key (contract 2)."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from urllib.parse import parse_qsl
+
+_QUERY_FIELDS_MAX = 1_000  # a pixel with more fields is no pixel
+
+
+def write_key_of_header(authorization: bytes) -> str:
+    """The write key of a Basic `Authorization` header: its user name. "" when there is none or it is malformed.
+
+    The password is ignored; SDKs send an empty one. Bearer does not count.
+    """
+    if authorization[:6].lower() != b"basic ":
+        return ""
+    try:
+        pair = b64decode(authorization[6:], validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    user, colon, _ = pair.partition(b":")
+    return user.decode("utf-8", "replace") if colon else ""
+
+
+def query_fields(query: bytes) -> list[tuple[str, str]]:
+    """The fields of a query string in order, names and values decoded, blank values kept. Raises ValueError for more than 1,000."""
+    return parse_qsl(
+        query.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=_QUERY_FIELDS_MAX
+    )
+
+
+def write_key_of_query(query: bytes) -> str:
+    """The first `writeKey` of a query string; "" when there is none."""
+    try:
+        fields = query_fields(query)
+    except ValueError:
+        return ""
+    return next((value for name, value in fields if name == "writeKey"), "")
