@@ -11,11 +11,11 @@ from sternpost.model import Event, Link, Membership
 from sternpost.wire import ids, message
 
 
-class _Context(msgspec.Struct, gc=False):
+class _Context(msgspec.Struct, gc=False, frozen=True):
     userAgent: str = ""  # noqa: N815 - the dialect's name
 
 
-class _Agent(msgspec.Struct, gc=False):
+class _Agent(msgspec.Struct, gc=False, frozen=True):
     context: _Context = _Context()
 
 
