@@ -37,12 +37,11 @@ class _Head(msgspec.Struct, gc=False):
 
 
 class _Batch(msgspec.Struct, gc=False):
-    batch: msgspec.Raw = msgspec.Raw(b"")
+    batch: list[msgspec.Raw] | None = None
 
 
 _head = msgspec.json.Decoder(_Head).decode
 _envelope = msgspec.json.Decoder(_Batch).decode
-_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _STEPS = bytes(
@@ -178,21 +177,14 @@ def _type_of(value: Any) -> str:
 def _split(body: bytes) -> tuple[list[bytes], list[Any] | None]:
     """Each entry's own bytes; their values too where only the strict reader could read the body."""
     try:
-        raw = bytes(_envelope(body).batch)
-        if raw[:1] == b"[":
-            # bytes() copies: a Raw would keep the whole request alive for as long as one event waits.
-            return [bytes(entry) for entry in _entries(raw)], None
-        found: Any = None if raw in (b"", b"null") else raw
-        values: list[Any] | None = None
-        entries: list[bytes] = []
+        # bytes() copies: a Raw would keep the whole request alive for as long as one event waits.
+        return [bytes(entry) for entry in _envelope(body).batch or ()], None
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        # Also a body that is JSON but no object lands here; it has no batch.
-        found, pairs = strict.split_batch(body)
-        entries = [own for own, _ in pairs]
-        values = [value for _, value in pairs]
-    if found is not None and not isinstance(found, list):
+        # Also a body that is JSON but no object, and a batch that is no list, land here.
+        batch, pairs = strict.split_batch(body)
+    if batch is not None and not isinstance(batch, list):
         raise Refused("not_an_event", detail="`batch` is no list.")
-    return entries, values
+    return [own for own, _ in pairs], [value for _, value in pairs]
 
 
 def _strict_head(body: bytes) -> _Head:
