@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -38,6 +39,15 @@ def body(kind: str, query: bytes, *, received_at: float) -> bytes:
         seen.add(name)
         _write(event, name, _corrected(kind, name, value))
     return msgspec.json.encode(event)
+
+
+def shown(query: bytes) -> bytes:
+    """A pixel's query as people may see it: without its write key."""
+    try:
+        fields = auth.query_fields(query)
+    except ValueError:
+        return b""
+    return urlencode([(name, value) for name, value in fields if name != "writeKey"]).encode()
 
 
 def _corrected(kind: str, name: str, value: str) -> str:
