@@ -45,6 +45,17 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelState:
+    """A channel that was ever used: what waits in it, and whether it is blocked."""
+
+    destination_id: str
+    channel: str
+    waiting: int
+    blocked_reason: ReasonCode | None
+    blocked_detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """What `prune` removed."""
 
@@ -111,6 +122,14 @@ class Store(Protocol):
         self, destination_id: str, channel: str, reason: ReasonCode | None, detail: str, *, now: float
     ) -> None:
         """Remember that a channel is blocked (None: no longer), for people and for the next start."""
+        ...
+
+    async def channels(self) -> Sequence[ChannelState]:
+        """Every channel in which something waits or that is blocked."""
+        ...
+
+    async def held_destinations(self) -> Sequence[str]:
+        """Destinations with held events."""
         ...
 
     async def retry_rejected(

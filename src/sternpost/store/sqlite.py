@@ -18,7 +18,7 @@ from sternpost.model import Accepted, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
 from sternpost.store import claiming, profiles, retention, settling
 from sternpost.store.accepting import Acceptor, held_rows
-from sternpost.store.base import Claim, Pruned, Receipt, Settling
+from sternpost.store.base import ChannelState, Claim, Pruned, Receipt, Settling
 from sternpost.store.database import Database
 from sternpost.store.names import Deltas, Names
 
@@ -180,6 +180,44 @@ class SqliteStore:
                 )
 
         await self._write(run)
+
+    async def channels(self) -> Sequence[ChannelState]:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Sequence[ChannelState]:
+            waiting = {
+                (scope.removeprefix("d:"), name.removeprefix("waiting:")): n
+                for scope, name, n in cx.execute(
+                    "SELECT scope, name, n FROM counters WHERE name GLOB 'waiting:*' AND n > 0"
+                )
+            }
+            blocked = {
+                (
+                    self._names.name(cx, "destination", destination_no),
+                    self._names.name(cx, "channel", channel_no),
+                ): (reason, detail)
+                for destination_no, channel_no, reason, detail in cx.execute(
+                    "SELECT destination_no, channel_no, reason, detail FROM channels"
+                ).fetchall()
+            }
+            return [
+                ChannelState(
+                    destination_id,
+                    channel,
+                    waiting.get((destination_id, channel), 0),
+                    *blocked.get((destination_id, channel), (None, "")),
+                )
+                for destination_id, channel in sorted({*waiting, *blocked})
+            ]
+
+        return await self._write(run)
+
+    async def held_destinations(self) -> Sequence[str]:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Sequence[str]:
+            rows = cx.execute(
+                "SELECT scope FROM counters WHERE name = 'held' AND n > 0 ORDER BY scope"
+            ).fetchall()
+            return [scope.removeprefix("d:") for (scope,) in rows]
+
+        return await self._write(run)
 
     async def retry_rejected(
         self, seqs: Sequence[tuple[int, str]], routes: Mapping[tuple[int, str], Route], *, now: float

@@ -1,0 +1,171 @@
+"""One desk per destination and one worker per channel, kept in step with the workspace.
+
+Destinations share no worker, no queue, no connection and no limit: the trouble of one stays its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from sternpost.delivery.addresses import AddressRule
+from sternpost.delivery.desk import Desk
+from sternpost.delivery.sender import Sender
+from sternpost.delivery.worker import ChannelWorker, Surroundings
+from sternpost.destinations.base import Destination
+from sternpost.limits import LEASE_S, RUN_MAX
+from sternpost.model import Blocked, DestinationConfig, Settled, Settlement, Skipped
+from sternpost.store.base import ChannelState
+
+log = structlog.get_logger("sternpost.delivery")
+
+
+@dataclass(slots=True)
+class _Running:
+    desk: Desk
+    sender: Sender
+    workers: dict[str, ChannelWorker]
+    tasks: list[asyncio.Task[None]]
+
+
+class Engine:
+    """Runs the delivery of every destination of the workspace."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        destinations: Mapping[str, Destination],
+        *,
+        addresses: Callable[[DestinationConfig], AddressRule],
+    ) -> None:
+        self._around = around
+        self._destinations = destinations
+        self._addresses = addresses
+        self._running: dict[str, _Running] = {}
+        self._changing = asyncio.Lock()
+
+    def wake(self, due: Iterable[tuple[str, str, float]]) -> None:
+        """Channels that got something to do."""
+        for destination_id, channel, at in due:
+            running = self._running.get(destination_id)
+            if running is not None and (worker := running.workers.get(channel)) is not None:
+                worker.wake(at)
+
+    async def apply(self) -> None:
+        """Bring the workers in step with the workspace: new ones start, changed ones go on with the new settings, removed ones end."""
+        async with self._changing:
+            workspace = self._around.workspace()
+            states = await self._around.store.channels()
+            for destination_id in [known for known in self._running if known not in workspace.destinations]:
+                await self._end(destination_id)
+            for config in workspace.destinations.values():
+                running = self._running.get(config.id)
+                if running is not None and self._same_client(running.desk.config, config):
+                    if running.desk.config != config:
+                        running.desk.configure(config)
+                        for worker in running.workers.values():
+                            worker.configured()
+                    continue
+                if running is not None:
+                    await self._end(config.id)
+                self._begin(config, states)
+            await self._release_what_is_no_longer_held()
+            for state in states:
+                if state.waiting and state.destination_id not in workspace.destinations:
+                    await self._drain(state.destination_id, state.channel)
+
+    def _same_client(self, old: DestinationConfig, new: DestinationConfig) -> bool:
+        """Whether the HTTP client made for the old settings fits the new ones."""
+        return (
+            old.type == new.type
+            and old.concurrency == new.concurrency
+            and self._addresses(old) == self._addresses(new)
+        )
+
+    def _begin(self, config: DestinationConfig, states: Iterable[ChannelState]) -> None:
+        destination = self._destinations[config.type]
+        sender = Sender(self._addresses(config), connections_max=config.concurrency)
+        desk = Desk(config, destination, sender, clock=self._around.clock)
+        workers: dict[str, ChannelWorker] = {}
+
+        def gates_open(channel: str) -> Callable[[], bool]:
+            return lambda: any(
+                other.blocked is not None for name, other in workers.items() if name != channel
+            )
+
+        left_blocked = {
+            state.channel: Blocked(state.blocked_reason, state.blocked_detail)
+            for state in states
+            if state.destination_id == config.id and state.blocked_reason is not None
+        }
+        for channel in destination.spec.channels:
+            workers[channel] = ChannelWorker(
+                self._around, desk, channel, gates_open=gates_open(channel), blocked=left_blocked.get(channel)
+            )
+        loop = asyncio.get_running_loop()
+        tasks = [
+            loop.create_task(worker.run(), name=f"deliver {config.id} {name}")
+            for name, worker in workers.items()
+        ]
+        self._running[config.id] = _Running(desk, sender, workers, tasks)
+
+    async def _end(self, destination_id: str) -> None:
+        running = self._running.pop(destination_id)
+        await asyncio.gather(*(worker.stop() for worker in running.workers.values()))
+        await asyncio.gather(*running.tasks, return_exceptions=True)
+        await running.sender.close()
+
+    async def _release_what_is_no_longer_held(self) -> None:
+        """Held events of destinations that do not hold any more take their turn; the rules of now decide about them."""
+        workspace = self._around.workspace()
+        holding = {
+            config.id
+            for config in workspace.destinations.values()
+            if getattr(config.settings, "anonymous_visitors", "") == "hold"
+        }
+        for destination_id in await self._around.store.held_destinations():
+            if destination_id in holding:
+                continue
+            while await self._around.store.release_held(destination_id, now=self._around.clock()):
+                pass
+            running = self._running.get(destination_id)
+            for worker in running.workers.values() if running else ():
+                worker.wake(self._around.clock())
+
+    async def _drain(self, destination_id: str, channel: str) -> None:
+        """What waited for a destination that was removed ends as not connected."""
+        store, clock = self._around.store, self._around.clock
+        reason = Skipped(
+            "not_connected", f"The destination {destination_id} was removed while the event waited."
+        )
+        while True:
+            claim = await store.claim(
+                destination_id,
+                channel,
+                now=clock(),
+                lanes_max=RUN_MAX,
+                run_max=RUN_MAX,
+                lease_s=LEASE_S,
+                open_gates=True,
+            )
+            if not claim.runs:
+                return
+            settlements = [
+                Settlement(
+                    run.key,
+                    run.lease,
+                    [Settled(waiting.event.seq, reason, clock()) for waiting in run.events],
+                )
+                for run in claim.runs
+            ]
+            await store.settle(settlements, now=clock())
+            for settlement in settlements:
+                self._around.observer.settled(destination_id, settlement.settled)
+
+    async def stop(self) -> None:
+        """Settle or give back everything that is held."""
+        async with self._changing:
+            await asyncio.gather(*(self._end(destination_id) for destination_id in list(self._running)))

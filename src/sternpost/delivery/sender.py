@@ -1,0 +1,114 @@
+"""The only place that sends: a `Call` goes out, a `Reply` comes back, whatever happens. Bounded in time and size."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from sternpost.delivery.addresses import AddressNotAllowed, AddressRule, GuardedResolver
+from sternpost.limits import CONNECT_TIMEOUT_S, REPLY_BODY_BYTES_MAX, REQUEST_TIMEOUT_S
+from sternpost.model import Call, Reply
+from sternpost.reasons import ReasonCode
+
+KEEPALIVE_S = (
+    30.0  #: shorter than usual idle limits of load balancers (60 s), so that few connections are found closed
+)
+
+
+class Send(Protocol):
+    """Sends a request and always answers with a reply; without a status the reply's `error` says why."""
+
+    async def __call__(self, call: Call) -> Reply: ...
+
+
+class Sender:
+    """An HTTP client for one destination: keep-alive, no redirects, no cookies, no proxies, bounded replies."""
+
+    def __init__(self, rule: AddressRule, *, connections_max: int) -> None:
+        """Must be made inside a running event loop."""
+        self._rule = rule
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=connections_max,
+                keepalive_timeout=KEEPALIVE_S,
+                resolver=GuardedResolver(rule),
+                ttl_dns_cache=60,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            trust_env=False,
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        )
+
+    async def __call__(self, call: Call) -> Reply:
+        started = time.perf_counter()
+
+        def failed(error: ReasonCode, detail: str) -> Reply:
+            return Reply(None, {}, b"", _ms_since(started), error, detail)
+
+        try:
+            if not self._literal_allowed(call.url):
+                return failed("address_not_allowed", f"{urlsplit(call.url).hostname} is a private address.")
+            async with self._session.request(
+                call.method, call.url, data=call.body or None, headers=call.headers, allow_redirects=False
+            ) as response:
+                body = await _read_bounded(response)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(response.status, headers, body, _ms_since(started))
+        except TimeoutError:
+            return failed("timeout", f"No answer within {REQUEST_TIMEOUT_S:g} s.")
+        except aiohttp.ClientConnectorCertificateError as error:
+            return failed("certificate_not_trusted", str(error.certificate_error))
+        except aiohttp.ClientConnectorDNSError as error:
+            if isinstance(error.os_error, AddressNotAllowed):
+                return failed("address_not_allowed", f"{error.os_error}.")
+            return failed("name_not_found", f"The name {error.host} cannot be resolved.")
+        except aiohttp.ClientConnectorError as error:
+            reason: ReasonCode = _connect_reason(error.os_error)
+            return failed(reason, f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}.")
+        except AddressNotAllowed as error:
+            return failed("address_not_allowed", f"{error}.")
+        except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
+            # ValueError: an answer that is no HTTP, or an address that is none; the text names no secret, headers are not in it.
+            return failed("connection_lost", f"{type(error).__name__}: {error}"[:300])
+
+    def _literal_allowed(self, url: str) -> bool:
+        # A host that is an address is not resolved, so the resolver does not see it.
+        host = urlsplit(url).hostname or ""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return True
+        return self._rule.allows(host)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _connect_reason(error: OSError) -> ReasonCode:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "certificate_not_trusted"
+    if isinstance(error, socket.gaierror):
+        return "name_not_found"
+    return "connection_refused"
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body, cut at the bound; what lies behind it is not read, and the connection is not used again."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(65_536):
+        body += chunk
+        if len(body) > REPLY_BODY_BYTES_MAX:
+            response.close()
+            return bytes(body[:REPLY_BODY_BYTES_MAX])
+    return bytes(body)
+
+
+def _ms_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)

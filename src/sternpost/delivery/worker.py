@@ -1,0 +1,559 @@
+"""The delivery loop of one channel of one destination: lease lanes that are due, deliver each in order, settle.
+
+    claim ──▶ one task per lane:  rules ─▶ plan ─▶ send (alone, or in a batch with other lanes) ─▶ read ─▶ settle
+
+Order within a lane is structural: a lane's task goes on to the next event only when the one before has a final outcome; on Retry or
+Blocked it gives the lane back. Lanes do not wait for each other, channels and destinations share nothing but what a `Desk` holds.
+
+Bounds: lanes in hand, events per lane (`limits.RUN_MAX`), bytes per claim, requests in flight and per second. It sleeps until it is
+woken or until the next lane is due; when nothing waits it does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from sternpost import rules
+from sternpost.delivery.batches import Batches
+from sternpost.delivery.desk import Desk
+from sternpost.delivery.pacing import backoff_s
+from sternpost.destinations.base import Part, Plan
+from sternpost.errors import StoreError
+from sternpost.limits import (
+    BLOCKED_PROBE_S,
+    IDLE_POLL_S,
+    LEASE_RENEW_S,
+    LEASE_S,
+    RUN_MAX,
+    SHUTDOWN_GRACE_S,
+)
+from sternpost.model import (
+    Attempt,
+    Blocked,
+    Delivered,
+    Final,
+    Note,
+    Outcome,
+    Person,
+    Rejected,
+    Retry,
+    Run,
+    Settled,
+    Settlement,
+    Skipped,
+    Waiting,
+    Workspace,
+)
+from sternpost.reasons import REASONS, ReasonCode
+from sternpost.store.base import Claim, Store
+from sternpost.wire import message as wire_message
+
+log = structlog.get_logger("sternpost.delivery")
+
+LANES_PER_SLOT = 2  #: lanes in hand per request that may be in flight: the next is ready when one ends
+LANES_MAX = 2_000  #: lanes in hand at most; with RUN_MAX and the claim's byte bound this bounds memory
+RUN_MAX_ALONE = 25  #: events per lease where each is its own request: others wait no longer than that
+STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write
+LOST_REPLIES: frozenset[ReasonCode] = frozenset({"timeout", "connection_lost"})
+
+
+class Observer(Protocol):
+    """Is told what happened; never decides anything."""
+
+    def settled(self, destination_id: str, settled: Sequence[Settled]) -> None: ...
+    def blocked(self, destination_id: str, channel: str, blocked: Blocked | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker is given from outside."""
+
+    store: Store
+    workspace: Callable[[], Workspace]
+    clock: Callable[[], float]
+    random: Callable[[], float]
+    observer: Observer
+    wake: Callable[
+        [Iterable[tuple[str, str, float]]], None
+    ]  #: (destination, channel, when) that got something to do
+    give_up_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An event that is to be sent."""
+
+    waiting: Waiting
+    plan: Plan
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A leased run while it is worked on."""
+
+    run: Run
+    probing: bool = False  #: it is to find out whether a blocked channel works again
+    sent: bool = False  #: a request went out
+    settled: list[Settled] | None = None  #: outcomes that are not reported yet
+
+
+class ChannelWorker:
+    """Delivers one channel of one destination until it is stopped."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        desk: Desk,
+        channel: str,
+        *,
+        gates_open: Callable[[], bool],
+        blocked: Blocked | None = None,
+    ) -> None:
+        """`gates_open`: rule G3 does not apply now. `blocked`: how the channel was left by the last run of the program."""
+        self._around = around
+        self._desk = desk
+        self.channel = channel
+        self._gates_open = gates_open
+        self.blocked = blocked
+        self._probe_at = 0.0
+        self._awake = asyncio.Event()
+        self._due_at = 0.0
+        self._hungry = False
+        self._stopping = False
+        self._lanes: dict[asyncio.Task[bool], Run] = {}
+        self._busy: set[str] = set()
+        self._batches: dict[str, Batches] = {}
+
+    @property
+    def destination_id(self) -> str:
+        return self._desk.config.id
+
+    # --- the loop --------------------------------------------------------------------------------------------------
+
+    def wake(self, at: float) -> None:
+        """Something is due at that time."""
+        if at < self._due_at:
+            self._due_at = at
+            self._awake.set()
+
+    def configured(self) -> None:
+        """The destination's settings changed: a channel that was blocked is tried at once."""
+        self._probe_at = 0.0
+        self.wake(self._around.clock())
+
+    async def run(self) -> None:
+        """Deliver until `stop`. A failure of our own is logged, waited out and tried again: it must not end delivery."""
+        renewing = asyncio.get_running_loop().create_task(self._renew())
+        try:
+            while not self._stopping:
+                try:
+                    await self._round()
+                except Exception:
+                    log.exception(
+                        "delivery_round_failed", destination=self.destination_id, channel=self.channel
+                    )
+                    self._due_at = self._around.clock() + STORE_RETRY_S
+                await self._sleep()
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await renewing
+
+    async def stop(self) -> None:
+        """Take nothing new; let requests on their way end for a while, then give back what is still held."""
+        self._stopping = True
+        self._awake.set()
+        if self._lanes:
+            await asyncio.wait(self._lanes, timeout=SHUTDOWN_GRACE_S)
+        for task in list(self._lanes):
+            task.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        for batches in self._batches.values():
+            await batches.cancel()
+
+    async def _sleep(self) -> None:
+        while not self._stopping:
+            left = self._due_at - self._around.clock()
+            if left <= 0:
+                return
+            self._awake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._awake.wait()
+
+    async def _round(self) -> None:
+        """Take what is due, as much as there is room for; leave in `_due_at` when to look again."""
+        now = self._around.clock()
+        self._due_at = now + IDLE_POLL_S
+        if self._desk.config.secret_problem and self.blocked is None:
+            await self._block(Blocked("secret_unreadable", self._desk.config.secret_problem))
+        if self.blocked is not None and not await self._probe():
+            self._due_at = self._probe_at
+            return
+        room = self._lanes_max() - len(self._lanes)
+        if room <= 0:
+            self._hungry = True
+            return
+        claim = await self._claim(room)
+        for run in claim.runs:
+            self._start(run)
+        if len(claim.runs) >= room:
+            self._hungry = True
+        elif claim.next_due_at is not None:
+            # A lane that is due and yet was not handed out is looked at again soon, but not in a circle.
+            self.wake(claim.next_due_at if claim.runs else max(claim.next_due_at, now + 0.01))
+
+    async def _claim(self, lanes_max: int, run_max: int | None = None) -> Claim:
+        batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
+        return await self._around.store.claim(
+            self.destination_id,
+            self.channel,
+            now=self._around.clock(),
+            lanes_max=lanes_max,
+            run_max=run_max or (RUN_MAX if batching.items_max > 1 else RUN_MAX_ALONE),
+            lease_s=LEASE_S,
+            open_gates=self._gates_open(),
+        )
+
+    def _lanes_max(self) -> int:
+        config = self._desk.config
+        items_max = self._desk.destination.batching(self.channel, config.settings).items_max
+        return min(LANES_MAX, LANES_PER_SLOT * (items_max if items_max > 1 else config.concurrency))
+
+    def _start(self, run: Run) -> None:
+        task = asyncio.get_running_loop().create_task(self._deliver(_Lane(run)))
+        self._lanes[task] = run
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[bool]) -> None:
+        run = self._lanes.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The lease passes by itself; the events come again.
+            log.error(
+                "lane_failed", destination=run.key.destination_id, channel=run.key.channel, exc_info=error
+            )
+        if self._hungry and len(self._lanes) <= self._lanes_max() * 3 // 4:
+            self._hungry = False
+            self.wake(self._around.clock())
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_RENEW_S)
+            if self._lanes:
+                held = [(run.key, run.lease) for run in self._lanes.values()]
+                with contextlib.suppress(StoreError):
+                    await self._around.store.renew(held, now=self._around.clock(), lease_s=LEASE_S)
+
+    # --- one lane --------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, lane: _Lane) -> bool:
+        """Deliver a run in order as far as it goes, and settle it. Whether a request was answered by something else than Blocked."""
+        lane.settled = []
+        released = False
+        try:
+            released = await self._deliver_in_order(lane)
+        finally:
+            if not released:
+                # Stopped, or failed: what was reached is reported, the rest goes back to its lane as it was.
+                await asyncio.shield(self._settle(lane, release=True))
+        return lane.sent and (self.blocked is None or lane.probing)
+
+    async def _deliver_in_order(self, lane: _Lane) -> bool:
+        """Whether the lane was given back."""
+        segment: list[_Ready] = []  # neighbours that travel in one request
+        for waiting in lane.run.events:
+            if self._stopping or (self.blocked is not None and not lane.probing):
+                return False
+            prepared = await self._prepare(waiting)
+            if isinstance(prepared, _Ready) and segment and self._together(segment, prepared):
+                segment.append(prepared)
+                continue
+            if segment:
+                if await self._send_segment(lane, segment):
+                    return True
+                segment = []
+            if isinstance(prepared, _Ready):
+                if self._alone(prepared):
+                    if await self._send_parts(lane, prepared):
+                        return True
+                else:
+                    segment = [prepared]
+            elif await self._conclude(lane, waiting, prepared, None):
+                return True
+        return bool(segment) and await self._send_segment(lane, segment)
+
+    def _alone(self, ready: _Ready) -> bool:
+        parts = ready.plan.parts
+        return len(parts) > 1 or parts[0].batch_key is None
+
+    def _together(self, segment: Sequence[_Ready], ready: _Ready) -> bool:
+        if self._alone(ready) or ready.plan.parts[0].batch_key != segment[0].plan.parts[0].batch_key:
+            return False
+        batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
+        size = sum(part.size_bytes for other in (*segment, ready) for part in other.plan.parts)
+        return len(segment) < batching.items_max and size <= batching.bytes_max
+
+    async def _prepare(self, waiting: Waiting) -> _Ready | Final | Retry | Blocked:
+        """Rules and plan: what is to be sent for this event, or why nothing is."""
+        event = waiting.event
+        workspace = self._around.workspace()
+        config = self._desk.config
+        source = workspace.sources.get(event.source_id)
+        message = wire_message.read(event, source.type if source else "server")
+        if isinstance(message, Rejected):
+            return message
+        destination = self._desk.destination
+        connection = workspace.connection(event.source_id, config.id)
+        stopped = rules.decide(message, source, config, connection, destination.spec)
+        if stopped is not None:
+            return stopped
+        assert connection is not None
+        known = await self._desk.known(self.channel, connection.mode)
+        if isinstance(known, Retry | Blocked):
+            return known
+        assert not isinstance(known, Delivered | Skipped | Rejected)
+        person = waiting.person
+        if destination.parent_traits(config.settings):
+            person = await self._with_parents(person, message.body)
+        try:
+            plan = destination.plan(message, person, config.settings, known)
+        except Exception as error:
+            # A defect of ours costs this event, with a fate that says so, and nobody else's.
+            log.exception("plan_failed", destination=config.id, seq=event.seq)
+            return Rejected("internal_error", f"{type(error).__name__} while the event was mapped.")
+        if not isinstance(plan, Plan):
+            return plan
+        for part in plan.parts[waiting.parts_done :]:
+            if self._desk.remembered_skip(part):
+                return Skipped("do_not_process", "Pendo said so when it was asked before.", plan.notes)
+        return _Ready(waiting, plan)
+
+    async def _with_parents(self, person: Person, body: object) -> Person:
+        groups = [membership.group_id for membership in person.memberships]
+        if isinstance(body, dict):
+            context = body.get("context")
+            for value in (body.get("groupId"), context.get("groupId") if isinstance(context, dict) else None):
+                if isinstance(value, str | int) and not isinstance(value, bool):
+                    groups.append(str(value).strip())
+        return replace(person, group_parents=await self._around.store.parents(list(dict.fromkeys(groups))))
+
+    async def _send_segment(self, lane: _Lane, segment: Sequence[_Ready]) -> bool:
+        """Send neighbours of one batch key together. Whether the lane was given back."""
+        parts = [ready.plan.parts[0] for ready in segment]
+        results = await self._batch(parts[0]).submit(parts)
+        lane.sent = True
+        worst: tuple[Waiting, Retry | Blocked, Attempt | None] | None = None
+        for ready, (outcome, attempt) in zip(segment, results, strict=True):
+            final = self._final(ready, outcome)
+            if isinstance(final, Retry | Blocked):
+                if worst is None:
+                    worst = (ready.waiting, final, attempt)
+                else:
+                    self._note_try(lane, ready.waiting, final, attempt, None)
+            else:
+                self._note(lane, ready.waiting, final, attempt)
+        if worst is not None:
+            return await self._conclude(lane, *worst)
+        await self._settle(lane, release=segment[-1].waiting is lane.run.events[-1])
+        return segment[-1].waiting is lane.run.events[-1]
+
+    async def _send_parts(self, lane: _Lane, ready: _Ready) -> bool:
+        """Send one event's requests, one after the other; those that succeeded before are not repeated."""
+        waiting = ready.waiting
+        outcome: Outcome = Delivered()
+        attempt: Attempt | None = None
+        done = waiting.parts_done
+        for part in ready.plan.parts[done:]:
+            if part.batch_key is None:
+                [(outcome, attempt)] = await self._desk.deliver([part])
+            else:
+                [(outcome, attempt)] = await self._batch(part).submit([part])
+            lane.sent = True
+            if not isinstance(outcome, Delivered):
+                break
+            done += 1
+        final = self._final(ready, outcome)
+        if await self._conclude(lane, waiting, final, attempt, parts_done=done):
+            return True
+        last = waiting is lane.run.events[-1]
+        await self._settle(lane, release=last)
+        return last
+
+    def _batch(self, part: Part) -> Batches:
+        key = part.batch_key or ""
+        batches = self._batches.get(key)
+        if batches is None:
+            for other in [other for other, known in self._batches.items() if known.idle]:
+                del self._batches[other]
+            batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
+            batches = self._batches[key] = Batches(self._desk.deliver, batching, self._busy)
+        return batches
+
+    # --- outcomes --------------------------------------------------------------------------------------------------
+
+    def _final(self, ready: _Ready, outcome: Outcome) -> Outcome:
+        """The outcome with what the plan noted."""
+        notes = ready.plan.notes
+        waiting = ready.waiting
+        if isinstance(outcome, Delivered):
+            if any(self._desk.same_stamp(part.stamp, waiting.event.seq) for part in ready.plan.parts):
+                notes = (*notes, Note("same_ms"))
+            if waiting.reply_lost:
+                notes = (*notes, Note("reply_lost_retry"))
+            return replace(
+                outcome, detail=outcome.detail or ready.plan.detail, notes=(*notes, *outcome.notes)
+            )
+        if isinstance(outcome, Skipped | Rejected):
+            return replace(outcome, notes=(*notes, *outcome.notes))
+        return outcome
+
+    async def _conclude(
+        self,
+        lane: _Lane,
+        waiting: Waiting,
+        outcome: Outcome,
+        attempt: Attempt | None,
+        *,
+        parts_done: int | None = None,
+    ) -> bool:
+        """Take note of one event's outcome; whether it ended the lane's turn (then the lane was given back)."""
+        if isinstance(outcome, Retry):
+            outcome = self._given_up(waiting, outcome) or outcome
+        if isinstance(outcome, Retry):
+            wait_s = backoff_s(waiting.attempts + 1, random=self._around.random, asked_s=outcome.after_s)
+            self._note_try(lane, waiting, outcome, attempt, wait_s, parts_done=parts_done)
+            await self._settle(lane, release=True, ready_at=self._around.clock() + wait_s, backing_off=True)
+            return True
+        if isinstance(outcome, Blocked):
+            self._note_try(lane, waiting, outcome, attempt, None, parts_done=parts_done)
+            await self._block(outcome)
+            await self._settle(lane, release=True)
+            return True
+        self._note(lane, waiting, outcome, attempt)
+        return False
+
+    def _given_up(self, waiting: Waiting, retry: Retry) -> Rejected | None:
+        if retry.tries_max is not None and waiting.attempts + 1 >= retry.tries_max:
+            return Rejected(retry.reason, retry.detail)
+        first = waiting.first_attempt_at
+        if first is not None and self._around.clock() - first >= self._around.give_up_s:
+            last = f"{REASONS[retry.reason].title}. {retry.detail}".rstrip()
+            return Rejected(
+                "gave_up",
+                f"Tried {waiting.attempts + 1} times in {self._around.give_up_s / 3600:g} h. {last}",
+            )
+        return None
+
+    def _note(self, lane: _Lane, waiting: Waiting, outcome: Outcome, attempt: Attempt | None) -> None:
+        assert lane.settled is not None
+        lane.settled.append(Settled(waiting.event.seq, outcome, self._around.clock(), attempt))
+
+    def _note_try(
+        self,
+        lane: _Lane,
+        waiting: Waiting,
+        outcome: Retry | Blocked,
+        attempt: Attempt | None,
+        wait_s: float | None,
+        *,
+        parts_done: int | None = None,
+    ) -> None:
+        assert lane.settled is not None
+        lane.settled.append(
+            Settled(
+                waiting.event.seq,
+                outcome,
+                self._around.clock(),
+                replace(attempt, wait_s=wait_s) if attempt is not None else None,
+                waiting.parts_done if parts_done is None else parts_done,
+                reply_lost=outcome.reason in LOST_REPLIES and attempt is not None and attempt.reply is None,
+            )
+        )
+
+    async def _settle(
+        self, lane: _Lane, *, release: bool, ready_at: float | None = None, backing_off: bool = False
+    ) -> None:
+        """Report what is known. While the store cannot write, it is said again and again: outcomes must not be forgotten."""
+        settled, lane.settled = lane.settled or [], []
+        if not settled and not release:
+            return
+        settlement = Settlement(lane.run.key, lane.run.lease, settled, release, ready_at, backing_off)
+        while True:
+            try:
+                settling = await self._around.store.settle([settlement], now=self._around.clock())
+                break
+            except StoreError as error:
+                log.warning("settle_failed", destination=self.destination_id, error=str(error))
+                if self._stopping:
+                    return
+                await asyncio.sleep(STORE_RETRY_S)
+        if settling.lost:
+            log.warning(
+                "lease_lost", destination=self.destination_id, channel=self.channel, events=len(settled)
+            )
+            return
+        self._around.wake(settling.due)
+        if settled:
+            self._around.observer.settled(self.destination_id, settled)
+
+    # --- a blocked channel -----------------------------------------------------------------------------------------
+
+    async def _block(self, blocked: Blocked) -> None:
+        self.blocked = blocked
+        self._probe_at = self._around.clock() + BLOCKED_PROBE_S
+        self.wake(self._probe_at)
+        await self._around.store.block(
+            self.destination_id, self.channel, blocked.reason, blocked.detail, now=self._around.clock()
+        )
+        self._around.observer.blocked(self.destination_id, self.channel, blocked)
+
+    async def _probe(self) -> bool:
+        """Whether the channel works again. Looks once a minute, by a harmless request or with the oldest event."""
+        now = self._around.clock()
+        config = self._desk.config
+        if now < self._probe_at:
+            return False
+        self._probe_at = now + BLOCKED_PROBE_S
+        if config.secret_problem:
+            return False
+        call = self._desk.destination.probe(self.channel, config.settings)
+        if call is not None:
+            reply = await self._desk.exchange(call)
+            if reply.error == "address_not_allowed":
+                return False
+            still = self._desk.destination.read_probe(reply, self.channel, config.settings)
+            if still is not None:
+                if still != self.blocked:
+                    await self._block(still)
+                return False
+        elif not await self._probe_with_oldest():
+            return False
+        self.blocked = None
+        await self._around.store.block(self.destination_id, self.channel, None, "", now=self._around.clock())
+        self._around.observer.blocked(self.destination_id, self.channel, None)
+        return True
+
+    async def _probe_with_oldest(self) -> bool:
+        """Send one event. Those that a rule ends on the way say nothing about the channel."""
+        while not self._stopping:
+            claim = await self._claim(1, run_max=1)
+            if not claim.runs:
+                return False
+            before = self.blocked
+            self.blocked = None  # so that a refusal is seen as a new one
+            answered = False
+            try:
+                answered = await self._deliver(_Lane(claim.runs[0], probing=True))
+            finally:
+                refused, self.blocked = self.blocked, self.blocked or before
+            if refused is not None:
+                return False
+            if answered:
+                return True
+        return False
