@@ -47,6 +47,7 @@ class Field:
     default: Any = None
     required: bool = False
     choices: tuple[str, ...] = ()  #: with kind "choice"
+    aliases: Mapping[str, str] = field(default_factory=dict)  #: other spellings that are taken → the choice
     minimum: float | None = None
     maximum: float | None = None
     example: str = ""

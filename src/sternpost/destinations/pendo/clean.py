@@ -1,0 +1,217 @@
+"""Cleaning of traits for visitors, accounts and parent accounts (rules C1 to C8).
+
+Nothing is changed without a note, but for keys in lower case and dates in `DATE_OUTPUT`, which show in the request. Any JSON goes in;
+out come keys that match `[a-z_][a-z0-9_]*` with values that Pendo stores.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Literal
+
+import msgspec
+
+from sternpost.destinations.pendo.constants import METADATA_NULLS, METADATA_STRING_MAX
+from sternpost.destinations.pendo.dates import Dated, as_date, is_date_key
+from sternpost.destinations.pendo.flatten import KEY_CHARS_SHOWN, Leaf, Winners, leaves, path
+from sternpost.model import Note
+
+ROOT = "traits"
+
+_CLEAN_KEY = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_NOT_KEY = re.compile(r"[^A-Za-z0-9_]")
+_NAMED = re.compile(r"[A-Za-z0-9]")
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.\d{1,17})?", re.ASCII)
+#: Names that a schema or a person may use for the types that matter in C8.
+_TYPES: Mapping[str, str] = {
+    "number": "number",
+    "integer": "number",
+    "float": "number",
+    "boolean": "boolean",
+    "bool": "boolean",
+    "time": "time",
+    "date": "time",
+}
+
+
+def clean_traits(
+    traits: Mapping[str, Any],
+    *,
+    notes: list[Note],
+    group: Literal["agent", "custom"] = "agent",
+    nested: Literal["flatten", "drop"] = "flatten",
+    schema: Mapping[str, str] | None = None,
+    id_text: str = "",
+    left_out: AbstractSet[str] = frozenset(),
+) -> dict[str, Any]:
+    """The `values` of a metadata item. `schema` maps fields to types when the group's fields are known (V6, C8); `left_out` are
+    traits that travel elsewhere (C1).
+    """
+    winners = Winners(ROOT, notes)
+    for key, value in traits.items():
+        if key in left_out:
+            continue
+        if isinstance(value, Mapping):
+            for leaf in _nested(key, value, nested, notes):
+                _offer(winners, leaf, notes)
+        else:
+            _offer(winners, Leaf(key, key, value, flattened=False), notes)
+    values: dict[str, Any] = {}
+    for cleaned, leaf in winners.items():
+        if cleaned == "id" and not leaf.flattened:
+            # V3 by the name that Pendo would store: `ID` would arrive as `id` too.
+            _id_ignored(leaf, id_text, notes)
+            continue
+        if schema is not None and cleaned not in schema:
+            notes.append(Note("unknown_field", path(ROOT, leaf.original), cleaned[:KEY_CHARS_SHOWN]))
+            continue
+        if cleaned != leaf.key and cleaned != leaf.key.lower():
+            notes.append(
+                Note(
+                    "key_renamed",
+                    path(ROOT, leaf.original),
+                    f"{leaf.original[:KEY_CHARS_SHOWN]} → {cleaned[:KEY_CHARS_SHOWN]}",
+                )
+            )
+        kind = _TYPES.get(schema[cleaned].lower()) if schema is not None else None
+        _put(values, cleaned, leaf, kind, group, notes)
+    return values
+
+
+def clean_key(key: str) -> str:
+    """A field name as Pendo stores it (rule C3); "" when the key has no ASCII letter or digit."""
+    if _CLEAN_KEY.fullmatch(key):
+        return key
+    if not key.isascii():
+        key = "".join(char for char in unicodedata.normalize("NFD", key) if not unicodedata.combining(char))
+    key = _NOT_KEY.sub("_", key)
+    if not _NAMED.search(key):
+        return ""
+    return f"_{key}".lower() if key[0].isdigit() else key.lower()
+
+
+def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note]) -> list[Leaf]:
+    """C2: the fields of a nested trait."""
+    if nested == "drop":
+        notes.append(Note("object_dropped", path(ROOT, key)))
+        return []
+    too_deep: list[str] = []
+    flat = list(leaves(key, value, too_deep))
+    notes.append(Note("nested_trait_flattened", path(ROOT, key)))
+    notes.extend(Note("object_dropped", path(ROOT, name), "nested too deep") for name in too_deep)
+    return flat
+
+
+def _offer(winners: Winners, leaf: Leaf, notes: list[Note]) -> None:
+    cleaned = clean_key(leaf.key)
+    if cleaned:
+        winners.offer(cleaned, leaf)
+    else:
+        notes.append(Note("key_unusable", path(ROOT, leaf.original)))
+
+
+def _id_ignored(leaf: Leaf, id_text: str, notes: list[Note]) -> None:
+    value = leaf.value
+    same = value is None or (
+        isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip() == id_text
+    )
+    if not same:
+        notes.append(Note("trait_id_ignored", path(ROOT, leaf.original)))
+
+
+def _put(
+    values: dict[str, Any], cleaned: str, leaf: Leaf, kind: str | None, group: str, notes: list[Note]
+) -> None:
+    """C4 to C8 for one field."""
+    value = leaf.value
+    where = path(ROOT, leaf.original)
+    if value is None:
+        if METADATA_NULLS == "send":
+            values[cleaned] = None
+        else:
+            notes.append(Note("null_dropped", where))
+        return
+    if isinstance(value, list):
+        items = _scalars(value, where, notes)
+        if group == "agent":
+            values[cleaned] = items
+            return
+        notes.append(Note("list_in_custom", where))
+        value = ",".join(_scalar_text(item) for item in items)
+    elif isinstance(value, float) and not math.isfinite(value):
+        notes.append(Note("value_invalid", where, str(value)))
+        return
+    elif kind == "time" or is_date_key(leaf.key):
+        value = _dated(value, leaf, kind, where, notes)
+    elif not isinstance(value, str | int | float):
+        notes.append(Note("value_invalid", where, type(value).__name__))
+        return
+    if kind in {"number", "boolean"}:
+        value = _converted(value, kind, where, notes)
+    values[cleaned] = _cut(value, where, notes)
+
+
+def _scalars(items: list[Any], where: str, notes: list[Note]) -> list[Any]:
+    """C5: a list without what Pendo does not take in lists."""
+    kept: list[Any] = []
+    for position, item in enumerate(items, start=1):
+        if isinstance(item, float) and not math.isfinite(item):
+            notes.append(Note("value_invalid", where, f"item {position} is {item}"))
+        elif isinstance(item, str | int | float):
+            kept.append(_cut(item, where, notes))
+        else:
+            name = "null" if item is None else "a list" if isinstance(item, list) else "an object"
+            notes.append(Note("object_dropped", where, f"item {position} is {name}"))
+    return kept
+
+
+def _dated(value: Any, leaf: Leaf, kind: str | None, where: str, notes: list[Note]) -> Any:
+    """C6, and C8 for a field that is a time in the schema only."""
+    dated: Dated = as_date(value)
+    if dated.note is not None:
+        notes.append(Note(dated.note, where, str(value)[:KEY_CHARS_SHOWN]))
+    if dated.text is None:
+        if kind == "time":
+            notes.append(Note("type_mismatch", where, "the field is a time in Pendo"))
+        return value
+    if isinstance(value, str) and value != dated.text and not is_date_key(leaf.key):
+        notes.append(Note("value_converted", where, dated.text))
+    return dated.text
+
+
+def _converted(value: Any, kind: str, where: str, notes: list[Note]) -> Any:
+    """C8: an unambiguous text becomes the number or boolean that the field is in Pendo."""
+    wanted: Any = None
+    if kind == "number":
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and _JSON_NUMBER.fullmatch(value.strip()):
+            wanted = msgspec.json.decode(value.strip())
+    else:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            wanted = {"true": True, "false": False}.get(value.strip().lower())
+    if wanted is None:
+        notes.append(Note("type_mismatch", where, f"the field is a {kind} in Pendo"))
+        return value
+    notes.append(Note("value_converted", where, f"{value!r} → {wanted!r}"))
+    return wanted
+
+
+def _cut(value: Any, where: str, notes: list[Note]) -> Any:
+    """C7: texts of at most METADATA_STRING_MAX characters."""
+    if isinstance(value, str) and 0 < METADATA_STRING_MAX < len(value):
+        notes.append(Note("value_long", where, f"{len(value)}→{METADATA_STRING_MAX} characters"))
+        return value[:METADATA_STRING_MAX]
+    return value
+
+
+def _scalar_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
