@@ -89,6 +89,7 @@ COMMON_FIELDS: tuple[Field, ...] = (
         "without spaces around them; with allow and no list, no track event passes.",
         kind="object",
         default={"mode": "off", "events": []},
+        example='{"mode": "deny", "events": ["Debug"]}',
         group="What to send",
     ),
     Field(
@@ -98,6 +99,7 @@ COMMON_FIELDS: tuple[Field, ...] = (
         "(with or: all of them) is skipped. For other providers than custom the event's own strategy counts.",
         kind="object",
         default=[],
+        example='[{"provider": "oneTrust", "resolutionStrategy": "and", "consents": ["C0004"]}]',
         group="What to send",
     ),
 )
@@ -385,10 +387,8 @@ class _Settings:
                     integer=field.kind == "integer",
                 )
             case "object":
-                # The shape of the common ones is checked where they are read.
-                if field.name in {"eventFiltering", "consent"}:
-                    return value
-                return check.mapping(path, value)
+                # Consent is a list; its shape is checked where it is read.
+                return value if field.name == "consent" else check.mapping(path, value)
             case "secret":
                 text = check.text(path, value)
                 return None if text is None else self._secret(path, field, text)
@@ -425,7 +425,8 @@ class _Settings:
         return values
 
     def _event_filtering(self, path: str) -> EventFiltering:
-        section = self.check.section(path, self.values.get("eventFiltering"), EVENT_FILTERING_KEYS)
+        given = self.values.get("eventFiltering")
+        section = None if given is None else self.check.section(path, given, EVENT_FILTERING_KEYS)
         if section is None:
             return EventFiltering()
         mode = section.choice("mode", FILTER_MODES, default="off")
@@ -667,12 +668,8 @@ class _Check:
         return _Section(self, path, values)
 
     def list_of_sections(self, path: str, value: Any, known: Sequence[str]) -> Iterable[_Section]:
-        if value is None:
-            return
-        if not isinstance(value, list | tuple):
-            self._wrong(path, value, "a list", "Begin each entry with a dash.")
-            return
-        for index, entry in enumerate(value):
+        entries = None if value is None else self.entries(path, value)
+        for index, entry in enumerate(entries or ()):
             section = self.section(child(path, index), entry, known)
             if section:
                 yield section
@@ -684,6 +681,12 @@ class _Check:
             self.add(path, "This is not a workspace.", f"Begin with: version: {VERSION}")
         else:
             self._wrong(path, value, "keys and values", "Write `key: value` below it, indented.")
+        return None
+
+    def entries(self, path: str, value: Any) -> Sequence[Any] | None:
+        if isinstance(value, list | tuple):
+            return value
+        self._wrong(path, value, "a list", "Begin each entry with a dash.")
         return None
 
     def text(self, path: str, value: Any) -> str | None:
