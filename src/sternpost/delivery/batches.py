@@ -66,7 +66,8 @@ class Batches:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        taken, left = [], []
+        taken: list[_Submission] = []
+        left: list[_Submission] = []
         ids: set[str] = set()
         waiting_ids: set[str] = set()
         size = 0

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import structlog
+
 from sternpost.delivery import records
 from sternpost.delivery.pacing import Pacer
 from sternpost.delivery.sender import Send
@@ -20,11 +22,14 @@ from sternpost.model import (
     DestinationConfig,
     Mode,
     Outcome,
+    Rejected,
     Reply,
     Retry,
     Skipped,
     Split,
 )
+
+log = structlog.get_logger("sternpost.delivery")
 
 REFERENCE_FRESH_S = 3_600.0  #: a schema is read again after an hour (rule V6)
 
@@ -42,6 +47,7 @@ class Desk:
         self._send = send
         self._clock = clock
         self._slots = asyncio.Semaphore(config.concurrency)
+        self._asking = asyncio.Lock()
         self._references: dict[str, tuple[float, Any]] = {}
         self._skip_ids: OrderedDict[str, float] = OrderedDict()
         self._stamps: OrderedDict[str, int] = OrderedDict()
@@ -67,12 +73,18 @@ class Desk:
         """Send parts that share a request; one result per part. A batch that is refused as a whole is sent again in halves."""
         settings = self.config.settings
         at = self._clock()
-        call = self.destination.call(parts, settings, at)
+        try:
+            call = self.destination.call(parts, settings, at)
+        except Exception as error:
+            return await self._defect(parts, error)
         reply = await self.exchange(call)
         if reply.error == "address_not_allowed":
             outcome: Outcome = Blocked("address_not_allowed", reply.error_detail)
             return [(outcome, self._attempt(part, parts, call, reply, outcome, at)) for part in parts]
-        reading = self.destination.read(reply, parts, settings)
+        try:
+            reading = self.destination.read(reply, parts, settings)
+        except Exception as error:
+            return await self._defect(parts, error)
         if isinstance(reading, Split):
             first, second = halves(parts)
             if second:
@@ -91,6 +103,17 @@ class Desk:
             results.append((result, self._attempt(part, parts, call, reply, result, at)))
         return results
 
+    async def _defect(self, parts: Sequence[Part], error: Exception) -> list[Result]:
+        """Our own code failed: the halves find the event that it failed on, which ends with a fate that says so."""
+        first, second = halves(parts)
+        if second:
+            return [*await self.deliver(first), *await self.deliver(second)]
+        log.error("destination_defect", destination=self.config.id, exc_info=error)
+        outcome = Rejected(
+            "internal_error", f"{type(error).__name__} while the request was made or its answer read."
+        )
+        return [(outcome, None) for _ in parts]
+
     def _alone(self, reply: Reply, part: Part) -> Outcome:
         reading = self.destination.read(reply, [part], self.config.settings)
         return Retry("unexpected_reply", tries_max=3) if isinstance(reading, Split) else reading[0]
@@ -106,21 +129,24 @@ class Desk:
 
     # --- what was learned ------------------------------------------------------------------------------------------
 
-    async def known(self, channel: str, mode: Mode) -> Known | Outcome:
+    async def known(self, channel: str, mode: Mode) -> Known | Retry | Blocked:
         """What `plan` may know; or, when a reference cannot be read, what that means for the event that needs it."""
         now = self._clock()
         references: dict[str, Any] = {}
-        for name, call in self.destination.references(channel, self.config.settings).items():
-            fresh = self._references.get(name)
-            if fresh is None or now - fresh[0] >= REFERENCE_FRESH_S:
-                reply = await self.exchange(call)
-                outcome = read_status(reply)
-                if isinstance(outcome, Retry | Blocked):
-                    return outcome
-                fresh = (now, self.destination.read_reference(name, reply))
-                self._references[name] = fresh
-            if fresh[1] is not None:
-                references[name] = fresh[1]
+        wanted = self.destination.references(channel, self.config.settings)
+        if wanted:
+            async with self._asking:  # one lane asks, the others wait for its answer
+                for name, call in wanted.items():
+                    fresh = self._references.get(name)
+                    if fresh is None or now - fresh[0] >= REFERENCE_FRESH_S:
+                        reply = await self.exchange(call)
+                        outcome = read_status(reply)
+                        if isinstance(outcome, Retry | Blocked):
+                            return outcome
+                        fresh = (now, self.destination.read_reference(name, reply))
+                        self._references[name] = fresh
+                    if fresh[1] is not None:
+                        references[name] = fresh[1]
         return Known(int(now * 1000), mode, references, self._skip_ids)
 
     def remembered_skip(self, part: Part) -> bool:

@@ -19,7 +19,7 @@ def backoff_s(attempts: int, *, random: Callable[[], float], asked_s: float | No
 
     `attempts` counts the tries so far, the failed one included.
     """
-    ceiling = min(RETRY_CAP_S, RETRY_BASE_S * 2 ** min(attempts - 1, 20))
+    ceiling: float = min(RETRY_CAP_S, RETRY_BASE_S * 2 ** min(attempts - 1, 20))
     # Full jitter, but not zero: an immediate repeat helps nobody.
     waited = max(0.05, random() * ceiling)
     return waited if asked_s is None else max(waited, asked_s)
@@ -64,7 +64,9 @@ class Pacer:
                 self._recovered_at = now
             # A tenth of a second may be caught up with, so that a late wake-up does not cost rate.
             at = max(self._next_at, self._paused_until, now - 0.1)
-            if at <= now:
-                self._next_at = at + 1.0 / self.rate
+            self._next_at = at + 1.0 / self.rate
+            if at > now:
+                await asyncio.sleep(at - now)
+            if self._clock() >= self._paused_until:
                 return
-            await asyncio.sleep(at - now)
+            # A 429 came meanwhile: queue again behind the pause.

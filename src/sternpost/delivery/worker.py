@@ -59,6 +59,7 @@ log = structlog.get_logger("sternpost.delivery")
 LANES_PER_SLOT = 2  #: lanes in hand per request that may be in flight: the next is ready when one ends
 LANES_MAX = 2_000  #: lanes in hand at most; with RUN_MAX and the claim's byte bound this bounds memory
 RUN_MAX_ALONE = 25  #: events per lease where each is its own request: others wait no longer than that
+DEFECT_PAUSE_S = 30.0  #: a lane on which our own code failed rests so long: it must not turn in a circle
 STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write
 LOST_REPLIES: frozenset[ReasonCode] = frozenset({"timeout", "connection_lost"})
 
@@ -100,6 +101,7 @@ class _Lane:
     run: Run
     probing: bool = False  #: it is to find out whether a blocked channel works again
     sent: bool = False  #: a request went out
+    refused: bool = False  #: and the channel is (still) blocked
     settled: list[Settled] | None = None  #: outcomes that are not reported yet
 
 
@@ -126,7 +128,7 @@ class ChannelWorker:
         self._due_at = 0.0
         self._hungry = False
         self._stopping = False
-        self._lanes: dict[asyncio.Task[bool], Run] = {}
+        self._lanes: dict[asyncio.Task[None], Run] = {}
         self._busy: set[str] = set()
         self._batches: dict[str, Batches] = {}
 
@@ -231,13 +233,11 @@ class ChannelWorker:
         self._lanes[task] = run
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[bool]) -> None:
-        run = self._lanes.pop(task)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._lanes[task]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # The lease passes by itself; the events come again.
-            log.error(
-                "lane_failed", destination=run.key.destination_id, channel=run.key.channel, exc_info=error
-            )
+            # Its outcomes could not be reported; the lease passes by itself and the events come again.
+            log.error("lane_lost", destination=self.destination_id, channel=self.channel, exc_info=error)
         if self._hungry and len(self._lanes) <= self._lanes_max() * 3 // 4:
             self._hungry = False
             self.wake(self._around.clock())
@@ -252,17 +252,20 @@ class ChannelWorker:
 
     # --- one lane --------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, lane: _Lane) -> bool:
-        """Deliver a run in order as far as it goes, and settle it. Whether a request was answered by something else than Blocked."""
+    async def _deliver(self, lane: _Lane) -> None:
+        """Deliver a run in order as far as it goes, and settle it."""
         lane.settled = []
         released = False
+        ready_at: float | None = None
         try:
             released = await self._deliver_in_order(lane)
+        except Exception:
+            log.exception("lane_failed", destination=self.destination_id, channel=self.channel)
+            ready_at = self._around.clock() + DEFECT_PAUSE_S
         finally:
             if not released:
                 # Stopped, or failed: what was reached is reported, the rest goes back to its lane as it was.
-                await asyncio.shield(self._settle(lane, release=True))
-        return lane.sent and (self.blocked is None or lane.probing)
+                await asyncio.shield(self._settle(lane, release=True, ready_at=ready_at))
 
     async def _deliver_in_order(self, lane: _Lane) -> bool:
         """Whether the lane was given back."""
@@ -317,7 +320,6 @@ class ChannelWorker:
         known = await self._desk.known(self.channel, connection.mode)
         if isinstance(known, Retry | Blocked):
             return known
-        assert not isinstance(known, Delivered | Skipped | Rejected)
         person = waiting.person
         if destination.parent_traits(config.settings):
             person = await self._with_parents(person, message.body)
@@ -340,7 +342,7 @@ class ChannelWorker:
             context = body.get("context")
             for value in (body.get("groupId"), context.get("groupId") if isinstance(context, dict) else None):
                 if isinstance(value, str | int) and not isinstance(value, bool):
-                    groups.append(str(value).strip())
+                    groups += [str(value).strip()]
         return replace(person, group_parents=await self._around.store.parents(list(dict.fromkeys(groups))))
 
     async def _send_segment(self, lane: _Lane, segment: Sequence[_Ready]) -> bool:
@@ -432,6 +434,7 @@ class ChannelWorker:
             return True
         if isinstance(outcome, Blocked):
             self._note_try(lane, waiting, outcome, attempt, None, parts_done=parts_done)
+            lane.refused = True
             await self._block(outcome)
             await self._settle(lane, release=True)
             return True
@@ -545,15 +548,10 @@ class ChannelWorker:
             claim = await self._claim(1, run_max=1)
             if not claim.runs:
                 return False
-            before = self.blocked
-            self.blocked = None  # so that a refusal is seen as a new one
-            answered = False
-            try:
-                answered = await self._deliver(_Lane(claim.runs[0], probing=True))
-            finally:
-                refused, self.blocked = self.blocked, self.blocked or before
-            if refused is not None:
+            lane = _Lane(claim.runs[0], probing=True)
+            await self._deliver(lane)
+            if lane.refused:
                 return False
-            if answered:
+            if lane.sent:
                 return True
         return False
