@@ -1,0 +1,65 @@
+"""From the door to the disk: fan out, accept durably, tell whoever has to know. Bounded in events and in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from sternpost.destinations.base import Destination
+from sternpost.errors import StoreUnavailable
+from sternpost.intake.fanout import Fanout
+from sternpost.limits import ACCEPT_QUEUE_EVENTS_MAX, ACCEPT_TIMEOUT_S
+from sternpost.model import Accepted, Event, Source, Workspace
+from sternpost.store.base import Receipt, Store
+
+Due = Iterable[tuple[str, str, float]]
+
+
+class Observer(Protocol):
+    """Is told what was accepted."""
+
+    def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None: ...
+
+
+class Intake:
+    """Accepts events for the gateway. Group commit is the store's: what comes during one commit travels in the next."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        workspace: Callable[[], Workspace],
+        destinations: Mapping[str, Destination],
+        clock: Callable[[], float],
+        queued_events: Callable[[], int],
+        wake: Callable[[Due], None],
+        observer: Observer,
+    ) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._destinations = destinations
+        self._clock = clock
+        self._queued_events = queued_events
+        self._wake = wake
+        self._observer = observer
+        self._fanout = Fanout(workspace(), destinations)
+
+    @property
+    def fanout(self) -> Fanout:
+        """The routes of the workspace in force."""
+        workspace = self._workspace()
+        if self._fanout.workspace is not workspace:
+            self._fanout = Fanout(workspace, self._destinations)
+        return self._fanout
+
+    async def accept(self, source: Source, events: Sequence[Event]) -> None:
+        """Make the events durable; all or none. Raises StoreFull, StoreUnavailable, TimeoutError."""
+        if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:
+            raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
+        fanout = self.fanout
+        entries = [fanout.accepted(event, source) for event in events]
+        async with asyncio.timeout(ACCEPT_TIMEOUT_S):
+            receipt = await self._store.accept(entries, now=self._clock())
+        self._observer.accepted(source, entries, receipt)
+        self._wake(receipt.due)
