@@ -181,7 +181,7 @@ class Gateway:
             # Before anything else, so that an overloaded process spends nothing on a request that it cannot take.
             refusal = _overloaded("Too many requests are open.")
             self._note(route, request, refusal, None, b"")
-            return _GIF if route.kind == "pixel" else _refusal(refusal)
+            return _with_reason(_GIF, refusal.reason) if route.kind == "pixel" else _refusal(refusal)
         self._requests += 1
         request.body_bytes = 0
         try:
@@ -198,7 +198,6 @@ class Gateway:
             source = self._source(route, request)
             now = self._clock()
             if route.kind == "pixel":
-                body = pixel.shown(request.query)
                 written = pixel.body(route.call, request.query, received_at=now)
                 events = self._decode(route, written, source, request, now)
             else:
@@ -209,8 +208,11 @@ class Gateway:
                     self._rates.spend(source, len(events), now)
                 await self._keep(source, events)
         except Refused as refusal:
+            if route.kind == "pixel":
+                self._note(route, request, refusal, source, pixel.shown(request.query))
+                return _with_reason(_GIF, refusal.reason)
             self._note(route, request, refusal, source, body)
-            return _with_reason(_GIF, refusal.reason) if route.kind == "pixel" else _refusal(refusal)
+            return _refusal(refusal)
         return _GIF if route.kind == "pixel" else _OK
 
     def _source(self, route: _Route, request: _Request) -> Source:

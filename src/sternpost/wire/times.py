@@ -20,15 +20,13 @@ _UNIX = {10: (1000, 1), 13: (1, 1), 16: (1, 1000), 19: (1, 1_000_000)}
 
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?\s*(?P<half>[AaPp][Mm])?"
 # A zone's name is read as UTC, as Go does with names it has no table for; a number beside it counts.
-_ZONE = (
-    r"(?:\s*(?:Z|[A-Za-z]{3,5})?\s*(?P<offset>[+-]\d{2}:?(?:\d{2})?)?\s*(?:[A-Za-z]{3,5})?\s*(?:\([^)]*\))?)"
-)
+_ZONE = r"(?:\s*(?:[Zz]|[A-Za-z]{3,5})?\s*(?P<offset>[+-]\d{2}:?(?:\d{2})?)?\s*(?:[A-Za-z]{3,5})?\s*(?:\([^)]*\))?)"
 _WEEKDAY = r"(?:[A-Za-z]{3,9},?\s+)?"
 _MONTH = r"(?P<name>[A-Za-z]{3,9})\.?"
 _FORMS = tuple(
     re.compile(form, re.ASCII)
     for form in (
-        rf"(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:(?:T|\s+){_CLOCK}{_ZONE})?",
+        rf"(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:(?:[Tt]|\s+){_CLOCK}{_ZONE})?",
         rf"(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}})(?:,?\s+{_CLOCK}{_ZONE})?",
         rf"{_WEEKDAY}(?P<day>\d{{1,2}})[ -]{_MONTH},?[ -](?P<year>\d{{4}})(?:,?\s+{_CLOCK}{_ZONE})?",
         rf"{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})(?:,?\s+(?:at\s+)?{_CLOCK}{_ZONE})?",

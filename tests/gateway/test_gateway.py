@@ -1,0 +1,654 @@
+"""What the gateway does beyond the contract's cases: bounds, CORS, limits, addresses, what people see of refused requests."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ipaddress
+import json
+import re
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sternpost import limits
+from sternpost.errors import StoreFull, StoreUnavailable
+from sternpost.gateway import Gateway, RefusedLog, shorten
+from sternpost.model import Source
+from tests.gateway.door import KEY, Door, basic
+
+EVENT = b'{"userId":"u1","event":"e","messageId":"m1"}'
+SDK: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent.parent / "data" / "sdk_requests.json").read_text(encoding="utf-8")
+)["requests"]
+
+
+def batch(count: int) -> bytes:
+    return b'{"batch":[' + b",".join([b'{"userId":"u1","type":"track"}'] * count) + b"]}"
+
+
+# --- genuine clients ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("request_", SDK, ids=lambda r: f"{r['recorded']}-{r['method']}-{r['url'][:18]}")
+async def test_requests_of_genuine_sdks_are_answered(request_: dict[str, Any]) -> None:
+    """What genuine SDKs sent to RudderStack gets 200 and is kept byte for byte; their preflights are allowed what they ask for."""
+    door = Door(sources=[Source("web", "Web", "web", "WK")])
+    body = b"" if request_["body"] is None else json.dumps(request_["body"], ensure_ascii=False).encode()
+    answer = await door.request(request_["method"], request_["url"], headers=request_["headers"], body=body)
+    assert answer.header("access-control-allow-origin") == request_["headers"]["Origin"]
+    if request_["method"] == "OPTIONS":
+        wanted = request_["headers"]["Access-Control-Request-Headers"]
+        assert (answer.status, answer.header("access-control-allow-headers")) == (204, wanted)
+        return
+    assert (answer.status, answer.body) == (200, b"ok")
+    sent = request_["body"].get("batch", [request_["body"]])
+    assert [json.loads(event.body) for event in door.events] == sent
+    assert [event.message_id for event in door.events] == [event["messageId"] for event in sent]
+    assert all(event.page_ms is not None for event in door.events)
+
+
+# --- which paths ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "ours"),
+    [
+        ("/v1/track", True),
+        ("/v1/foo", True),
+        ("/beacon/v1/batch", True),
+        ("/pixel/v1/page", True),
+        ("/health", True),
+        ("/version", True),
+        ("/robots.txt", True),
+        ("/", False),
+        ("/health/", False),
+        ("/metrics", False),
+        ("/api/v1/events/x", False),
+        ("/sourceConfig", False),
+        ("/v10/track", False),
+    ],
+)
+def test_which_paths_are_the_gateways(path: str, ours: bool) -> None:
+    """Its own prefixes and three plain addresses; the rest belongs to others."""
+    assert Gateway.handles(path) is ours
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/beacon/v1/batch"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
+async def test_only_post_carries_events(method: str, path: str) -> None:
+    """Another method is 405 and names the right one; nothing is read."""
+    door = Door()
+    answer = await door.request(method, path, headers=basic(), body=EVENT)
+    assert (answer.status, answer.header("allow")) == (405, "POST")
+    assert not door.events
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/track/", "/v1/", "/v1/Track", "/beacon/v1/track", "/pixel/v1/identify"]
+)
+async def test_other_paths_are_unknown_and_never_redirected(path: str) -> None:
+    """A path that differs, be it by a slash, is 404: an SDK would follow a redirect without its body."""
+    answer = await Door().post(path, EVENT)
+    assert answer.status == 404
+    assert answer.header("location") is None
+
+
+async def test_health_says_whether_events_can_be_accepted() -> None:
+    """200 when they can, 503 when not, and 503 when the question itself fails; HEAD has no body."""
+    door = Door()
+    answer = await door.request("GET", "/health")
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+    assert (await door.request("HEAD", "/health")).body == b""
+    door.healthy = False
+    assert (await door.request("GET", "/health")).status == 503
+
+    async def broken() -> tuple[bool, dict[str, Any]]:
+        raise OSError("disk")
+
+    door.gateway._health = broken
+    answer = await door.request("GET", "/health")
+    assert answer.status == 503
+    assert b"disk" not in answer.body
+
+
+async def test_version_and_robots() -> None:
+    """/version is JSON with our name; /robots.txt keeps crawlers away from everything."""
+    assert json.loads((await Door().request("GET", "/version")).body)["name"] == "sternpost"
+    answer = await Door().request("GET", "/robots.txt")
+    assert answer.body == b"User-agent: *\nDisallow: /\n"
+
+
+# --- authentication -------------------------------------------------------------------------------------------------
+
+
+async def test_a_changed_workspace_counts_from_the_next_request() -> None:
+    """A rotated write key stops at once, also when its header was remembered; the new one works."""
+    door = Door()
+    assert (await door.post("/v1/track", EVENT)).status == 200
+    door.use(Source("enabled-source", "Web", "web", "wk-new"))
+    assert (await door.post("/v1/track", EVENT)).status == 401
+    assert (await door.post("/v1/track", EVENT, basic("wk-new"))).status == 200
+
+
+async def test_headers_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many passwords come with one key, few headers are remembered, and all work."""
+    monkeypatch.setattr(limits, "AUTH_CACHE_ENTRIES_MAX", 3)
+    door = Door()
+    for n in range(10):
+        assert (await door.post("/v1/track", EVENT, basic(password=str(n)))).status == 200
+    assert len(door.gateway._keys._headers) <= 3
+
+
+async def test_refused_says_why_in_a_header_and_a_metric() -> None:
+    """The dialect's text stays as it is; our code is beside it, and never a write key."""
+    door = Door()
+    answer = await door.post("/v1/track", b"x")
+    assert (answer.body, answer.header("sternpost-reason")) == (b"invalid json\n", "bad_json")
+    await door.post("/v1/track", EVENT, basic("wk-old-secret"))
+    name = "sternpost_requests_refused_total"
+    assert door.metric(name, reason="bad_json", source="enabled-source") == 1
+    assert door.metric(name, reason="write_key_unknown", source="") == 1
+
+
+# --- origins and CORS -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (None, 200),
+        ("https://app.example.com", 200),
+        ("HTTPS://APP.example.com", 200),
+        ("https://evil.example.com", 403),
+        ("https://app.example.com:8443", 403),
+        ("null", 403),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/track", f"/beacon/v1/batch?writeKey={KEY}"])
+async def test_a_source_may_restrict_its_origins(path: str, origin: str | None, status: int) -> None:
+    """Another origin is 403 with CORS headers, or an SDK would take it for a network error and repeat; no origin passes."""
+    source = Source("web", "Web", "web", KEY, allowed_origins=("https://app.example.com/",))
+    door = Door(sources=[source])
+    headers = basic() | ({} if origin is None else {"Origin": origin})
+    answer = await door.post(path, batch(1) if "batch" in path else EVENT, headers)
+    assert answer.status == status
+    assert answer.header("access-control-allow-origin") == origin
+    if status == 403:
+        assert answer.body == b"origin is not allowed\n"
+        assert not door.events
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 429, 503])
+async def test_cors_headers_are_on_every_answer(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the answer is, the page may read it, with Retry-After and Sternpost-Reason."""
+    door = Door(sources=[Source("web", "Web", "web", KEY, requests_per_second=1)])
+    headers = basic("other" if status == 401 else KEY) | {"Origin": "https://example.com"}
+    body, path = EVENT, "/v1/track"
+    if status == 400:
+        body = b""
+    elif status == 404:
+        path = "/v1/nothing"
+    elif status == 413:
+        headers["Content-Length"] = "4096001"
+    elif status == 429:
+        await door.post(path, EVENT)
+    elif status == 503:
+        monkeypatch.setattr(limits, "REQUESTS_IN_FLIGHT_MAX", 0)
+    answer = await door.request("POST", path, headers=headers, body=body, content_length=status != 413)
+    assert answer.status == status
+    assert answer.header("access-control-allow-origin") == "https://example.com"
+    assert answer.header("access-control-allow-credentials") == "true"
+    assert answer.header("vary") == "Origin"
+    exposed = answer.header("access-control-expose-headers")
+    assert exposed is not None
+    assert {"Retry-After", "Sternpost-Reason"} == set(exposed.split(", "))
+
+
+async def test_without_an_origin_there_are_no_allow_headers() -> None:
+    """A server's request gets an answer without CORS headers, but caches are told that they vary."""
+    answer = await Door().post("/v1/track", EVENT)
+    assert answer.header("vary") == "Origin"
+    assert not any(name.startswith("access-control-") for name, _ in answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"), [("POST", "POST"), ("get", "GET"), ("HEAD", "HEAD"), ("PUT", None), ("DELETE", None)]
+)
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/unknown", "/beacon/v1/batch", "/health"])
+async def test_preflights(path: str, wanted: str, named: str | None) -> None:
+    """204 on every path; it names the method asked for, and allows nothing for a method outside the list."""
+    headers = {"Origin": "https://example.com", "Access-Control-Request-Method": wanted}
+    answer = await Door().request("OPTIONS", path, headers=headers, content_length=False)
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.header("access-control-allow-methods") == named
+    assert answer.header("access-control-allow-origin") == ("https://example.com" if named else None)
+    assert answer.header("access-control-max-age") == ("900" if named else None)
+    assert answer.header("access-control-allow-headers") is None
+
+
+# --- the body -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_event_is_kept_byte_for_byte() -> None:
+    """Spaces, key order, escapes, large numbers: what arrives is what is kept, alone and in a batch."""
+    own = (
+        b'{ "userId" : "u1",\t"n":123456789012345678901234567890, "f":1e400, "s":"\\u00e9\xc3\xa9","d":1.10 }'
+    )
+    door = Door()
+    assert (await door.post("/v1/track", own)).status == 200
+    assert (
+        await door.post("/v1/batch", b'{"sentAt":"x","batch":[ ' + own + b" , " + own + b"]}")
+    ).status == 200
+    assert [event.body for event in door.events] == [own] * 3
+
+
+@pytest.mark.parametrize(("size", "status"), [(4_096_000, 200), (4_096_001, 413)])
+@pytest.mark.parametrize("way", ["length", "chunked", "gzip"])
+async def test_the_limit_is_on_decoded_bytes(size: int, status: int, way: str) -> None:
+    """4,096,000 bytes pass and one more does not, whether the length is announced, chunked or packed."""
+    frame = b'{"userId":"u1","p":"' + b'"}'
+    body = frame[:-2] + b"a" * (size - len(frame)) + frame[-2:]
+    door = Door()
+    if way == "gzip":
+        answer = await door.post("/v1/track", gzip.compress(body), basic() | {"Content-Encoding": "gzip"})
+    elif way == "chunked":
+        pieces = [body[at : at + 65_536] for at in range(0, size, 65_536)]
+        answer = await door.request("POST", "/v1/track", headers=basic(), pieces=pieces)
+    else:
+        answer = await door.post("/v1/track", body)
+    assert answer.status == status
+    assert len(door.events) == (status == 200)
+
+
+async def test_too_large_comes_before_json_and_identity_but_after_the_write_key() -> None:
+    """Over the limit, 413 hides what else is wrong with the body; a wrong key is 401 without a byte read."""
+    door = Door()
+    assert (await door.post("/v1/track", b"x" * 4_096_001)).status == 413
+    assert door.read == 0
+    assert (await door.post("/v1/track", b"x" * 4_096_001, basic("other"))).status == 401
+    assert door.read == 0
+
+
+@pytest.mark.parametrize("bomb", ["one member", "many members", "empty members"])
+async def test_a_gzip_bomb_costs_no_memory(bomb: str) -> None:
+    """A small body that unpacks to gigabytes is refused after the limit, with memory of a few bodies."""
+    if bomb == "one member":
+        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+        packed = b"".join(packer.compress(bytes(1_000_000)) for _ in range(1_000)) + packer.flush()
+    elif bomb == "many members":
+        packed = gzip.compress(bytes(1_000_000)) * 1_000
+    else:
+        packed = gzip.compress(b"") * 100_000
+    door = Door()
+    tracemalloc.start()
+    try:
+        answer = await door.post("/v1/track", packed, basic() | {"Content-Encoding": "gzip"})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status == (400 if bomb == "empty members" else 413)
+    assert peak < 5 * limits.REQUEST_BODY_BYTES_MAX
+    assert not door.events
+
+
+async def test_several_gzip_members_in_any_pieces_are_one_body() -> None:
+    """A packed body may have several members, and arrive byte by byte."""
+    packed = gzip.compress(EVENT[:20]) + gzip.compress(EVENT[20:])
+    door = Door()
+    pieces = [packed[at : at + 1] for at in range(len(packed))]
+    headers = basic() | {"Content-Encoding": "GZIP"}
+    assert (await door.request("POST", "/v1/track", headers=headers, pieces=pieces)).status == 200
+    assert door.events[0].body == EVENT
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"\x1f\x8b", gzip.compress(EVENT)[:-1], gzip.compress(EVENT) + b"\0\0", b"plain", EVENT],
+    ids=["empty", "header", "cut", "padded", "text", "json"],
+)
+async def test_what_is_not_gzip_is_the_clients_fault(packed: bytes) -> None:
+    """400, not 500: repeating it would not help."""
+    door = Door()
+    answer = await door.post("/v1/track", packed, basic() | {"Content-Encoding": "gzip"})
+    assert (answer.status, answer.body) == (400, b"failed to read body from request\n")
+    assert answer.header("sternpost-reason") == "bad_encoding"
+
+
+async def test_other_codings_are_not_decoded() -> None:
+    """A deflated body is no JSON; a plain one is read although its header names another coding, as RudderStack does."""
+    door = Door()
+    headers = basic() | {"Content-Encoding": "deflate"}
+    assert (await door.post("/v1/track", zlib.compress(EVENT), headers)).body == b"invalid json\n"
+    assert (await door.post("/v1/track", EVENT, headers)).status == 200
+
+
+async def test_a_client_that_goes_away_leaves_nothing() -> None:
+    """A body that ends with the connection is not kept, and gives its memory back."""
+    door = Door()
+    for pieces in ([b""], [EVENT[:10], b""]):
+        answer = await door.request(
+            "POST", "/v1/track", headers=basic(), pieces=pieces, ending="http.disconnect"
+        )
+        assert answer.header("sternpost-reason") == "body_not_read"
+    assert not door.events
+    assert door.gateway._body_bytes == 0
+
+
+async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that starts a body and falls silent is let go after BODY_TIMEOUT_S, with an answer that asks for a repeat."""
+    monkeypatch.setattr(limits, "BODY_TIMEOUT_S", 0.0)
+    door = Door()
+    sent: list[Any] = []
+    messages = [{"type": "http.request", "body": EVENT[:5], "more_body": True}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in basic().items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": headers, "client": None}
+    await door.gateway(scope, receive, send)
+    assert sent[0]["status"] == 500
+    assert sent[1]["body"] == b"failed to read body from request\n"
+    assert (door.gateway._requests, door.gateway._body_bytes) == (0, 0)
+
+
+async def test_open_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request more than the bound is 503 with Retry-After, before its key is looked at; others go on."""
+    monkeypatch.setattr(limits, "REQUESTS_IN_FLIGHT_MAX", 1)
+    storing = asyncio.Event()
+
+    async def slow(source: Source, events: list[Any]) -> None:
+        await storing.wait()
+
+    door = Door(accepting=slow)
+    first = asyncio.create_task(door.post("/v1/track", EVENT))
+    await asyncio.sleep(0)
+    answer = await door.post("/v1/track", EVENT, {})
+    assert (answer.status, answer.body) == (503, b"Service Unavailable\n")
+    assert answer.header("retry-after") == "1"
+    assert (await door.request("GET", f"/pixel/v1/page?writeKey={KEY}&userId=u")).status == 200
+    storing.set()
+    assert (await first).status == 200
+    assert len(door.events) == 1
+    assert (await door.post("/v1/track", EVENT)).status == 200
+
+
+async def test_open_bodies_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies that together pass the bound are 503 with Retry-After; their bytes are free again afterwards."""
+    monkeypatch.setattr(limits, "BODY_BYTES_IN_FLIGHT_MAX", 2 * len(EVENT))
+    storing = asyncio.Event()
+
+    async def slow(source: Source, events: list[Any]) -> None:
+        await storing.wait()
+
+    door = Door(accepting=slow)
+    open_ = [asyncio.create_task(door.post("/v1/track", EVENT)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert (await door.post("/v1/track", EVENT)).header("sternpost-reason") == "overloaded"
+    storing.set()
+    assert [answer.status for answer in await asyncio.gather(*open_)] == [200, 200]
+    assert (door.gateway._requests, door.gateway._body_bytes) == (0, 0)
+
+
+# --- the store ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "body"),
+    [
+        (StoreFull("disk /secret/path"), b"Service Unavailable\n"),
+        (StoreUnavailable("disk /secret/path"), b"the events could not be stored, send them again\n"),
+        (TimeoutError(), b"the events could not be stored, send them again\n"),
+        (RuntimeError("defect"), b"the events could not be stored, send them again\n"),
+    ],
+)
+async def test_what_could_not_be_stored_is_to_be_sent_again(error: Exception, body: bytes) -> None:
+    """503 with Retry-After and a fixed sentence; the cause never goes to the client, and nothing counts as accepted."""
+
+    async def failing(source: Source, events: list[Any]) -> None:
+        raise error
+
+    door = Door(accepting=failing)
+    answer = await door.post("/v1/track", EVENT)
+    assert (answer.status, answer.body) == (503, body)
+    assert int(answer.header("retry-after") or 0) > 0
+    assert answer.header("sternpost-reason") == "store_unavailable"
+    assert door.metric("sternpost_events_accepted_total", source="enabled-source") == 0
+
+
+async def test_accepted_events_and_bots_are_counted() -> None:
+    """Events, not requests; a robot's events are counted and kept all the same."""
+    door = Door()
+    robot = b'{"userId":"u","context":{"userAgent":"Googlebot/2.1"}}'
+    fooled = b'{"userId":"u","properties":{"userAgent":"Googlebot/2.1"},"context":3}'
+    assert (
+        await door.post("/v1/batch", b'{"batch":[' + robot + b"," + fooled + b"," + EVENT + b"]}")
+    ).status == 200
+    assert door.metric("sternpost_events_accepted_total", source="enabled-source") == 3
+    assert door.metric("sternpost_events_bot_total", source="enabled-source") == 1
+    assert door.metric("sternpost_request_seconds_count", path="/v1/batch") == 1
+
+
+async def test_an_empty_import_stores_nothing() -> None:
+    """/v1/import without events is 200, and the store is not asked."""
+    door = Door()
+    for body in (b"{}", b'{"batch":[]}', b'{"batch":null}', b"[]"):
+        assert (await door.post("/v1/import", body)).status == 200
+    assert door.accepts == 0
+
+
+async def test_a_batch_is_all_or_nothing() -> None:
+    """One event without identity refuses its 9,999 neighbours; without it, all are accepted in order, in one call."""
+    door = Door()
+    good = [b'{"userId":"u%d"}' % n for n in range(10_000)]
+    bad = good[:5_000] + [b"{}"] + good[5_000:]
+    assert (await door.post("/v1/batch", b'{"batch":[' + b",".join(bad) + b"]}")).status == 400
+    assert not door.events
+    assert (await door.post("/v1/batch", b'{"batch":[' + b",".join(good) + b"]}")).status == 200
+    assert [event.body for event in door.events] == good
+    assert door.accepts == 1
+
+
+# --- rate limit -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_source_may_have_a_rate() -> None:
+    """Each event costs one; above the rate it is 429 with Retry-After, and after that time it passes again."""
+    door = Door(sources=[Source("web", "Web", "web", KEY, requests_per_second=10)])
+    assert (await door.post("/v1/batch", batch(10))).status == 200
+    answer = await door.post("/v1/batch", batch(5))
+    assert (answer.status, answer.body) == (429, b"max requests limit reached\n")
+    assert answer.header("retry-after") == "1"
+    door.now += 0.4
+    assert (await door.post("/v1/batch", batch(5))).status == 429
+    door.now += 0.1
+    assert (await door.post("/v1/batch", batch(5))).status == 200
+    assert len(door.events) == 15
+
+
+async def test_a_batch_larger_than_the_rate_can_pass() -> None:
+    """It passes when nothing was sent for a while, and leaves a debt that the next ones wait for."""
+    door = Door(sources=[Source("web", "Web", "web", KEY, requests_per_second=2)])
+    assert (await door.post("/v1/batch", batch(100))).status == 200
+    answer = await door.post("/v1/track", EVENT)
+    assert (answer.status, answer.header("retry-after")) == (429, "50")
+    door.now += 49.5
+    assert (await door.post("/v1/track", EVENT)).status == 200
+
+
+async def test_a_clock_that_goes_back_does_no_harm() -> None:
+    """The bucket neither fills nor empties; a fraction of a request a second works too."""
+    door = Door(sources=[Source("web", "Web", "web", KEY, requests_per_second=0.5)])
+    assert (await door.post("/v1/track", EVENT)).status == 200
+    door.now -= 3600
+    assert (await door.post("/v1/track", EVENT)).header("retry-after") == "2"
+    door.now += 2
+    assert (await door.post("/v1/track", EVENT)).status == 200
+
+
+async def test_refused_events_cost_nothing() -> None:
+    """What is refused for another reason takes no tokens: JSON and identity are looked at first."""
+    door = Door(sources=[Source("web", "Web", "web", KEY, requests_per_second=1)])
+    for _ in range(5):
+        assert (await door.post("/v1/track", b"{}")).status == 400
+    assert (await door.post("/v1/track", EVENT)).status == 200
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+NETWORKS = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "address"),
+    [
+        ("192.0.2.7", [], None, "192.0.2.7"),
+        ("192.0.2.7", [" 203.0.113.9 , 10.0.0.1"], None, "203.0.113.9"),
+        ("192.0.2.7", ["203.0.113.9", "198.51.100.1"], None, "203.0.113.9"),
+        ("192.0.2.7", [" , "], None, "192.0.2.7"),
+        (None, [], None, ""),
+        ("192.0.2.7", ["203.0.113.9"], [], "192.0.2.7"),
+        ("192.0.2.7", ["203.0.113.9"], NETWORKS, "192.0.2.7"),
+        ("10.0.0.5", ["203.0.113.9"], NETWORKS, "203.0.113.9"),
+        ("10.0.0.5", ["6.6.6.6, 203.0.113.9, 10.0.0.4"], NETWORKS, "203.0.113.9"),
+        ("10.0.0.5", ["10.0.0.4"], NETWORKS, "10.0.0.4"),
+        ("fd00::1", ["2001:db8::1"], NETWORKS, "2001:db8::1"),
+        ("10.0.0.5", ["unknown"], NETWORKS, "unknown"),
+    ],
+)
+async def test_the_clients_address(
+    peer: str | None, forwarded: list[str], trusted: Any, address: str
+) -> None:
+    """The first entry of X-Forwarded-For, else the peer; with trusted proxies, the last that none of them vouches for itself."""
+    door = Door(trusted_proxies=trusted)
+    headers = [*basic().items(), *(("X-Forwarded-For", value) for value in forwarded)]
+    await door.request(
+        "POST", "/v1/track", headers=headers, body=EVENT, peer=None if peer is None else (peer, 1)
+    )
+    assert door.events[0].request_ip == address
+
+
+# --- pixel ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_pixel_becomes_an_event() -> None:
+    """Each field is a text, dots nest, the first of a repeated field counts; the picture is never kept by a cache."""
+    door = Door()
+    answer = await door.request(
+        "GET",
+        f"/pixel/v1/page?writeKey={KEY}&anonymousId=%22a%20b%22&name=&properties.plan=pro&properties.n=1"
+        "&userId=u1&userId=u2&context.page.url=https%3A%2F%2Fx%2F%3Fa%26b",
+        headers={"X-Forwarded-For": "203.0.113.9"},
+    )
+    assert answer.body.startswith(b"GIF89a\x01\x00\x01\x00")
+    assert answer.header("cache-control") == "no-store"
+    (event,) = door.shown()
+    assert event["anonymousId"] == "a b"
+    assert event["name"] == "Unknown Page"
+    assert event["properties"] == {"plan": "pro", "n": "1"}
+    assert event["userId"] == "u1"
+    assert event["context"] == {"page": {"url": "https://x/?a&b"}}
+    assert event["request_ip"] == "203.0.113.9"
+    assert event["originalTimestamp"] == event["sentAt"] == "2026-09-21T14:13:20.250Z"
+    assert "writeKey" not in event
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("anonymousId=a", "write_key_missing"),
+        ("writeKey=other&anonymousId=a", "write_key_unknown"),
+        (f"writeKey={KEY}&event=", "event_name_empty"),
+        (f"writeKey={KEY}&event=e", "no_identity"),
+        (f"writeKey={KEY}&anonymousId=a&{'a.' * 300}a=1", "bad_json"),
+        (f"writeKey={KEY}&anonymousId=a&" + "&".join(f"k{n}=1" for n in range(2_000)), "bad_json"),
+        ("writeKey=disabled-write-key&anonymousId=a", "source_disabled"),
+    ],
+)
+async def test_a_refused_pixel_is_counted_and_shown(query: str, reason: str) -> None:
+    """The client gets its picture whatever happened; people see the reason, and no write key."""
+    door = Door()
+    answer = await door.request("GET", f"/pixel/v1/track?{query}")
+    assert (answer.status, answer.header("sternpost-reason")) == (200, reason)
+    assert answer.body.startswith(b"GIF89a")
+    (entry,) = door.refused.entries()
+    assert (entry.reason, entry.status, entry.path) == (reason, 200, "/pixel/v1/track")
+    assert KEY not in repr(entry)
+    assert not door.events
+
+
+# --- what people see of refused requests ----------------------------------------------------------------------------
+
+
+async def test_refused_requests_are_shown_without_secrets() -> None:
+    """Shortened key, hashed address, the library's name, and a sample only when the key was a source's."""
+    door = Door()
+    body = json.dumps({"context": {"library": {"name": "RudderLabs JS", "version": "3"}}, "k": KEY}).encode()
+    await door.post("/v1/track", body, basic() | {"Origin": "https://x.example"})
+    door.now += 5
+    await door.post("/v1/track", b"secret", basic("wk-old-and-long") | {"User-Agent": "curl/8"})
+    await door.post("/v1/track", b"secret", {})
+    missing, unknown, anonymous = door.refused.entries()
+    assert (missing.write_key, missing.source_id, missing.sample) == ("", None, "")
+    assert (unknown.write_key, unknown.source_id, unknown.sample) == ("wk-o…", None, "")
+    assert unknown.library == "curl/8"
+    assert (anonymous.source_id, anonymous.reason) == ("enabled-source", "no_identity")
+    assert (anonymous.library, anonymous.origin) == ("RudderLabs JS", "https://x.example")
+    assert anonymous.sample.startswith('{"context"')
+    for entry in door.refused.entries():
+        assert KEY not in repr(entry)
+        assert "192.0.2.7" not in repr(entry)
+        assert entry.address_hash == missing.address_hash
+
+
+async def test_equal_refusals_are_counted_together_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client in a loop is one line with a count; a thousand different ones push out the oldest."""
+    door = Door()
+    for n in range(3):
+        door.now += 1
+        await door.post("/v1/track", b"broken %d" % n)
+    (entry,) = door.refused.entries()
+    assert (entry.count, entry.sample, entry.at - entry.first_at) == (3, "broken 2", 2.0)
+    log = RefusedLog(entries_max=2)
+    for path in ("/a", "/b", "/c"):
+        log.add(
+            at=1.0,
+            path=path,
+            status=400,
+            reason="bad_json",
+            detail="",
+            source_id="s",
+            write_key="k",
+            origin="",
+            address="",
+            agent="",
+            body=b"x" * 10_000,
+        )
+    assert [entry.path for entry in log.entries()] == ["/c", "/b"]
+    assert all(len(entry.sample) == 2_048 for entry in log.entries())
+
+
+@pytest.mark.parametrize(("key", "shown"), [("", ""), ("a", "…"), ("abcd", "ab…"), ("abcdefghij", "abcd…")])
+def test_a_write_key_is_never_shown_in_full(key: str, shown: str) -> None:
+    """Four characters at most, and never more than half."""
+    assert shorten(key) == shown
+
+
+async def test_no_write_key_is_in_the_metrics() -> None:
+    """Neither a source's nor an unknown one."""
+    door = Door()
+    await door.post("/v1/track", EVENT)
+    await door.post("/v1/track", EVENT, basic("wk-unknown-key"))
+    await door.request("GET", "/pixel/v1/track?writeKey=wk-unknown-key")
+    text = door.gateway._metrics.render().decode()
+    assert not re.search(rf"{KEY}|wk-unknown-key", text)
