@@ -40,12 +40,19 @@ class Desk:
     """Sends parts to one destination and says what became of each."""
 
     def __init__(
-        self, config: DestinationConfig, destination: Destination, send: Send, *, clock: Callable[[], float]
+        self,
+        config: DestinationConfig,
+        destination: Destination,
+        send: Send,
+        *,
+        clock: Callable[[], float],
+        on_reply: Callable[[Reply], None] = lambda reply: None,
     ) -> None:
         self.destination = destination
         self.pacer = Pacer(clock)
         self._send = send
         self._clock = clock
+        self._on_reply = on_reply
         self._slots = asyncio.Semaphore(config.concurrency)
         self._asking = asyncio.Lock()
         self._references: dict[str, tuple[float, Any]] = {}
@@ -64,6 +71,7 @@ class Desk:
         async with self._slots:
             await self.pacer.turn()
             reply = await self._send(call)
+        self._on_reply(reply)
         outcome = read_status(reply)
         if isinstance(outcome, Retry) and outcome.slow_channel:
             self.pacer.slow_down(outcome.after_s)

@@ -13,7 +13,7 @@ import structlog
 
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.desk import Desk
-from sternpost.delivery.sender import Sender
+from sternpost.delivery.sender import Client, Sender
 from sternpost.delivery.worker import ChannelWorker, Surroundings
 from sternpost.destinations.base import Destination
 from sternpost.limits import LEASE_S, RUN_MAX
@@ -26,7 +26,7 @@ log = structlog.get_logger("sternpost.delivery")
 @dataclass(slots=True)
 class _Running:
     desk: Desk
-    sender: Sender
+    client: Client
     workers: dict[str, ChannelWorker]
     tasks: list[asyncio.Task[None]]
 
@@ -40,10 +40,15 @@ class Engine:
         destinations: Mapping[str, Destination],
         *,
         addresses: Callable[[DestinationConfig], AddressRule],
+        client: Callable[[AddressRule, int], Client] = lambda rule, connections: Sender(
+            rule, connections_max=connections
+        ),
     ) -> None:
+        """`client` makes the HTTP client of one destination; tests give one that answers by itself."""
         self._around = around
         self._destinations = destinations
         self._addresses = addresses
+        self._client = client
         self._running: dict[str, _Running] = {}
         self._changing = asyncio.Lock()
 
@@ -87,8 +92,14 @@ class Engine:
 
     def _begin(self, config: DestinationConfig, states: Iterable[ChannelState]) -> None:
         destination = self._destinations[config.type]
-        sender = Sender(self._addresses(config), connections_max=config.concurrency)
-        desk = Desk(config, destination, sender, clock=self._around.clock)
+        client = self._client(self._addresses(config), config.concurrency)
+        desk = Desk(
+            config,
+            destination,
+            client,
+            clock=self._around.clock,
+            on_reply=lambda reply: self._around.observer.replied(config.id, reply),
+        )
         workers: dict[str, ChannelWorker] = {}
 
         def gates_open(channel: str) -> Callable[[], bool]:
@@ -110,13 +121,13 @@ class Engine:
             loop.create_task(worker.run(), name=f"deliver {config.id} {name}")
             for name, worker in workers.items()
         ]
-        self._running[config.id] = _Running(desk, sender, workers, tasks)
+        self._running[config.id] = _Running(desk, client, workers, tasks)
 
     async def _end(self, destination_id: str) -> None:
         running = self._running.pop(destination_id)
         await asyncio.gather(*(worker.stop() for worker in running.workers.values()))
         await asyncio.gather(*running.tasks, return_exceptions=True)
-        await running.sender.close()
+        await running.client.close()
 
     async def _release_what_is_no_longer_held(self) -> None:
         """Held events of destinations that do not hold any more take their turn; the rules of now decide about them."""

@@ -27,6 +27,12 @@ class Send(Protocol):
     async def __call__(self, call: Call) -> Reply: ...
 
 
+class Client(Send, Protocol):
+    """A `Send` that holds connections."""
+
+    async def close(self) -> None: ...
+
+
 class Sender:
     """An HTTP client for one destination: keep-alive, no redirects, no cookies, no proxies, bounded replies."""
 

@@ -42,6 +42,7 @@ from sternpost.model import (
     Outcome,
     Person,
     Rejected,
+    Reply,
     Retry,
     Run,
     Settled,
@@ -68,6 +69,7 @@ class Observer(Protocol):
     """Is told what happened; never decides anything."""
 
     def settled(self, destination_id: str, settled: Sequence[Settled]) -> None: ...
+    def replied(self, destination_id: str, reply: Reply) -> None: ...
     def blocked(self, destination_id: str, channel: str, blocked: Blocked | None) -> None: ...
 
 

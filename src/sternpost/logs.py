@@ -1,0 +1,43 @@
+"""Logs: readable on a terminal, JSON otherwise. A line is an event with fields; it never holds a payload or a secret."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+from sternpost.model import Secret
+
+
+def configure(level: str, style: Literal["auto", "text", "json"]) -> None:
+    """Set up logging of this process, once, to standard error."""
+    readable = sys.stderr.isatty() if style == "auto" else style == "text"
+    number = logging.getLevelNamesMapping()[level.upper()]
+    # What libraries say goes the same way; below warning they say nothing that an operator needs.
+    logging.basicConfig(
+        level=max(number, logging.WARNING),
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
+    processors: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _mask,
+    ]
+    if readable:
+        processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+    else:
+        processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _mask(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {name: str(value) if isinstance(value, Secret) else value for name, value in event.items()}
