@@ -314,9 +314,15 @@ async def test_held_events_are_delivered_under_the_user_after_the_link(tmp_path)
     hour = datetime.now(UTC).strftime("%Y-%m-%dT00:00:")
     async with Pipeline(tmp_path, pendo, workspace(settings={"anonymousVisitors": "hold"})) as pipeline:
         await pipeline.send(
-            {"type": "track", "anonymousId": "a", "event": "Before 1"},
-            {"type": "group", "anonymousId": "a", "groupId": "g", "traits": {"name": "G"}},
-            {"type": "track", "anonymousId": "a", "event": "Before 2"},
+            {"type": "track", "anonymousId": "a", "event": "Before 1", "timestamp": hour + "01Z"},
+            {
+                "type": "group",
+                "anonymousId": "a",
+                "groupId": "g",
+                "traits": {"name": "G"},
+                "timestamp": hour + "02Z",
+            },
+            {"type": "track", "anonymousId": "a", "event": "Before 2", "timestamp": hour + "03Z"},
         )
         await pipeline.until(lambda: pipeline.sent)
         assert [sent.call.url.split("/")[-3] for sent in pipeline.sent] == ["account"]
