@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
@@ -116,7 +116,7 @@ class Pipeline:
     random: Callable[[], float] = lambda: 0.02
     sent: list[Sent] = field(default_factory=list)
 
-    async def __aenter__(self) -> Pipeline:
+    async def __aenter__(self) -> Self:
         self.watcher = Watcher()
         self.store = SqliteStore(self.path / "store.db")
         self.engine: Engine | None = None
