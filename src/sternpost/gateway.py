@@ -107,7 +107,7 @@ class Gateway:
 
     accept: makes events durable; returns when they are. Raises StoreFull, StoreUnavailable or TimeoutError, answered with 503.
     workspace: the snapshot in use; asked for each request.
-    clock: unix seconds. new_id: a UUID v4 for events without a messageId.
+    clock: unix seconds. new_id: a UUID v4 for events without a messageId; called from threads too.
     health: whether events can be accepted durably now, and what to show about it.
     trusted_proxies: whose X-Forwarded-For counts. None is RudderStack's behaviour: everybody's, and its first entry. With networks
     only a peer inside them is believed, and the client is the last entry that is not itself one of them.
@@ -139,6 +139,7 @@ class Gateway:
         self._rates = _Rates()
         self._requests = 0  # in flight
         self._body_bytes = 0  # of all bodies in flight
+        self._large = asyncio.Semaphore(limits.DECODES_AT_ONCE_MAX)  # who decodes a large body
         self._logged_at = 0.0
         self._latency = {path: metrics.request_seconds.labels(path=path) for path in _ROUTES}
 
@@ -202,7 +203,11 @@ class Gateway:
                 events = self._decode(route, written, source, request, now)
             else:
                 body = await self._read(request, receive)
-                events = self._decode(route, body, source, request, now)
+                if len(body) <= limits.DECODE_INLINE_BYTES_MAX:
+                    events = self._decode(route, body, source, request, now)
+                else:
+                    async with self._large:
+                        events = await asyncio.to_thread(self._decode, route, body, source, request, now)
             if events:
                 if source.requests_per_second > 0:
                     self._rates.spend(source, len(events), now)
@@ -327,7 +332,7 @@ class Gateway:
             self._log_trouble(source, error)
             raise _not_stored(_RETRY_STORE_S) from error
         self._metrics.accepted.labels(source=source.id).inc(len(events))
-        bots = sum(map(is_bot, map(facts.user_agent, events)))
+        bots = sum(1 for event in events if (agent := facts.user_agent(event)) and is_bot(agent))
         if bots:
             self._metrics.bots.labels(source=source.id).inc(bots)
 

@@ -652,3 +652,15 @@ async def test_no_write_key_is_in_the_metrics() -> None:
     await door.request("GET", "/pixel/v1/track?writeKey=wk-unknown-key")
     text = door.gateway._metrics.render().decode()
     assert not re.search(rf"{KEY}|wk-unknown-key", text)
+
+
+async def test_a_large_batch_does_not_stop_the_others() -> None:
+    """A body of megabytes is decoded beside the loop: small requests that come later are answered before it."""
+    door = Door()
+    many = b'{"batch":[' + b",".join([b'{"userId":"u","messageId":"m"}'] * 100_000) + b"]}"
+    large = asyncio.create_task(door.post("/v1/batch", many))
+    await asyncio.sleep(0)
+    assert (await door.post("/v1/track", EVENT)).status == 200
+    assert not large.done()
+    assert (await large).status == 200
+    assert len(door.events) == 100_001

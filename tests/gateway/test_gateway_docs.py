@@ -1,0 +1,55 @@
+"""The reference page tells every address, every answer and every limit of the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sternpost import limits
+from sternpost.gateway import _ROUTES
+from sternpost.reasons import REASONS
+from sternpost.wire.refused import ANSWERS
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "data-plane.md").read_text(
+    encoding="utf-8"
+)
+
+
+@pytest.mark.parametrize("path", _ROUTES)
+def test_every_address(path: str) -> None:
+    """Stands on the page."""
+    assert f"{path}`" in PAGE or f"{path}?writeKey=KEY`" in PAGE
+
+
+@pytest.mark.parametrize("code", [code for code, reason in REASONS.items() if reason.stage == "refused"])
+def test_every_refused_reason(code: str) -> None:
+    """Stands on the page, and one that is answered stands beside its status and text."""
+    assert f"`{code}`" in PAGE
+    if code in ANSWERS and code != "event_name_empty":
+        status, text = ANSWERS[code]  # type: ignore[index]
+        assert any(
+            line.startswith(f"| {status} |") and f"`{text}`" in line and f"`{code}`" in line
+            for line in PAGE.splitlines()
+        )
+
+
+def test_every_answer_has_a_refused_reason() -> None:
+    """The table of answers and the table of reasons name the same codes; a duplicate is no refusal."""
+    refused = {code for code, reason in REASONS.items() if reason.stage == "refused"}
+    assert set(ANSWERS) == refused - {"duplicate"}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        f"{limits.REQUEST_BODY_BYTES_MAX:,} bytes",
+        f"{limits.JSON_DEPTH_MAX} levels",
+        f"| members of a gzip body | {limits.GZIP_MEMBERS_MAX} |",
+        f"| {limits.BODY_TIMEOUT_S:g} s |",
+        f"| {limits.REQUESTS_IN_FLIGHT_MAX:,}; {limits.BODY_BYTES_IN_FLIGHT_MAX // 1024**2} MB |",
+    ],
+)
+def test_every_limit(shown: str) -> None:
+    """Stands on the page with the number that is in force."""
+    assert shown in PAGE
