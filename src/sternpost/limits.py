@@ -7,11 +7,9 @@ REQUEST_BODY_BYTES_MAX = 4_096_000  #: RudderStack's 4000 × 1024, decoded (cont
 JSON_DEPTH_MAX = 200  #: deeper nesting is refused as invalid JSON; no SDK comes near, parsers recurse
 REQUESTS_IN_FLIGHT_MAX = 2_000  #: with bodies of 4 MB this is what memory can take; above it 503
 BODY_BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024  #: all bodies being read together; above it 503
-BODY_TIMEOUT_S = (
-    60.0  #: for one body to arrive; a client that sends a byte a minute must not hold memory for ever
-)
+BODY_TIMEOUT_S = 60.0  #: for one body to arrive; a byte a minute must not hold memory for ever
 GZIP_MEMBERS_MAX = 100  #: parts of one gzip body; each costs a window, and an empty one is only 20 bytes
-DECODE_INLINE_BYTES_MAX = 262_144  #: larger bodies are decoded in a thread; tiny events take a second per 3 MB
+DECODE_INLINE_BYTES_MAX = 262_144  #: larger bodies are decoded in a thread, beside the loop
 DECODES_AT_ONCE_MAX = 2  #: of such bodies; 4 MB of tiny entries are 200 MB of objects
 AUTH_CACHE_ENTRIES_MAX = 1_000  #: decoded Authorization headers; write keys are few
 KEY_CHARS_MAX = 200  #: longer messageIds, lanes and ids are kept by their digest in keys and indexes
