@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from email.utils import parsedate_to_datetime
 
+import msgspec
+
 from sternpost.limits import RETRY_AFTER_MAX_S
 from sternpost.model import Blocked, Delivered, Outcome, Rejected, Reply, Retry
 
 TEXT_CHARS_MAX = 300  #: of a destination's own words in an explanation
+ERROR_BODY_BYTES_MAX = 100_000  #: of a body that is read for them
+ERROR_TEXT_KEYS = (
+    "message",
+    "error",
+)  #: no destination of ours publishes the form of its errors (pendo.md, ERROR_TEXT_KEYS)
 
 
 def read_status(reply: Reply) -> Outcome:
@@ -64,5 +71,19 @@ def retry_after_s(reply: Reply) -> float | None:
 
 
 def reply_text(reply: Reply) -> str:
-    """The first words of a reply's body, on one line."""
-    return " ".join(reply.body[: TEXT_CHARS_MAX * 4].decode("utf-8", "replace").split())[:TEXT_CHARS_MAX]
+    """What a destination says about a refusal, on one line: `message` or `error` of an object, else the first words of its body."""
+    return " ".join((_said(reply.body) or _beginning(reply.body)).split())[:TEXT_CHARS_MAX]
+
+
+def _said(body: bytes) -> str:
+    if not body.startswith(b"{") or len(body) > ERROR_BODY_BYTES_MAX:
+        return ""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ""
+    return next((text for key in ERROR_TEXT_KEYS if isinstance(text := value.get(key), str) and text), "")
+
+
+def _beginning(body: bytes) -> str:
+    return body[: TEXT_CHARS_MAX * 4].decode("utf-8", "replace")

@@ -19,6 +19,7 @@ from sternpost.destinations.pendo.constants import METADATA_NULLS, METADATA_STRI
 from sternpost.destinations.pendo.dates import Dated, as_date, is_date_key
 from sternpost.destinations.pendo.flatten import KEY_CHARS_SHOWN, Leaf, Winners, leaves, path
 from sternpost.model import Note
+from sternpost.wire.ids import clean
 
 ROOT = "traits"
 
@@ -55,6 +56,10 @@ def clean_traits(
     for key, value in traits.items():
         if key in left_out:
             continue
+        if clean_key(key) == "id":
+            # V3 by the name that Pendo would store: `ID` would arrive as `id` too.
+            _id_ignored(key, value, id_text, notes)
+            continue
         if isinstance(value, Mapping):
             for leaf in _nested(key, value, nested, notes):
                 _offer(winners, leaf, notes)
@@ -62,10 +67,6 @@ def clean_traits(
             _offer(winners, Leaf(key, key, value, flattened=False), notes)
     values: dict[str, Any] = {}
     for cleaned, leaf in winners.items():
-        if cleaned == "id" and not leaf.flattened:
-            # V3 by the name that Pendo would store: `ID` would arrive as `id` too.
-            _id_ignored(leaf, id_text, notes)
-            continue
         if schema is not None and cleaned not in schema:
             notes.append(Note("unknown_field", path(ROOT, leaf.original), cleaned[:KEY_CHARS_SHOWN]))
             continue
@@ -114,13 +115,9 @@ def _offer(winners: Winners, leaf: Leaf, notes: list[Note]) -> None:
         notes.append(Note("key_unusable", path(ROOT, leaf.original)))
 
 
-def _id_ignored(leaf: Leaf, id_text: str, notes: list[Note]) -> None:
-    value = leaf.value
-    same = value is None or (
-        isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip() == id_text
-    )
-    if not same:
-        notes.append(Note("trait_id_ignored", path(ROOT, leaf.original)))
+def _id_ignored(key: str, value: object, id_text: str, notes: list[Note]) -> None:
+    if value is not None and clean(value) != id_text:
+        notes.append(Note("trait_id_ignored", path(ROOT, key)))
 
 
 def _put(

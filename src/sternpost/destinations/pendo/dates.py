@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
@@ -84,8 +83,7 @@ def written(moment: datetime) -> str:
 
 
 def _from_number(number: float) -> Dated:
-    if not math.isfinite(number):
-        return UNPARSED
+    # NaN and the infinities lie in no range.
     if SECONDS_MIN <= number < SECONDS_END:
         number *= 1000
     elif not SECONDS_END <= number < MILLISECONDS_END:

@@ -12,7 +12,7 @@ from sternpost.destinations.pendo.constants import (
     PARENT_ACCOUNT_SEPARATOR,
     PLACEHOLDER_IDS,
 )
-from sternpost.model import Message, Note, Person, Rejected
+from sternpost.model import Membership, Message, Note, Person, Rejected
 from sternpost.person import membership_at
 from sternpost.wire.ids import clean
 
@@ -58,14 +58,14 @@ def id_text(value: object, path: str, notes: list[Note]) -> str:
         text = number_text(value)
         if not text:
             raise BadId(path, value)
-    if text in PLACEHOLDER_IDS or text == PARENT_ACCOUNT_SEPARATOR:
+    if not _usable(text):
         raise BadId(path, text)
     return text
 
 
 def number_text(value: float) -> str:
     """A number as the decimal text that the door and the store know it by; "" for NaN and infinities."""
-    return clean(value) if math.isfinite(value) else ""
+    return "" if isinstance(value, float) and not math.isfinite(value) else clean(value)
 
 
 def user_of(message: Message, person: Person, notes: list[Note]) -> str:
@@ -73,13 +73,13 @@ def user_of(message: Message, person: Person, notes: list[Note]) -> str:
     event = message.event
     if not event.user_id:
         # Blank and null are no userId; a held event gets the userId of its link.
-        if person.user_id in PLACEHOLDER_IDS or person.user_id == PARENT_ACCOUNT_SEPARATOR:
+        if not _usable(person.user_id):
             raise BadId("userId", person.user_id)
         return person.user_id
     sent = message.body.get("userId")
     if isinstance(sent, bool) or not isinstance(sent, str | int | float | None):
         raise BadId("userId", sent)
-    if event.user_id in PLACEHOLDER_IDS or event.user_id == PARENT_ACCOUNT_SEPARATOR:
+    if not _usable(event.user_id):
         raise BadId("userId", event.user_id)
     if isinstance(sent, str) and sent != event.user_id:
         notes.append(Note("id_trimmed", "userId"))
@@ -105,8 +105,8 @@ def account_of(message: Message, person: Person, parent_trait: str, notes: list[
         if isinstance(context, Mapping):
             child = id_text(context.get("groupId"), "context.groupId", notes)
     parent = ""
-    if not child and (membership := membership_at(person.memberships, message.event)):
-        child = id_text(membership.group_id, "groupId of the last group call", notes)
+    if not child and (membership := _membership(message, person)):
+        child = membership.group_id
         parent = membership.parents.get(parent_trait, "") if parent_trait else ""
     if not child:
         return NO_ACCOUNT
@@ -122,6 +122,8 @@ def joined(parent: str, child: str, notes: list[Note]) -> Account:
         return Account(child, child)
     if not parent:
         return Account(child, child)
+    if parent in PLACEHOLDER_IDS or PARENT_ACCOUNT_SEPARATOR in parent:
+        raise BadId("the parent account", parent)
     return Account(f"{parent}{PARENT_ACCOUNT_SEPARATOR}{child}", child)
 
 
@@ -139,6 +141,16 @@ def parent_of(value: Any, trait: str, notes: list[Note]) -> tuple[str, Mapping[s
         if value is None:
             raise BadId(path, "missing")
     parent = id_text(value, path, notes)
-    if PARENT_ACCOUNT_SEPARATOR in parent:
-        raise BadId(path, parent)
     return parent, traits if parent else {}
+
+
+def _membership(message: Message, person: Person) -> Membership | None:
+    """The person's account at the event. A group call that was rejected for its id (rule I2) put nobody anywhere."""
+    found = membership_at(person.memberships, message.event)
+    if found is None or _usable(found.group_id):
+        return found
+    return membership_at([one for one in person.memberships if _usable(one.group_id)], message.event)
+
+
+def _usable(id_value: str) -> bool:
+    return id_value not in PLACEHOLDER_IDS and id_value != PARENT_ACCOUNT_SEPARATOR

@@ -56,7 +56,7 @@ def plan(
     except BadId as bad:
         return bad.rejected
     except (UnicodeEncodeError, RecursionError) as error:
-        return Rejected("encoding_impossible", _unwritable(error), _bounded(notes))
+        return Rejected("encoding_impossible", _unwritable(error))
     return made
 
 

@@ -36,11 +36,13 @@ def read(reply: Reply, parts: Sequence[Part], settings: PendoSettings) -> Sequen
     if not parts:
         return ()
     status = reply.status
-    several = len(parts) > 1
+    # Parts of one id travel as one item (V4): halves would tell nothing about them.
+    several = len({part.ids for part in parts}) > 1
     if status == 451:
         if several:
             return Split("do_not_process", "Pendo answered 451 for one of the items.")
-        return (Skipped("do_not_process", "Pendo answered 451.", remember_s=DNP_REMEMBER_H * 3600.0),)
+        opted_out = Skipped("do_not_process", "Pendo answered 451.", remember_s=DNP_REMEMBER_H * 3600.0)
+        return (opted_out,) * len(parts)
     outcome = read_status(reply)
     if status in {400, 413} and several and isinstance(outcome, Rejected):
         return Split(outcome.reason, outcome.detail)
@@ -134,7 +136,7 @@ def _read_report(reply: Reply, parts: Sequence[Part], settings: PendoSettings) -
     if failed is None:
         failed = len(missing_said) + len(errors_said)
     if failed > len(missing | errors.keys()):
-        if len(parts) > 1:
+        if len(ids) > 1:
             return Split(
                 "value_refused_by_pendo",
                 f"Pendo refused {failed} items and named {len(missing | errors.keys())}.",
@@ -142,7 +144,7 @@ def _read_report(reply: Reply, parts: Sequence[Part], settings: PendoSettings) -
         if not missing and not errors:
             # One item and a failure without an owner: it is the owner.
             said = "; ".join(_error_text(entry) for entry in errors_said[:5]) or "no reason was given"
-            return (Rejected("value_refused_by_pendo", _short(said)),)
+            return (Rejected("value_refused_by_pendo", _short(said)),) * len(parts)
     return tuple(_of_item(part.payload, missing, errors, settings) for part in parts)
 
 
