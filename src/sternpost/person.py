@@ -25,7 +25,12 @@ def not_later(this: Timed, other: Timed) -> bool:
     Two calls of one anonymousId are compared by the page's own clock, which each request's time on the way cannot disturb; all
     others by their corrected timestamps.
     """
-    if this.page_ms is not None and other.page_ms is not None and this.anonymous_id and this.anonymous_id == other.anonymous_id:
+    if (
+        this.page_ms is not None
+        and other.page_ms is not None
+        and this.anonymous_id
+        and this.anonymous_id == other.anonymous_id
+    ):
         return this.page_ms <= other.page_ms
     return this.at_ms <= other.at_ms
 

@@ -110,7 +110,13 @@ class WorkspaceHolder:
     def _writable(self) -> None:
         if self.path is not None:
             raise WorkspaceError(
-                [Problem("", f"The workspace comes from {self.path}.", "Change that file; the server applies it by itself.")]
+                [
+                    Problem(
+                        "",
+                        f"The workspace comes from {self.path}.",
+                        "Change that file; the server applies it by itself.",
+                    )
+                ]
             )
 
     async def _save(self, document: Mapping[str, Any]) -> None:
@@ -135,7 +141,9 @@ class WorkspaceHolder:
         )
 
     async def _use(self, workspace: Workspace, document: dict[str, Any]) -> None:
-        await self._keeper.remember({WRITE_KEY_PREFIX + source: key for source, key in self._generated.items()})
+        await self._keeper.remember(
+            {WRITE_KEY_PREFIX + source: key for source, key in self._generated.items()}
+        )
         self.problem = None
         unchanged = replace(workspace, revision=self.current.revision) == self.current
         self.document = document

@@ -1,0 +1,66 @@
+"""What has to be done now and then: held events expire, old events go, space returns to the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from sternpost.errors import StoreError
+from sternpost.store.base import Store
+
+log = structlog.get_logger("sternpost")
+
+EVERY_S = (
+    5.0  #: how often it is looked at; held events expire to the day, a full store is noticed within seconds
+)
+PAUSE_S = 0.02  #: between two steps of a long clean-up, so that accepting goes on in between
+
+
+class Housekeeping:
+    """Keeps the store within its bounds."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], float],
+        retention_s: float,
+        bytes_max: int,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention_s = retention_s
+        self._bytes_max = bytes_max
+
+    async def run(self) -> None:
+        """Look every few seconds, for ever."""
+        while True:
+            try:
+                await self.once()
+            except StoreError as error:
+                # The disk is full, say; the next round tries again, and /health says why nothing is accepted meanwhile.
+                log.warning("housekeeping_failed", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        """Everything that is due now, in small steps."""
+        while await self._store.expire_held(now=self._clock()):  # noqa: ASYNC110 - a pause between steps, not a wait for something
+            await asyncio.sleep(PAUSE_S)
+        while True:
+            now = self._clock()
+            pruned = await self._store.prune(
+                now=now, before=now - self._retention_s, bytes_max=self._bytes_max
+            )
+            if not pruned.more:
+                return
+            await asyncio.sleep(PAUSE_S)
+
+
+def disk_free_bytes(path: Path) -> int:
+    """Bytes that this user may still write on the disk of a path."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize

@@ -1,0 +1,328 @@
+"""The wiring: the only place that knows every part. `serve` builds the program, runs it until it is told to stop, and takes it down.
+
+Start: data directory and its lock → store → workspace → listening → delivery. Stop, in the other direction: no new requests → what is
+on its way is settled or given back → store → lock. A killed program needs no repair: leases pass, and the lock ends with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from sternpost import __version__, access, logs
+from sternpost.delivery.addresses import AddressRule
+from sternpost.delivery.engine import Engine
+from sternpost.delivery.worker import Surroundings
+from sternpost.destinations.registry import DESTINATIONS
+from sternpost.errors import StoreError, UsageError, WorkspaceError
+from sternpost.gateway import Gateway, RefusedLog
+from sternpost.housekeeping import Housekeeping, disk_free_bytes
+from sternpost.intake.intake import Intake
+from sternpost.metrics import Metrics
+from sternpost.model import DestinationConfig, Source, Workspace
+from sternpost.observers import Observers
+from sternpost.sandbox.app import create_app as create_sandbox
+from sternpost.server import App, Listener, Paths, bind, is_loopback, shown_host
+from sternpost.settings import Settings
+from sternpost.store.sqlite import SqliteStore
+from sternpost.workspace import stored
+from sternpost.workspace.holder import WorkspaceHolder
+from sternpost.workspace.secrets import SecretKey
+from sternpost.workspace.watch import FileWatch
+
+log = structlog.get_logger("sternpost")
+
+STORE_FILE = "sternpost.db"
+SERVER_FILE = "server.json"  #: in the data directory while the server runs: where the commands find it
+SANDBOX_FILE = "sandbox.jsonl"
+HEALTH_FRESH_S = 1.0  #: a health check writes to the disk at most once a second
+DISK_FREE_MIN_BYTES = (
+    64 * 1024 * 1024
+)  #: below this nothing is accepted: SQLite needs room to say so in order
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """`sternpost demo`: the sandbox and the shop page beside the server."""
+
+    sandbox_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What the banner says once events are accepted."""
+
+    url: str  #: address of the server, without a slash at its end
+    data_dir: Path
+    store: str  #: "SQLite in ./sternpost-data"
+    sources: tuple[Source, ...]
+    first_start: bool
+    warnings: tuple[str, ...]  #: what needs a person
+    sandbox_url: str | None
+    workspace_file: str  #: "" when the store holds the workspace
+
+
+async def serve(
+    settings: Settings,
+    *,
+    env: Mapping[str, str],
+    ready: Callable[[Ready], None],
+    demo: DemoOptions | None = None,
+) -> None:
+    """Run the server until SIGTERM or SIGINT.
+
+    Raises CommandError, UsageError, StoreError or WorkspaceError, each with sentences for people, when it cannot start; then nothing
+    was changed but, at most, an empty data directory made.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    if settings.store:
+        raise UsageError(
+            "--store: this version keeps events in SQLite in --data-dir only. Leave --store out."
+        )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    access.prepare_data_dir(settings.data_dir)
+    with access.lock_data_dir(settings.data_dir):
+        async with contextlib.AsyncExitStack() as stack:
+            running = await _build(settings, env, demo, stack)
+            # The objects of the start live as long as the program: the collector need not look at them again.
+            gc.collect()
+            gc.freeze()
+            ready(running)
+            log.info("ready", version=__version__, port=settings.port, data_dir=str(settings.data_dir))
+            await stopped.wait()
+            log.info("stopping")
+
+
+async def _build(
+    settings: Settings, env: Mapping[str, str], demo: DemoOptions | None, stack: contextlib.AsyncExitStack
+) -> Ready:
+    """Everything, in the order of the start; `stack` takes it down in the other."""
+    clock = time.time
+    data_dir = settings.data_dir
+    metrics = Metrics(CollectorRegistry())
+    bound = bind(settings.host, settings.port)
+    stack.callback(bound.close)
+
+    store = SqliteStore(
+        data_dir / STORE_FILE,
+        observe=lambda operation, seconds: metrics.store_seconds.labels(operation=operation).observe(seconds),
+    )
+    stack.callback(store.close)
+
+    sandbox_url = None
+    if demo is not None:
+        sandbox = create_sandbox(state_file=data_dir / SANDBOX_FILE)
+        sandbox_url = await _listen(stack, settings.host, demo.sandbox_port, sandbox, flag="--sandbox-port")
+
+    holder = WorkspaceHolder(
+        destinations=DESTINATIONS,
+        keeper=store,
+        key=SecretKey(access.secret_key(data_dir, env)),
+        env=env,
+        clock=clock,
+        path=settings.workspace,
+    )
+    watch = FileWatch(settings.workspace, holder.read_file) if settings.workspace is not None else None
+    first = stored.demo_document(sandbox_url) if sandbox_url is not None else stored.example_document()
+    first_start = await holder.start(first)
+
+    observers = Observers(metrics)
+    engine: Engine
+
+    def wake(due: Iterable[tuple[str, str, float]]) -> None:
+        engine.wake(due)
+
+    def workspace() -> Workspace:
+        return holder.current
+
+    around = Surroundings(
+        store=store,
+        workspace=workspace,
+        clock=clock,
+        random=random.random,
+        observer=observers,
+        wake=wake,
+        give_up_s=settings.give_up_hours * 3600,
+    )
+    engine = Engine(around, DESTINATIONS, addresses=lambda config: _addresses(settings, holder, config))
+    intake = Intake(
+        store,
+        workspace=workspace,
+        destinations=DESTINATIONS,
+        clock=clock,
+        queued_events=lambda: store.queued_events,
+        wake=wake,
+        observer=observers,
+    )
+    refused = RefusedLog()
+    health = Health(store, data_dir, clock)
+    gateway = Gateway(
+        accept=intake.accept,
+        workspace=workspace,
+        clock=clock,
+        new_id=lambda: str(uuid.uuid4()),
+        metrics=metrics,
+        refused=refused,
+        health=health,
+        trusted_proxies=settings.trusted_proxies or None,
+    )
+
+    apps: dict[str, App] = {}
+    listener = Listener(Paths(gateway, gateway.handles, apps, front=""), bound)
+    url = f"http://{shown_host(settings.host)}:{listener.port}"
+
+    async def workspace_changed() -> None:
+        metrics.workspace_revision.set(holder.current.revision)
+        await engine.apply()
+
+    await engine.apply()
+    stack.push_async_callback(engine.stop)
+    holder.on_change = workspace_changed
+    metrics.workspace_revision.set(holder.current.revision)
+    housekeeping = Housekeeping(
+        store,
+        clock=clock,
+        retention_s=settings.retention_days * 86_400,
+        bytes_max=settings.bytes_max,
+    )
+    await stack.enter_async_context(_task(housekeeping.run()))
+    if watch is not None:
+        await stack.enter_async_context(_task(_follow(watch, holder)))
+    await stack.enter_async_context(_listening(listener))
+    stack.enter_context(_server_file(data_dir / SERVER_FILE, url))
+    return Ready(
+        url=url,
+        data_dir=data_dir,
+        store=f"SQLite in {access.shown(data_dir)}",
+        sources=tuple(holder.current.sources.values()),
+        first_start=first_start,
+        warnings=tuple(warnings(holder.current)),
+        sandbox_url=sandbox_url,
+        workspace_file=holder.current.read_from,
+    )
+
+
+def warnings(workspace: Workspace) -> Iterable[str]:
+    """What in the workspace needs a person, as sentences."""
+    for config in workspace.destinations.values():
+        if config.secret_problem:
+            yield f"{config.id}: {config.secret_problem}"
+        for fact in DESTINATIONS[config.type].facts(config.settings):
+            yield f"{config.id}: {fact}"
+
+
+def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationConfig) -> AddressRule:
+    """Hosts may point to loopback while the server itself listens on loopback only, and to whatever a workspace *file* names."""
+    return AddressRule(
+        loopback=is_loopback(settings.host),
+        everything=holder.path is not None,
+        networks=tuple(settings.allow_private_hosts),
+    )
+
+
+class Health:
+    """Whether events can be accepted durably now: asked of the disk itself, at most once a second."""
+
+    def __init__(self, store: SqliteStore, data_dir: Path, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._data_dir = data_dir
+        self._clock = clock
+        self._asked_at = 0.0
+        self._answer: tuple[bool, dict[str, Any]] = (False, {})
+
+    async def __call__(self) -> tuple[bool, dict[str, Any]]:
+        now = self._clock()
+        if not 0 <= now - self._asked_at < HEALTH_FRESH_S:
+            self._answer = await self._ask()
+            self._asked_at = now
+        return self._answer
+
+    async def _ask(self) -> tuple[bool, dict[str, Any]]:
+        free = disk_free_bytes(self._data_dir)
+        problem = ""
+        if self._store.full:
+            problem = "What waits for delivery fills the space that --bytes-max allows."
+        elif free < DISK_FREE_MIN_BYTES:
+            problem = f"The disk has only {free // 1_000_000} MB left."
+        else:
+            try:
+                await self._store.remember({"health": f"{self._clock():.0f}"})
+            except StoreError as error:
+                problem = str(error)
+        return not problem, {
+            "status": "unavailable" if problem else "ok",
+            "problem": problem or None,
+            "version": __version__,
+            "diskFreeBytes": free,
+        }
+
+
+@contextlib.asynccontextmanager
+async def _task(work: Any) -> AsyncIterator[None]:
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def _listening(listener: Listener) -> AsyncIterator[None]:
+    task = await listener.listen()
+    try:
+        yield
+    finally:
+        listener.should_exit = True
+        await task
+
+
+async def _listen(stack: contextlib.AsyncExitStack, host: str, port: int, app: App, *, flag: str) -> str:
+    """Serve an app on a port of its own; its address."""
+    listener = Listener(app, bind(host, port, flag=flag))
+    await stack.enter_async_context(_listening(listener))
+    return f"http://{shown_host(host)}:{listener.port}"
+
+
+@contextlib.contextmanager
+def _server_file(path: Path, url: str) -> Any:
+    """Where the commands of this machine find the server; gone when it stops politely."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    temporary.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _follow(watch: FileWatch, holder: WorkspaceHolder) -> None:
+    """Apply the workspace file again whenever it changes."""
+    async for found in watch.changes():
+        try:
+            await holder.file_changed(found)
+        except (StoreError, WorkspaceError) as error:
+            log.warning("workspace_not_applied", error=str(error))
+            continue
+        if isinstance(found, WorkspaceError):
+            log.error("workspace_invalid", error=str(found))
+        else:
+            log.info("workspace_applied", revision=holder.current.revision)

@@ -1,0 +1,49 @@
+"""Who is told what happened: metrics, and the people who watch live. Nothing here decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sternpost.metrics import Metrics
+from sternpost.model import Accepted, Blocked, Delivered, Rejected, Reply, Settled, Skipped, Source
+from sternpost.store.base import Receipt
+
+Change = tuple[int, str | None]  #: (seq, destination); None: it was received
+
+
+class Observers:
+    """Passes on what intake and delivery say."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.publish: Callable[[Sequence[Change]], None] | None = (
+            None  #: the live stream, when somebody listens
+        )
+
+    def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None:
+        if receipt.duplicates:
+            self._metrics.duplicates.labels(source=source.id).inc(receipt.duplicates)
+        if self.publish is not None:
+            self.publish([(seq, None) for seq in receipt.seqs if seq])
+
+    def settled(self, destination_id: str, settled: Sequence[Settled]) -> None:
+        for item in settled:
+            match item.outcome:
+                case Delivered():
+                    self._metrics.delivered.labels(destination=destination_id).inc()
+                case Skipped(reason):
+                    self._metrics.skipped.labels(destination=destination_id, reason=reason).inc()
+                case Rejected(reason):
+                    self._metrics.rejected.labels(destination=destination_id, reason=reason).inc()
+                case _:
+                    pass
+        if self.publish is not None:
+            self.publish([(item.seq, destination_id) for item in settled])
+
+    def replied(self, destination_id: str, reply: Reply) -> None:
+        status = f"{reply.status // 100}xx" if reply.status is not None else "none"
+        self._metrics.replies.labels(destination=destination_id, status=status).inc()
+
+    def blocked(self, destination_id: str, channel: str, blocked: Blocked | None) -> None:
+        # Said by the worker's log and the channel's row; the live stream shows it with the next change of an event.
+        pass
