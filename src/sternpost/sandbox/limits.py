@@ -76,9 +76,8 @@ AGGREGATION_STAGES_MAX = 50
 EXPRESSION_CHARS_MAX = 4_000
 EXPRESSION_DEPTH_MAX = 40
 HISTORY_EVENTS_MAX = 10_000  #: events of one `/history` answer
-PAGE_ROWS_MAX = 100  #: rows of each table on the page for people
+PAGE_ROWS_MAX = 30  #: rows of each table on the page for people; the rest is in the JSON
 PAGE_CELL_CHARS = 300  #: of one JSON cell on the page
-STREAM_LISTENERS_MAX = 50  #: open live views
 
 # --- the state file -------------------------------------------------------------------------------------------------
 JOURNAL_BYTES_MAX = (

@@ -163,5 +163,6 @@ _ENVIRONMENT.filters |= {
     "clock": _clock,
     "iso": _iso,
     "number": lambda number: f"{number:,}",
+    "json": lambda value: msgspec.json.encode(value).decode(),
 }
 _TEMPLATE = _ENVIRONMENT.get_template("page.html")
