@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +18,8 @@ ERROR_TEXT_KEYS = (
     "message",
     "error",
 )  #: no destination of ours publishes the form of its errors (pendo.md, ERROR_TEXT_KEYS)
+
+_ADDRESS_SAFE = re.compile(r"[!-~]+")
 
 
 def read_status(reply: Reply) -> Outcome:
@@ -73,6 +77,20 @@ def retry_after_s(reply: Reply) -> float | None:
 def reply_text(reply: Reply) -> str:
     """What a destination says about a refusal, on one line: `message` or `error` of an object, else the first words of its body."""
     return " ".join((_said(reply.body) or _beginning(reply.body)).split())[:TEXT_CHARS_MAX]
+
+
+def is_address(value: object, *, query: bool = False) -> bool:
+    """Whether a setting is an http address: a scheme and a host, no user, password or fragment; a query only where that is meant."""
+    if not isinstance(value, str) or not _ADDRESS_SAFE.fullmatch(value):
+        return False
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.username or parts.password or parts.fragment or (parts.query and not query):
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
 
 
 def _said(body: bytes) -> str:

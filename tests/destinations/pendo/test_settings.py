@@ -1,11 +1,11 @@
 """Settings of the Pendo destination: regions, hosts, keys, choices."""
 
 import pytest
-from tests.destinations.pendo.events import settings
 
 from sternpost.destinations.pendo import PENDO
 from sternpost.destinations.pendo.regions import other_region, suffix_of
 from sternpost.model import Secret
+from tests.destinations.pendo.events import settings
 
 HOSTS = {"api": "http://127.0.0.1:8090", "data": "http://127.0.0.1:8091/", "content": "http://127.0.0.1:8092"}
 

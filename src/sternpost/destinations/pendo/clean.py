@@ -18,8 +18,8 @@ import msgspec
 from sternpost.destinations.pendo.constants import METADATA_NULLS, METADATA_STRING_MAX
 from sternpost.destinations.pendo.dates import Dated, as_date, is_date_key
 from sternpost.destinations.pendo.flatten import KEY_CHARS_SHOWN, Leaf, Winners, leaves, path
+from sternpost.ids import clean
 from sternpost.model import Note
-from sternpost.wire.ids import clean
 
 ROOT = "traits"
 

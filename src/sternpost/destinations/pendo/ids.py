@@ -12,9 +12,9 @@ from sternpost.destinations.pendo.constants import (
     PARENT_ACCOUNT_SEPARATOR,
     PLACEHOLDER_IDS,
 )
+from sternpost.ids import clean
 from sternpost.model import Membership, Message, Note, Person, Rejected
 from sternpost.person import membership_at
-from sternpost.wire.ids import clean
 
 SHOWN_CHARS_MAX = 60  #: of an odd id in an explanation
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
-from urllib.parse import urlsplit
 
+from sternpost.destinations.common import is_address
 from sternpost.destinations.pendo.constants import METADATA_BATCH_MAX
 from sternpost.destinations.pendo.regions import REGIONS, Hosts
 from sternpost.model import Mode, Secret
@@ -115,19 +115,7 @@ def _url(hosts: Mapping[str, Any], name: str) -> str:
     value = hosts.get(name)
     if not value:
         raise ValueError(f"hosts.{name}: required with region: custom, e.g. https://{name}.example.com.")
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        fine = (
-            parts is not None
-            and parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and parts.port != 0
-            and not (parts.username or parts.password or parts.query or parts.fragment)
-            and _HEADER_SAFE.fullmatch(value) is not None
-        )
-    except ValueError:
-        fine = False
-    if not fine:
+    if not is_address(value):
         raise ValueError(f"hosts.{name}: must be an address like https://data.example.com, not {value!r}.")
     return str(value).rstrip("/")
 

@@ -15,13 +15,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from sternpost import __version__
 from sternpost.destinations.base import Batching, Field, Known, Part, Plan, Spec
-from sternpost.destinations.common import read_status
+from sternpost.destinations.common import is_address, read_status
 from sternpost.model import (
     Blocked,
     Call,
@@ -87,7 +86,7 @@ RESERVED_HEADERS = frozenset(
 USUAL_SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -142,13 +141,15 @@ class WebhookDestination:
 
     def call(self, parts: Sequence[Part], settings: WebhookSettings, now_s: float) -> Call:
         body: bytes = parts[0].payload
-        headers = {"User-Agent": f"Sternpost/{__version__}"}
+        headers: dict[str, str] = {}
         hidden = set(USUAL_SECRETS)
         for name, value in settings.headers.items():
             if isinstance(value, Secret):
                 hidden.add(name.lower())
                 value = value.reveal()  # noqa: PLW2901
             headers[name] = value
+        if not any(name.lower() == "user-agent" for name in headers):
+            headers["User-Agent"] = f"Sternpost/{__version__}"
         headers["Content-Type"] = "application/json"
         if settings.signing_secret is not None:
             headers["Sternpost-Signature"] = signature(body, settings.signing_secret, int(now_s))
@@ -207,14 +208,7 @@ def _event(message: Message) -> Mapping[str, Any]:
 
 
 def _url(value: object) -> str:
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        fine = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
-        fine = fine and parts is not None and parts.port != 0 and not parts.fragment
-        fine = fine and not (parts is not None and (parts.username or parts.password))
-    except ValueError:
-        fine = False
-    if not fine:
+    if not is_address(value, query=True):
         raise ValueError(
             "url: must be an address like https://hooks.example.com/events, without user and password."
         )
@@ -234,6 +228,6 @@ def _headers(value: object) -> Mapping[str, str | Secret]:
         if name.lower() in RESERVED_HEADERS:
             raise ValueError(f"headers: {name} is set by Sternpost. Remove it.")
         if not isinstance(text, str) or not _VALUE.fullmatch(text):
-            raise ValueError(f"headers.{name}: must be text on one line.")
+            raise ValueError(f"headers.{name}: must be ASCII text on one line.")
         headers[name] = entry
     return headers
