@@ -21,6 +21,7 @@ FOUNDATION = {
     "sternpost.errors": set[str](),
     "sternpost.model": {"sternpost.reasons"},
     "sternpost.person": {"sternpost.model"},
+    "sternpost.ids": set[str](),
 }
 ANY_FOUNDATION = set(FOUNDATION)
 

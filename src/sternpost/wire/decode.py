@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from sternpost import limits
+from sternpost import ids, limits
 from sternpost.model import Event
-from sternpost.wire import ids, strict, times
+from sternpost.wire import strict, times
 from sternpost.wire.refused import Refused
 
 __all__ = ["Refused", "decode_batch", "decode_single"]

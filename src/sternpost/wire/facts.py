@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from sternpost import ids
 from sternpost.model import Event, Link, Membership
-from sternpost.wire import ids, message
+from sternpost.wire import message
 
 
 class _Context(msgspec.Struct, gc=False, frozen=True):

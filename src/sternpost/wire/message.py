@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from sternpost import ids
+from sternpost.ids import Digits
 from sternpost.model import Event, Message, Rejected, SourceType
-from sternpost.wire import ids, strict, times
-from sternpost.wire.ids import Digits
+from sternpost.wire import strict, times
 
 
 def read(event: Event, source_type: SourceType) -> Message | Rejected:

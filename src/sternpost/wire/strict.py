@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from sternpost.wire.ids import Digits
+from sternpost.ids import Digits
 
 _INT_DIGITS_MAX = 4_300  # Python converts no longer integer
 _SPACE = re.compile(r"[ \t\n\r]*")

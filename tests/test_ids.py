@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sternpost.ids import Digits, clean, rudder_id
 from sternpost.wire.decode import decode_single
-from sternpost.wire.ids import Digits, clean, rudder_id
 
 CASES = json.loads((Path(__file__).parent.parent / "data" / "pipeline.json").read_text(encoding="utf-8"))[
     "cases"
