@@ -103,7 +103,10 @@ def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note]) 
     too_deep: list[str] = []
     flat = list(leaves(key, value, too_deep))
     notes.append(Note("nested_trait_flattened", path(ROOT, key)))
-    notes.extend(Note("object_dropped", path(ROOT, name), "nested too deep, or under too long a name") for name in too_deep)
+    notes.extend(
+        Note("object_dropped", path(ROOT, name), "nested too deep, or under too long a name")
+        for name in too_deep
+    )
     return flat
 
 

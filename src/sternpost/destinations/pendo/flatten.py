@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.destinations.pendo.constants import FLATTEN_DEPTH
+from sternpost.destinations.pendo.constants import FLATTEN_DEPTH, FLATTEN_KEY_CHARS_MAX
 from sternpost.model import Note
 
 KEY_CHARS_SHOWN = 80  #: of a key in a path or an explanation
@@ -23,14 +23,17 @@ class Leaf:
 
 
 def leaves(key: str, value: Mapping[str, Any], too_deep: list[str]) -> Iterable[Leaf]:
-    """The values of a nested object, depth first, in the order of the document. Objects below FLATTEN_DEPTH are named in `too_deep`."""
+    """The values of a nested object, depth first, in the order of the document.
+
+    Objects below FLATTEN_DEPTH, or under a name above FLATTEN_KEY_CHARS_MAX, are named in `too_deep` instead.
+    """
     # A stack instead of recursion: a body may be nested 200 deep.
     stack: list[tuple[str, str, int, Any]] = [(key, key, 1, value)]
     while stack:
         original, joined, depth, entry = stack.pop()
         if not isinstance(entry, Mapping):
             yield Leaf(original, joined, entry, flattened=True)
-        elif depth > FLATTEN_DEPTH:
+        elif depth > FLATTEN_DEPTH or len(joined) > FLATTEN_KEY_CHARS_MAX:
             too_deep.append(original)
         else:
             stack.extend(

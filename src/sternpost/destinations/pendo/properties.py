@@ -101,7 +101,10 @@ def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note]) 
     too_deep: list[str] = []
     flat = list(leaves(key, value, too_deep))
     notes.append(Note("nested_property", path(ROOT, key), "flattened"))
-    notes.extend(Note("nested_property", path(ROOT, name), "nested too deep, dropped") for name in too_deep)
+    notes.extend(
+        Note("nested_property", path(ROOT, name), "nested too deep, or under too long a name: dropped")
+        for name in too_deep
+    )
     return flat
 
 
