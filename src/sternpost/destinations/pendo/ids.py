@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +64,9 @@ def id_text(value: object, path: str, notes: list[Note]) -> str:
 
 def number_text(value: float) -> str:
     """A number as the decimal text that the door and the store know it by; "" for NaN and infinities."""
-    return "" if isinstance(value, float) and not math.isfinite(value) else clean(value)
+    text = clean(value)
+    # math.isfinite raises for integers that no float can hold; NaN and Infinity end in a letter.
+    return text if text[-1:].isdigit() else ""
 
 
 def user_of(message: Message, person: Person, notes: list[Note]) -> str:
