@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sternpost.limits import HOLD_MAX_EVENTS
 from sternpost.model import Accepted, Event, Link, Route
 from sternpost.person import link_of, not_later
 from sternpost.store import profiles
 from sternpost.store.base import Receipt
-from sternpost.store.names import Deltas, Names, key
+from sternpost.store.names import Deltas, Names, key, storable
 
 FLAG_TYPE_SET = 1
 FLAG_LINKED = 2
@@ -18,19 +19,36 @@ DELIVERED, SKIPPED, REJECTED = 1, 2, 3
 
 #: On a tie of the page's clock: identify, then group, then the rest (rule G4).
 _RANK = {"identify": 0, "group": 1}
+#: Taken from the `ord` of released events, which then stand in front of everything that has their position, oldest first.
+_BEFORE_LINK = 2**60
 
 INSERT_EVENT = (
-    "INSERT OR IGNORE INTO events (source_no, message_key, received_at, type, flags, fanout_no, at_ms, page_ms, user_id, "
-    "anonymous_id, request_ip, message_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO events (source_no, message_key, received_at, type, flags, fanout_no, at_ms, page_ms, user_id, "
+    "anonymous_id, request_ip, message_id, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (source_no, message_key) DO NOTHING"
 )
-INSERT_DELIVERY = "INSERT OR IGNORE INTO deliveries (destination_no, seq, lane_no, pos, ord, gated, gate, person) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_DELIVERY = "INSERT INTO deliveries (destination_no, seq, lane_no, pos, ord, gated, gate, person) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_LANE = "SELECT no, pending, window_pos, window_until, backing_off FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ?"
 INSERT_LANE = "INSERT INTO lanes (destination_no, channel_no, lane, pending, ready_at, window_pos, window_until) VALUES (?, ?, ?, 1, ?, ?, ?)"
 #: A lane that was empty becomes due; one that waits, backs off or is leased keeps its time.
 UPDATE_LANE = (
-    "UPDATE lanes SET pending = pending + 1, ready_at = CASE WHEN pending = 0 THEN ?2 ELSE ready_at END, "
+    "UPDATE lanes SET pending = pending + 1, ready_at = CASE WHEN pending = 0 AND lease IS NULL THEN ?2 ELSE ready_at END, "
     "window_pos = ?3, window_until = ?4 WHERE no = ?1"
 )
+INSERT_HELD = (
+    "INSERT INTO held (destination_no, anonymous_id, at_ms, seq, channel_no, page_ms, gate, gated, expires_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+SELECT_OVERFLOW = "SELECT at_ms, seq FROM held WHERE destination_no = ? AND anonymous_id = ? ORDER BY at_ms DESC, seq DESC LIMIT -1 OFFSET ?"
+SELECT_HELD = (
+    "SELECT h.destination_no, h.anonymous_id, h.at_ms, h.seq, h.channel_no, h.page_ms, h.gate, h.gated, e.anonymous_id, e.type "
+    "FROM held h JOIN events e ON e.seq = h.seq"
+)
+#: Destinations are few: naming them all lets the primary key find one anonymousId's events.
+HELD_OF_ANONYMOUS = (
+    "h.destination_no IN (SELECT no FROM names WHERE kind = 'destination') AND h.anonymous_id = ?"
+)
+DELETE_HELD = "DELETE FROM held WHERE destination_no = ? AND anonymous_id = ? AND at_ms = ? AND seq = ?"
 
 
 class Acceptor:
@@ -50,6 +68,7 @@ class Acceptor:
         return Receipt(stored, len(seqs) - stored, tuple(seqs), due)
 
     def _accept(self, entry: Accepted) -> int:
+        entry = _mended(entry)
         event = entry.event
         cx = self.cx
         source_no = self.names.number(cx, "source", event.source_id)
@@ -68,7 +87,7 @@ class Acceptor:
                 event.received_at,
                 event.type,
                 flags,
-                self.names.fanout(cx, entry.routes),
+                self.names.fanout(cx, _once_each(entry.routes)),
                 event.at_ms,
                 event.page_ms,
                 event.user_id,
@@ -87,7 +106,7 @@ class Acceptor:
             return 0
         seq = int(cursor.lastrowid or 0)
         self.deltas.add(f"s:{event.source_id}", "received", 1)
-        for route in entry.routes:
+        for route in _once_each(entry.routes):
             self._route(event, route, seq)
         if entry.membership is not None:
             profiles.add_membership(
@@ -106,7 +125,7 @@ class Acceptor:
     def _route(self, event: Event, route: Route, seq: int) -> None:
         person: str | None = None
         if route.held:
-            link = link_of(profiles.links(self.cx, event.anonymous_id), event)
+            link = link_of(profiles.links(self.cx, event.anonymous_id, self.now), event)
             if link is None:
                 self._hold(event, route, seq)
                 return
@@ -114,9 +133,9 @@ class Acceptor:
         self.enqueue(event, route, seq, person=person)
 
     def enqueue(
-        self, event: Event, route: Route, seq: int, *, person: str | None, position: int | None = None
+        self, event: Event, route: Route, seq: int, *, person: str | None, link_seq: int | None = None
     ) -> None:
-        """Put one event into its lane; `position` puts it in front of what comes after that event."""
+        """Put one event into its lane, at the place of its acceptance; with `link_seq` it was released by that event."""
         cx = self.cx
         destination_no = self.names.number(cx, "destination", route.destination_id)
         channel_no = self.names.number(cx, "channel", route.channel)
@@ -124,17 +143,18 @@ class Acceptor:
         row = cx.execute(SELECT_LANE, (destination_no, channel_no, lane)).fetchone()
         window_pos, window_until = (row[2], row[3]) if row else (0, 0.0)
         pos, order, ready_at = seq, 0, self.now
-        if position is not None:
-            pos = position
-        elif route.settle_s:
-            # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
-            # of the page's clock. The window is a position in the lane that they share.
-            if window_until <= self.now:
-                window_pos, window_until = seq, self.now + route.settle_s
-            pos = window_pos
+        if route.settle_s or link_seq is not None:
             clock = event.page_ms if event.page_ms is not None else event.at_ms
-            order = clock * 4 + _RANK.get(event.type, 2)
-            ready_at = window_until
+            order = clock * 4 + _RANK.get(event.type.strip().lower(), 2)
+            # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
+            # of the page's clock. The window is a position in the lane that they share. What a link releases joins an open one.
+            if window_until > self.now:
+                pos, ready_at = window_pos, window_until
+            elif link_seq is None:
+                pos, ready_at = seq, self.now + route.settle_s
+                window_pos, window_until = pos, ready_at
+            else:
+                pos, order = link_seq, order - _BEFORE_LINK
         gate: str | None = None
         if route.gate and not (row and row[4]):
             # Behind a lane that backs off nobody waits for this one: rule G3 asks only for a first try that can come.
@@ -159,8 +179,7 @@ class Acceptor:
         destination_no = self.names.number(cx, "destination", route.destination_id)
         anonymous = key(event.anonymous_id)
         cx.execute(
-            "INSERT INTO held (destination_no, anonymous_id, at_ms, seq, channel_no, page_ms, gate, gated, expires_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            INSERT_HELD,
             (
                 destination_no,
                 anonymous,
@@ -174,10 +193,7 @@ class Acceptor:
             ),
         )
         self.deltas.add(f"d:{route.destination_id}", "held", 1)
-        over = cx.execute(
-            "SELECT at_ms, seq FROM held WHERE destination_no = ? AND anonymous_id = ? ORDER BY at_ms DESC, seq DESC LIMIT -1 OFFSET ?",
-            (destination_no, anonymous, HOLD_MAX_EVENTS),
-        ).fetchall()
+        over = cx.execute(SELECT_OVERFLOW, (destination_no, anonymous, HOLD_MAX_EVENTS)).fetchall()
         for at_ms, old in over:
             self.end_held(route.destination_id, destination_no, anonymous, at_ms, old, "anonymous_overflow")
 
@@ -185,10 +201,7 @@ class Acceptor:
         self, destination_id: str, destination_no: int, anonymous: str, at_ms: int, seq: int, reason: str
     ) -> None:
         """A held event ends as skipped."""
-        self.cx.execute(
-            "DELETE FROM held WHERE destination_no = ? AND anonymous_id = ? AND at_ms = ? AND seq = ?",
-            (destination_no, anonymous, at_ms, seq),
-        )
+        self.cx.execute(DELETE_HELD, (destination_no, anonymous, at_ms, seq))
         self.cx.execute(
             "INSERT OR REPLACE INTO outcomes (seq, destination_no, state, reason, at, attempts) VALUES (?, ?, ?, ?, ?, 0)",
             (seq, destination_no, SKIPPED, reason, self.now),
@@ -197,23 +210,15 @@ class Acceptor:
         self.deltas.add(f"d:{destination_id}", "skipped", 1)
         self.deltas.add(f"d:{destination_id}", f"skipped:{reason}", 1)
 
-    def _release(self, link: Link, position: int) -> None:
+    def _release(self, link: Link, seq: int) -> None:
         """Rule I7.3: the held events that this link explains go into their lanes, in front of what comes after the link."""
-        cx = self.cx
-        rows = cx.execute(
-            f"{SELECT_HELD} WHERE h.anonymous_id = ? ORDER BY h.at_ms, h.seq", (key(link.anonymous_id),)
-        ).fetchall()
-        for row in rows:
-            held = HeldRow(*row)
+        for held in held_rows(self.cx, HELD_OF_ANONYMOUS, (key(link.anonymous_id),)):
             if not_later(held.event, link):
-                self.unhold(held, person=link.user_id, position=position)
+                self.unhold(held, person=link.user_id, link_seq=seq)
 
-    def unhold(self, held: HeldRow, *, person: str | None, position: int | None) -> None:
+    def unhold(self, held: HeldRow, *, person: str | None = None, link_seq: int | None = None) -> None:
         """One held event goes into its lane."""
-        self.cx.execute(
-            "DELETE FROM held WHERE destination_no = ? AND anonymous_id = ? AND at_ms = ? AND seq = ?",
-            (held.destination_no, held.anonymous_key, held.at_ms, held.seq),
-        )
+        self.cx.execute(DELETE_HELD, (held.destination_no, held.anonymous_key, held.at_ms, held.seq))
         destination_id = self.names.name(self.cx, "destination", held.destination_no)
         self.deltas.add(f"d:{destination_id}", "held", -1)
         route = Route(
@@ -222,13 +227,45 @@ class Acceptor:
             gate=bool(held.gate),
             gated=bool(held.gated),
         )
-        self.enqueue(held.event, route, held.seq, person=person, position=position)
+        self.enqueue(held.event, route, held.seq, person=person, link_seq=link_seq)
 
 
-SELECT_HELD = (
-    "SELECT h.destination_no, h.anonymous_id, h.at_ms, h.seq, h.channel_no, h.page_ms, h.gate, h.gated, e.anonymous_id, e.type "
-    "FROM held h JOIN events e ON e.seq = h.seq"
-)
+def _once_each(routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """An event goes to each destination once; of several routes to one the first counts."""
+    if len(routes) < 2:
+        return routes
+    return tuple({route.destination_id: route for route in reversed(routes)}.values())[::-1]
+
+
+def _mended(entry: Accepted) -> Accepted:
+    """The entry with texts that UTF-8 can write; nearly always the entry itself."""
+    event, link, membership = entry.event, entry.link, entry.membership
+    texts = [event.message_id, event.type, event.user_id, event.anonymous_id, event.request_ip]
+    if link is not None:
+        texts += (link.anonymous_id, link.user_id)
+    if membership is not None:
+        texts += (membership.group_id, membership.anonymous_id)
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        event = replace(
+            event,
+            message_id=storable(event.message_id),
+            type=storable(event.type),
+            user_id=storable(event.user_id),
+            anonymous_id=storable(event.anonymous_id),
+            request_ip=storable(event.request_ip),
+        )
+        if link is not None:
+            link = replace(link, anonymous_id=storable(link.anonymous_id), user_id=storable(link.user_id))
+        if membership is not None:
+            membership = replace(
+                membership,
+                group_id=storable(membership.group_id),
+                anonymous_id=storable(membership.anonymous_id),
+            )
+        return replace(entry, event=event, link=link, membership=membership)
+    return entry
 
 
 class HeldRow:

@@ -25,9 +25,12 @@ SELECT_RUN = (
     "WHERE d.lane_no = ? AND d.pos < ? ORDER BY d.pos, d.ord, d.seq LIMIT ?"
 )
 SELECT_GATE = (
-    "SELECT 1 FROM deliveries d INDEXED BY deliveries_gate WHERE d.destination_no = ?1 AND d.gate = ?2 AND (d.seq < ?3 OR (d.ord > 0 AND ?4 > 0 AND d.ord < ?4 "
+    "SELECT 1 FROM deliveries d INDEXED BY deliveries_gate WHERE d.destination_no = ?1 AND d.gate = ?2 AND (d.seq < ?3 OR (d.ord <> 0 AND ?4 <> 0 AND d.ord < ?4 "
     "AND (SELECT l.lane FROM lanes l WHERE l.no = d.lane_no) = ?5)) LIMIT 1"
 )
+#: What comes while these are on their way is ordered among itself, behind them: the claim closes the window of what it takes.
+LEASE_LANE = "UPDATE lanes SET lease = ?, ready_at = ?, waits_for = NULL, window_until = CASE WHEN ? THEN window_until ELSE 0 END WHERE no = ?"
+NEXT_DUE = "SELECT min(ready_at) FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0"
 EVERY_POSITION = 2**62
 
 
@@ -84,17 +87,9 @@ def claim(
                 (waits_for, now + GATE_RECHECK_S, no),
             )
             continue
-        # What comes while these are on their way is ordered among itself, behind them: the window closes.
-        cx.execute(
-            "UPDATE lanes SET lease = ?, ready_at = ?, waits_for = NULL, window_until = CASE WHEN ? THEN window_until ELSE 0 END "
-            "WHERE no = ?",
-            (lease, now + lease_s, window_open, no),
-        )
+        cx.execute(LEASE_LANE, (lease, now + lease_s, window_open, no))
         runs.append(Run(LaneKey(destination_id, channel, lane), lease, tuple(waiting)))
-    following = cx.execute(
-        "SELECT min(ready_at) FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0",
-        (destination_no, channel_no),
-    ).fetchone()[0]
+    following = cx.execute(NEXT_DUE, (destination_no, channel_no)).fetchone()[0]
     return Claim(tuple(runs), following)
 
 

@@ -14,11 +14,20 @@ from sternpost.model import Route
 def key(text: str) -> str:
     """A text as it stands in keys and indexes: itself, or its digest when it is very long.
 
-    NUL would end the text for some of SQLite's functions, so it counts as long.
+    What does not print (NUL would end the text for some of SQLite's functions) counts as long, and so does what looks like a digest.
     """
-    if len(text) <= KEY_CHARS_MAX and "\0" not in text and text.isprintable():
+    if len(text) <= KEY_CHARS_MAX and text.isprintable() and not text.startswith("#"):
         return text
     return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def storable(text: str) -> str:
+    """A text as UTF-8 can write it: half a surrogate pair becomes U+FFFD, a pair its character. Nearly always the text itself."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 class Names:

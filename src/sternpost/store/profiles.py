@@ -17,18 +17,28 @@ from sternpost.store.names import key
 
 TOUCH_S = 86_400.0  #: "last used" is kept to the day, so that reading a profile rarely writes
 
+# Destinations and channels are few: naming them all lets the primary keys find one person.
+HELD_OF = "SELECT 1 FROM held WHERE destination_no IN (SELECT no FROM names WHERE kind = 'destination') AND anonymous_id = ? LIMIT 1"
+LANES_OF = (
+    "SELECT 1 FROM lanes WHERE destination_no IN (SELECT no FROM names WHERE kind = 'destination') "
+    "AND channel_no IN (SELECT no FROM names WHERE kind = 'channel') AND lane = ? LIMIT 1"
+)
+
 
 def person_key(user_id: str, anonymous_id: str) -> str:
     """The key of a person: the user, else the anonymous one."""
     return key(f"u:{user_id}") if user_id else key(f"a:{anonymous_id}")
 
 
-def links(cx: sqlite3.Connection, anonymous_id: str) -> list[Link]:
+def links(cx: sqlite3.Connection, anonymous_id: str, now: float) -> list[Link]:
+    """The links of an anonymousId, oldest first; remembers that they were used."""
+    text = key(anonymous_id)
     rows = cx.execute(
-        "SELECT user_id, at_ms, page_ms FROM links WHERE anonymous_id = ? ORDER BY at_ms",
-        (key(anonymous_id),),
+        "SELECT user_id, at_ms, page_ms, used_at FROM links WHERE anonymous_id = ? ORDER BY at_ms", (text,)
     ).fetchall()
-    return [Link(anonymous_id, user_id, at_ms, page_ms) for user_id, at_ms, page_ms in rows]
+    if rows and min(row[3] for row in rows) < now - TOUCH_S:
+        cx.execute("UPDATE links SET used_at = ? WHERE anonymous_id = ?", (now, text))
+    return [Link(anonymous_id, user_id, at_ms, page_ms) for user_id, at_ms, page_ms, _ in rows]
 
 
 def memberships(cx: sqlite3.Connection, person: str, now: float) -> tuple[Membership, ...]:
@@ -48,32 +58,31 @@ def memberships(cx: sqlite3.Connection, person: str, now: float) -> tuple[Member
 def seen(cx: sqlite3.Connection, anonymous_id: str) -> bool:
     """Whether this anonymousId ever came as one, as far as the store still knows (rule I8)."""
     text = key(anonymous_id)
-    for statement, value in (
-        ("SELECT 1 FROM links WHERE anonymous_id = ? LIMIT 1", text),
-        ("SELECT 1 FROM held WHERE anonymous_id = ? LIMIT 1", text),
-        ("SELECT 1 FROM memberships WHERE person = ? LIMIT 1", key(f"a:{anonymous_id}")),
-        ("SELECT 1 FROM lanes WHERE lane = ? LIMIT 1", key(f"a:{anonymous_id}")),
-    ):
-        if cx.execute(statement, (value,)).fetchone():
-            return True
-    return False
+    person = key(f"a:{anonymous_id}")
+    return any(
+        cx.execute(statement, (value,)).fetchone()
+        for statement, value in (
+            ("SELECT 1 FROM links WHERE anonymous_id = ? LIMIT 1", text),
+            (HELD_OF, text),
+            ("SELECT 1 FROM memberships WHERE person = ? LIMIT 1", person),
+            (LANES_OF, person),
+        )
+    )
 
 
 def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> None:
     """Keep a link. Links of one user that follow each other are one, at the time of the last: rule I7.2 asks for the first link that
     is not earlier than an event, and the later one gives the same answer.
     """
-    known = links(cx, link.anonymous_id)
-    before = [other for other in known if not_later(other, link)]
-    after = [other for other in known if other not in before]
-    text = key(link.anonymous_id)
-    if after and after[0].user_id == link.user_id:
-        cx.execute("UPDATE links SET used_at = ? WHERE anonymous_id = ?", (now, text))
-    else:
-        if before and before[-1].user_id == link.user_id:
+    known = links(cx, link.anonymous_id, now)
+    following = link_of(known, link)
+    if following is None or following.user_id != link.user_id:
+        text = key(link.anonymous_id)
+        before = _last([other for other in known if not not_later(link, other)])
+        if before is not None and before.user_id == link.user_id:
             cx.execute(
                 "DELETE FROM links WHERE anonymous_id = ? AND at_ms = ? AND user_id = ?",
-                (text, before[-1].at_ms, link.user_id),
+                (text, before.at_ms, link.user_id),
             )
         cx.execute(
             "INSERT OR REPLACE INTO links (anonymous_id, at_ms, page_ms, user_id, used_at) VALUES (?, ?, ?, ?, ?)",
@@ -85,7 +94,15 @@ def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> Non
                 "(SELECT at_ms, user_id FROM links WHERE anonymous_id = ?1 ORDER BY at_ms DESC LIMIT ?2)",
                 (text, LINKS_PER_ANONYMOUS_MAX),
             )
-    _inherit(cx, link, links(cx, link.anonymous_id), now=now, seq=seq)
+    _inherit(cx, link, links(cx, link.anonymous_id, now), now=now, seq=seq)
+
+
+def _last(known: Sequence[Link]) -> Link | None:
+    last: Link | None = None
+    for link in known:
+        if last is None or not_later(last, link):
+            last = link
+    return last
 
 
 def _inherit(cx: sqlite3.Connection, link: Link, known: Sequence[Link], *, now: float, seq: int) -> None:
@@ -103,7 +120,7 @@ def add_membership(
     _insert_membership(cx, person_key(user_id, anonymous_id), membership, now=now, seq=seq)
     if not user_id:
         # The group call of an anonymous person who is known by now (rule I7.4): it is the user's as well.
-        owner = link_of(links(cx, anonymous_id), membership)
+        owner = link_of(links(cx, anonymous_id, now), membership)
         if owner is not None:
             _insert_membership(cx, key(f"u:{owner.user_id}"), membership, now=now, seq=seq)
     if membership.parents:
@@ -113,19 +130,19 @@ def add_membership(
 def _insert_membership(
     cx: sqlite3.Connection, person: str, membership: Membership, *, now: float, seq: int
 ) -> None:
-    rows = cx.execute(
-        "SELECT group_id, parents, anonymous_id, at_ms, page_ms FROM memberships WHERE person = ? AND at_ms <= ? "
-        "ORDER BY at_ms DESC, seq DESC LIMIT 1",
-        (person, membership.at_ms),
-    ).fetchone()
     parents = json.dumps(dict(membership.parents), sort_keys=True) if membership.parents else None
-    if (
-        rows is not None
-        and rows[0] == membership.group_id
-        and rows[1] == parents
-        and rows[2] == membership.anonymous_id
-    ):
-        return  # says nothing new: every page view of a user repeats it
+    rows = cx.execute(
+        "SELECT group_id, parents, anonymous_id, at_ms, seq FROM memberships WHERE person = ? AND at_ms <= ? "
+        "ORDER BY at_ms DESC, seq DESC LIMIT 2",
+        (person, membership.at_ms),
+    ).fetchall()
+    says = (membership.group_id, parents, membership.anonymous_id)
+    if [row[:3] for row in rows] == [says, says]:
+        # Every page view of a user may repeat it. Of calls that say the same the first and the last are kept: a late call for
+        # another account may still come in between.
+        cx.execute(
+            "DELETE FROM memberships WHERE person = ? AND at_ms = ? AND seq = ?", (person, *rows[0][3:])
+        )
     cx.execute(
         "INSERT OR REPLACE INTO memberships (person, at_ms, seq, page_ms, anonymous_id, group_id, parents, used_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -160,17 +177,3 @@ def parents(cx: sqlite3.Connection, group_ids: Sequence[str]) -> dict[str, Mappi
         if row and row[0]:
             found[group_id] = json.loads(row[0])
     return found
-
-
-def prune(cx: sqlite3.Connection, *, before: float, kept_since: float, limit: int) -> int:
-    """Remove profiles: the newest of a person when unused since `kept_since`, older ones from before `before`."""
-    before_ms = int(before * 1000)
-    gone = 0
-    for table, who in (("links", "anonymous_id"), ("memberships", "person")):
-        gone += cx.execute(
-            f"DELETE FROM {table} WHERE ({who}, at_ms) IN (SELECT {who}, at_ms FROM {table} AS old WHERE used_at < ?1 "
-            f"OR (at_ms < ?2 AND used_at < ?3 AND EXISTS (SELECT 1 FROM {table} AS newer WHERE newer.{who} = old.{who} "
-            "AND newer.at_ms > old.at_ms)) LIMIT ?4)",
-            (kept_since, before_ms, before, limit),
-        ).rowcount
-    return gone

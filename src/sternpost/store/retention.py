@@ -1,17 +1,23 @@
-"""`prune`: kept events are bounded by age and by bytes, and the space returns to the disk. What waits is never removed."""
+"""`prune`: kept events are bounded by age and by bytes, and the space returns to the disk. What waits is never removed.
+
+Every step looks at a bounded number of rows, whatever the size of the store, since accept waits for it. The steps of a pass go from
+the oldest event to the newest, in three phases: too old; delivered and skipped ones while there are too many bytes; then dead
+letters. A phase about bytes ends with a pass that found nothing, so nothing is missed that was settled behind it meanwhile.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import groupby
 
 from sternpost.limits import LANE_IDLE_S, PROFILE_KEPT_DAYS, PRUNE_CHUNK_EVENTS
-from sternpost.store import profiles
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED
 from sternpost.store.base import Pruned
 from sternpost.store.names import Deltas, Names
 
 DAY_S = 86_400.0
+WINDOW_ROWS = 5_000  #: rows looked at in one step: some 10 ms
 VACUUM_PAGES = 2_000  #: pages given back per step (16 MB): a bounded pause
 STATE_NAMES = {DELIVERED: "delivered", SKIPPED: "skipped", REJECTED: "rejected"}
 
@@ -20,13 +26,39 @@ NOTHING_WAITS = (
     "AND d.seq = e.seq) AND NOT EXISTS (SELECT 1 FROM held h WHERE h.seq = e.seq)"
 )
 NO_DEAD_LETTER = f"NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.seq = e.seq AND o.state = {REJECTED})"
+PHASES = TOO_OLD, TOO_MANY_BYTES, STILL_TOO_MANY = ("age", "bytes", "letters")
+CONDITIONS = {
+    TOO_OLD: f"e.received_at < :before AND {NOTHING_WAITS}",
+    TOO_MANY_BYTES: f"{NOTHING_WAITS} AND {NO_DEAD_LETTER}",
+    STILL_TOO_MANY: NOTHING_WAITS,
+}
+SELECT_WINDOW = "SELECT max(seq), min(received_at) FROM (SELECT seq, received_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?)"
+SELECT_REMOVABLE = (
+    "SELECT e.seq, e.source_no, e.seen FROM events e WHERE e.seq > :after AND e.seq <= :last AND "
+)
+OLDEST_WAITING = (
+    "SELECT min(e.received_at) FROM names n JOIN events e ON e.seq = (SELECT min(d.seq) FROM deliveries d "
+    "WHERE d.destination_no = n.no) WHERE n.kind = 'destination'"
+)
+#: One page: Python's sqlite3 takes a single step of a statement without columns, and each step of this one gives back a page.
+GIVE_BACK = "PRAGMA incremental_vacuum(1)"
+LANES_WINDOW = "SELECT max(no), count(*) FROM (SELECT no FROM lanes WHERE no > ? ORDER BY no LIMIT ?)"
+DELETE_IDLE_LANES = "DELETE FROM lanes WHERE no > ? AND no <= ? AND pending = 0 AND ready_at < ?"
 
 
 class Pruner:
-    """One pass after another over the oldest events; remembers where it was, since what waits may be very many."""
+    """Remembers where it was, since what waits may be very many."""
 
     def __init__(self) -> None:
-        self._after_seq = {"age": 0, "bytes": 0, "letters": 0}
+        self._full = False
+        self._after_lane = 0
+        self._after_person = {"links": "", "memberships": ""}
+        self._begin(TOO_OLD)
+
+    def _begin(self, phase: str) -> None:
+        self._phase = phase
+        self._after_seq = 0
+        self._found = False
 
     def step(
         self,
@@ -39,37 +71,74 @@ class Pruner:
         bytes_max: int,
         used_bytes: int,
     ) -> Pruned:
-        """Remove at most `PRUNE_CHUNK_EVENTS` events."""
-        removed = self._remove(cx, names, deltas, "age", f"received_at < {before!r} AND {NOTHING_WAITS}")
-        full = False
-        if not removed and used_bytes > bytes_max:
-            removed = self._remove(cx, names, deltas, "bytes", f"{NOTHING_WAITS} AND {NO_DEAD_LETTER}")
-            if not removed:
-                removed = self._remove(cx, names, deltas, "letters", NOTHING_WAITS)
-            full = not removed
-        cx.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-        if not removed:
-            cx.execute(
-                "DELETE FROM lanes WHERE no IN (SELECT no FROM lanes WHERE pending = 0 AND ready_at < ? LIMIT ?)",
-                (now - LANE_IDLE_S, PRUNE_CHUNK_EVENTS),
+        """Look at one window of events, and remove at most `PRUNE_CHUNK_EVENTS` of them."""
+        too_big = used_bytes > bytes_max
+        if not too_big and self._phase != TOO_OLD:
+            self._begin(TOO_OLD)
+        removed, at_end = self._remove(cx, names, deltas, before)
+        self._full = self._full and too_big and not removed
+        more = too_big or not at_end
+        if at_end and too_big:
+            if self._found and self._phase != TOO_OLD:
+                self._begin(self._phase)
+            elif self._phase != STILL_TOO_MANY:
+                self._begin(PHASES[PHASES.index(self._phase) + 1])
+            else:
+                self._full, more = True, False
+        for _ in range(min(VACUUM_PAGES, cx.execute("PRAGMA freelist_count").fetchone()[0])):
+            cx.execute(GIVE_BACK)
+        if not more:
+            self._begin(TOO_OLD)
+            self._sweep_lanes(cx, idle_since=now - LANE_IDLE_S)
+            # What still waits asks for the account of its own time, however old it is.
+            waiting_since = cx.execute(OLDEST_WAITING).fetchone()[0]
+            self._sweep_profiles(
+                cx,
+                before=before if waiting_since is None else min(before, waiting_since),
+                kept_since=now - PROFILE_KEPT_DAYS * DAY_S,
             )
-            profiles.prune(
-                cx, before=before, kept_since=now - PROFILE_KEPT_DAYS * DAY_S, limit=PRUNE_CHUNK_EVENTS
-            )
-        return Pruned(removed, more=bool(removed), full=full)
+        return Pruned(removed, more=more, full=self._full)
 
-    def _remove(self, cx: sqlite3.Connection, names: Names, deltas: Deltas, why: str, condition: str) -> int:
+    def _remove(
+        self, cx: sqlite3.Connection, names: Names, deltas: Deltas, before: float
+    ) -> tuple[int, bool]:
+        """How many were removed, and whether the pass has come to its end."""
+        last, oldest = cx.execute(SELECT_WINDOW, (self._after_seq, WINDOW_ROWS)).fetchone()
+        if last is None or (self._phase == TOO_OLD and oldest >= before):
+            return 0, True
         rows = cx.execute(
-            f"SELECT e.seq, e.source_no, e.seen FROM events e WHERE e.seq > ? AND {condition} ORDER BY e.seq LIMIT ?",
-            (self._after_seq[why], PRUNE_CHUNK_EVENTS),
+            f"{SELECT_REMOVABLE}{CONDITIONS[self._phase]} ORDER BY e.seq LIMIT :limit",
+            {"after": self._after_seq, "last": last, "before": before, "limit": PRUNE_CHUNK_EVENTS},
         ).fetchall()
-        if not rows:
-            self._after_seq[why] = 0
-            return 0
-        # The next step begins behind this one; when it finds nothing, the one after it begins anew.
-        self._after_seq[why] = rows[-1][0]
+        self._after_seq = rows[-1][0] if len(rows) == PRUNE_CHUNK_EVENTS else last
+        self._found = self._found or bool(rows)
         remove_events(cx, names, deltas, rows)
-        return len(rows)
+        return len(rows), False
+
+    def _sweep_lanes(self, cx: sqlite3.Connection, *, idle_since: float) -> None:
+        last, count = cx.execute(LANES_WINDOW, (self._after_lane, WINDOW_ROWS)).fetchone()
+        cx.execute(DELETE_IDLE_LANES, (self._after_lane, last, idle_since))
+        self._after_lane = last if count == WINDOW_ROWS else 0
+
+    def _sweep_profiles(self, cx: sqlite3.Connection, *, before: float, kept_since: float) -> None:
+        """Remove what nobody used for very long, and what was replaced before the retention began."""
+        for table, who, third in (("links", "anonymous_id", "user_id"), ("memberships", "person", "seq")):
+            rows = cx.execute(
+                f"SELECT {who}, at_ms, {third}, used_at FROM {table} WHERE {who} > ? ORDER BY {who}, at_ms, {third} LIMIT ?",
+                (self._after_person[table], WINDOW_ROWS),
+            ).fetchall()
+            people = [list(profile) for _, profile in groupby(rows, key=lambda row: row[0])]
+            at_end = len(rows) < WINDOW_ROWS
+            if not at_end:
+                people.pop()  # it may go on behind the window
+            self._after_person[table] = "" if at_end else people[-1][0][0]
+            gone = [
+                row[:3]
+                for profile in people
+                for row, newer in zip(profile, [*profile[1:], None], strict=True)
+                if row[3] < kept_since or (newer is not None and newer[1] < before * 1000)
+            ]
+            cx.executemany(f"DELETE FROM {table} WHERE {who} = ? AND at_ms = ? AND {third} = ?", gone)
 
 
 def remove_events(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, assert_never
 
-from sternpost.limits import ATTEMPTS_KEPT_MAX
+from sternpost.limits import ATTEMPTS_KEPT_MAX, LEASE_S
 from sternpost.model import (
     Attempt,
     Blocked,
@@ -24,10 +24,20 @@ from sternpost.model import (
 )
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED, Acceptor
 from sternpost.store.base import Settling
-from sternpost.store.names import Deltas, Names
+from sternpost.store.names import Deltas, Names, storable
 
 ATTEMPTS_KEPT_FIRST = 3  #: the first tries show how it began; of the rest the last are kept
 
+LEASED_LANE = "SELECT no FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?"
+RELEASE_LANE = "UPDATE lanes SET pending = pending - ?, lease = NULL, ready_at = ?, backing_off = ?, waits_for = NULL WHERE no = ? RETURNING pending"
+KEEP_LANE = "UPDATE lanes SET pending = pending - ?, ready_at = max(ready_at, ?) WHERE no = ?"
+#: The gates of a lane open with its first try, also those behind a head that will be tried again (rule G3).
+SELECT_GATES = "SELECT DISTINCT gate FROM deliveries WHERE lane_no = ? AND gate IS NOT NULL"
+OPEN_GATES = "UPDATE deliveries SET gate = NULL WHERE lane_no = ? AND gate IS NOT NULL"
+WAKE_GATED = (
+    "UPDATE lanes INDEXED BY lanes_gated SET waits_for = NULL, ready_at = ? WHERE destination_no = ? AND waits_for = ? "
+    "RETURNING channel_no"
+)
 TAKE_DELIVERY = (
     "DELETE FROM deliveries WHERE destination_no = ? AND seq = ? AND lane_no = ? "
     "RETURNING attempts, gate, person, reason, first_attempt_at"
@@ -55,8 +65,7 @@ def settle(
         destination_no = names.number(cx, "destination", lane_key.destination_id)
         channel_no = names.number(cx, "channel", lane_key.channel)
         row = cx.execute(
-            "SELECT no FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?",
-            (destination_no, channel_no, lane_key.lane, settlement.lease),
+            LEASED_LANE, (destination_no, channel_no, lane_key.lane, settlement.lease)
         ).fetchone()
         if row is None:
             lost.append(lane_key)
@@ -70,18 +79,14 @@ def settle(
         if settlement.release:
             ready_at = settlement.ready_at if settlement.ready_at is not None else now
             left = cx.execute(
-                "UPDATE lanes SET pending = pending - ?, lease = NULL, ready_at = ?, backing_off = ? WHERE no = ? RETURNING pending",
-                (ended, ready_at, int(settlement.backing_off), lane_no),
+                RELEASE_LANE, (ended, ready_at, int(settlement.backing_off), lane_no)
             ).fetchall()[0][0]
             if left:
                 _soonest(due, (lane_key.destination_id, lane_key.channel), ready_at)
-        elif ended:
-            cx.execute("UPDATE lanes SET pending = pending - ? WHERE no = ?", (ended, lane_no))
+        else:
+            cx.execute(KEEP_LANE, (ended, now + LEASE_S, lane_no))
         for person in gates:
-            woken = cx.execute(
-                "UPDATE lanes SET waits_for = NULL, ready_at = ? WHERE destination_no = ? AND waits_for = ? RETURNING channel_no",
-                (now, destination_no, person),
-            ).fetchall()
+            woken = cx.execute(WAKE_GATED, (now, destination_no, person)).fetchall()
             for (channel_number,) in woken:
                 _soonest(due, (lane_key.destination_id, names.name(cx, "channel", channel_number)), now)
     return Settling(
@@ -165,25 +170,22 @@ def _settle_one(
                         settled.at,
                         settled.parts_done,
                         outcome.reason,
-                        outcome.detail,
+                        storable(outcome.detail),
                         int(settled.reply_lost),
                     ),
                 )
                 if before[0] is None:
                     deltas.add(scope, f"retrying:{lane.channel}", 1)
             else:
-                cx.execute(BLOCK_DELIVERY, (*which, settled.parts_done, outcome.reason, outcome.detail))
+                cx.execute(
+                    BLOCK_DELIVERY, (*which, settled.parts_done, outcome.reason, storable(outcome.detail))
+                )
             if settled.attempt is not None:
                 _keep_try(cx, destination_no, settled.seq, settled.attempt)
-            # The gates of a lane open with its first try, also those behind a head that will be tried again (rule G3).
-            opened = cx.execute(
-                "SELECT DISTINCT gate FROM deliveries WHERE lane_no = ? AND gate IS NOT NULL", (lane_no,)
-            ).fetchall()
+            opened = cx.execute(SELECT_GATES, (lane_no,)).fetchall()
             if opened:
                 gates.update(gate for (gate,) in opened)
-                cx.execute(
-                    "UPDATE deliveries SET gate = NULL WHERE lane_no = ? AND gate IS NOT NULL", (lane_no,)
-                )
+                cx.execute(OPEN_GATES, (lane_no,))
             return False
         case _:
             assert_never(outcome)
@@ -216,12 +218,13 @@ def _keep_try(cx: sqlite3.Connection, destination_no: int, seq: int, attempt: At
 def retry_rejected(
     acceptor: Acceptor, seqs: Sequence[tuple[int, str]], routes: Mapping[tuple[int, str], Route]
 ) -> int:
-    """Dead letters go back into their lanes, each at the place its age gives it."""
+    """Dead letters go back into their lanes, each at the place its age gives it; without a route they stay."""
     cx, names, deltas = acceptor.cx, acceptor.names, acceptor.deltas
     count = 0
     for seq, destination_id in seqs:
-        taken = _take_rejected(cx, names, deltas, seq, destination_id)
-        if taken is None:
+        route = routes.get((seq, destination_id))
+        taken = _take_rejected(cx, names, deltas, seq, destination_id) if route is not None else None
+        if route is None or taken is None:
             continue
         row = cx.execute(
             "SELECT type, user_id, anonymous_id, at_ms, page_ms FROM events WHERE seq = ?", (seq,)
@@ -240,7 +243,9 @@ def retry_rejected(
             page_ms=row[4],
             seq=seq,
         )
-        acceptor.enqueue(event, routes[seq, destination_id], seq, person=taken.get("person"), position=seq)
+        # Its first try was long ago: it has no neighbours to wait for, and nobody waits for it.
+        route = replace(route, settle_s=0.0, gate=False)
+        acceptor.enqueue(event, route, seq, person=taken.get("person"))
         count += 1
     return count
 

@@ -20,9 +20,13 @@ from sternpost.store import claiming, profiles, retention, settling
 from sternpost.store.accepting import Acceptor, held_rows
 from sternpost.store.base import ChannelState, Claim, Pruned, Receipt, Settling
 from sternpost.store.database import Database
-from sternpost.store.names import Deltas, Names
+from sternpost.store.names import Deltas, Names, storable
 
 Result = TypeVar("Result")
+
+RENEW_LANE = (
+    "UPDATE lanes SET ready_at = ? WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?"
+)
 
 
 class SqliteStore:
@@ -94,7 +98,7 @@ class SqliteStore:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
             for key, lease in wanted:
                 cx.execute(
-                    "UPDATE lanes SET ready_at = ? WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?",
+                    RENEW_LANE,
                     (
                         now + lease_s,
                         self._names.number(cx, "destination", key.destination_id),
@@ -130,7 +134,8 @@ class SqliteStore:
             acceptor = Acceptor(cx, self._names, deltas, now)
             rows = held_rows(
                 cx,
-                "h.seq IN (SELECT seq FROM held WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+                # Each destination holds for a time of its own: what expires here may still be held there.
+                "h.expires_at <= ?1 AND h.seq IN (SELECT seq FROM held WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
                 (now, PRUNE_CHUNK_EVENTS),
             )
             for row in rows:
@@ -157,7 +162,7 @@ class SqliteStore:
                 (number, PRUNE_CHUNK_EVENTS),
             )
             for row in rows:
-                acceptor.unhold(row, person=None, position=row.seq)
+                acceptor.unhold(row)
             return len(rows)
 
         return await self._write(run, weight=PRUNE_CHUNK_EVENTS)
@@ -176,7 +181,7 @@ class SqliteStore:
                 cx.execute(
                     "INSERT INTO channels (destination_no, channel_no, reason, detail, since) VALUES (?, ?, ?, ?, ?) "
                     "ON CONFLICT DO UPDATE SET reason = excluded.reason, detail = excluded.detail",
-                    (*which, reason, detail, now),
+                    (*which, reason, storable(detail), now),
                 )
 
         await self._write(run)
