@@ -19,7 +19,8 @@ from sternpost.model import Note
 
 ROOT = "properties"
 
-_CLEAN_KEY = re.compile(r"(?!__.*__$)[A-Za-z_][A-Za-z0-9_]{0,31}", re.ASCII)
+#: The beginning and the end may share underscores: `__` and `___` both start and end with `__`.
+_CLEAN_KEY = re.compile(r"(?!(?=__).*__$)[A-Za-z_][A-Za-z0-9_]{0,31}", re.ASCII)
 _NOT_KEY = re.compile(r"[^A-Za-z0-9_]")
 _encode = msgspec.json.Encoder().encode
 
