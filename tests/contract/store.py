@@ -1130,8 +1130,10 @@ async def idle_lanes_go(lab: Lab) -> None:
     lab.now += 2
     await lab.prune()
     assert sorted(lane for (lane,) in lab.rows("SELECT lane FROM lanes")) == ["u:late", "u:waits"]
+    lab.now += 2 * LANE_IDLE_S
+    await lab.prune()
+    assert lab.rows("SELECT lane FROM lanes") == [("u:waits",)]
     await lab.accept(entry("m2", user="idle"))
-    lab.now += LEASE_S
     assert sorted(await lab.deliver()) == ["m2", "n1"]
 
 

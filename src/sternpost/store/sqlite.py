@@ -24,6 +24,8 @@ from sternpost.store.names import Deltas, Names, storable
 
 Result = TypeVar("Result")
 
+#: Each destination holds for a time of its own: what expires here may still be held there.
+EXPIRED = "h.expires_at <= ?1 AND h.seq IN (SELECT seq FROM held WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)"
 RENEW_LANE = (
     "UPDATE lanes SET ready_at = ? WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?"
 )
@@ -134,8 +136,7 @@ class SqliteStore:
             acceptor = Acceptor(cx, self._names, deltas, now)
             rows = held_rows(
                 cx,
-                # Each destination holds for a time of its own: what expires here may still be held there.
-                "h.expires_at <= ?1 AND h.seq IN (SELECT seq FROM held WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+                EXPIRED,
                 (now, PRUNE_CHUNK_EVENTS),
             )
             for row in rows:
