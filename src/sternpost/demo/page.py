@@ -11,7 +11,6 @@ write key of a web source, at /v1/*. Nothing here changes anything.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import html
 import json
@@ -28,7 +27,9 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Fate: TypeAlias = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 
 SANDBOX_TIMEOUT_S = 5.0
-SANDBOX_BYTES_MAX = 32 * 1024 * 1024  #: the sandbox keeps a bounded amount; it is shortened before it reaches the page
+SANDBOX_BYTES_MAX = (
+    32 * 1024 * 1024
+)  #: the sandbox keeps a bounded amount; it is shortened before it reaches the page
 SHOWN_MAX = 25  #: of visitors, accounts and events each: the newest
 MESSAGE_ID_CHARS_MAX = 200
 
@@ -79,7 +80,9 @@ def create_app(
             found = await api(message_id) if 0 < len(message_id) <= MESSAGE_ID_CHARS_MAX else None
             await _json(send, _fate(found))
         else:
-            await _answer(send, 404, b"There is no such page; the shop is at /demo/.\n", "text/plain; charset=utf-8")
+            await _answer(
+                send, 404, b"There is no such page; the shop is at /demo/.\n", "text/plain; charset=utf-8"
+            )
 
     return app
 
@@ -106,10 +109,14 @@ async def _sandbox_state(read: Callable[[str], Awaitable[Any]], sandbox_url: str
             "counts": {"visitors": len(visitors), "accounts": len(accounts), "events": len(tracks)},
             "visitors": _newest_visitors(visitors, tracks),
             "accounts": [
-                {"id": id, "fields": _fields(account)} for id, account in list(accounts.items())[-SHOWN_MAX:][::-1]
+                {"id": account_id, "fields": _fields(account)}
+                for account_id, account in list(accounts.items())[-SHOWN_MAX:][::-1]
             ],
             "events": [
-                {name: event.get(name) for name in ("event", "visitorId", "accountId", "timestamp", "properties")}
+                {
+                    name: event.get(name)
+                    for name in ("event", "visitorId", "accountId", "timestamp", "properties")
+                }
                 for event in tracks[-SHOWN_MAX:][::-1]
             ],
         }
@@ -117,14 +124,16 @@ async def _sandbox_state(read: Callable[[str], Awaitable[Any]], sandbox_url: str
         return {"error": f"The sandbox at {sandbox_url} does not answer."}
 
 
-def _newest_visitors(visitors: Mapping[str, Any], tracks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _newest_visitors(
+    visitors: Mapping[str, Any], tracks: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Those who did something last come first: who just pressed a button wants to see themselves."""
     last = {event["visitorId"]: number for number, event in enumerate(tracks)}
-    order = {id: number for number, id in enumerate(visitors)}
-    newest = sorted(visitors, key=lambda id: (last.get(id, -1), order[id]), reverse=True)[:SHOWN_MAX]
+    order = {visitor: number for number, visitor in enumerate(visitors)}
+    newest = sorted(visitors, key=lambda one: (last.get(one, -1), order[one]), reverse=True)[:SHOWN_MAX]
     return [
-        {"id": id, "fields": _fields(visitors[id]), "accounts": list(visitors[id].get("accounts") or [])}
-        for id in newest
+        {"id": one, "fields": _fields(visitors[one]), "accounts": list(visitors[one].get("accounts") or [])}
+        for one in newest
     ]
 
 
@@ -143,7 +152,9 @@ def _fate(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
     names = ("destination", "state", "reason", "explanation", "remedy", "nextAttemptAt")
     return {
         "known": True,
-        "destinations": [{name: entry.get(name) for name in names} for entry in events[0].get("destinations") or []],
+        "destinations": [
+            {name: entry.get(name) for name in names} for entry in events[0].get("destinations") or []
+        ],
     }
 
 
@@ -153,14 +164,17 @@ async def _read_json(url: str) -> Any:
 
     try:
         timeout = aiohttp.ClientTimeout(total=SANDBOX_TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as reply:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(url, allow_redirects=False) as reply,
+        ):
             content = bytearray()
             async for chunk in reply.content.iter_chunked(65_536):
                 content += chunk
                 if len(content) > SANDBOX_BYTES_MAX:
                     raise ValueError(url)
             return json.loads(content)
-    except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         raise OSError(str(error)) from error
 
 

@@ -1,0 +1,5 @@
+"""`python -m sternpost` is the command `sternpost`."""
+
+from sternpost.cli import main
+
+main()
