@@ -97,7 +97,7 @@ def test_integrations_say_what_decided(integrations, words):
     assert words in (excluded({"integrations": integrations}, "Pendo") or "")
 
 
-@pytest.mark.parametrize("integrations", [{"PENDO": False}, {"pendo": False}, {"Pendo": 0}, {"Pendo": {}}])
+@pytest.mark.parametrize("integrations", [{"Pendo": 0}, {"Pendo": {}}])
 def test_other_spellings_and_values_do_not_exclude(integrations):
     """Contract 6.3 over the wording of G7: case matters."""
     assert excluded({"integrations": integrations}, "Pendo") is None
@@ -178,3 +178,12 @@ def test_no_json_makes_a_rule_raise(integrations, context, event, type_):
     for mode in ("allow", "deny"):
         destination = replace(DESTINATION, event_filtering=EventFiltering(mode, ("a",)))
         decided(message(type_, **body), destination=destination)
+
+
+@pytest.mark.parametrize("name", ["PENDO", "pendo"])
+def test_other_spellings_exclude_and_never_include(name):
+    """Rule G7: `PENDO: false` is meant; 6.3: only the display name includes."""
+    names = ("PENDO", "pendo")
+    assert excluded({"integrations": {name: False}}, "Pendo", names) == f"integrations says {name}: false."
+    assert excluded({"integrations": {name: False, "Pendo": True}}, "Pendo", names) is None
+    assert "All: false" in (excluded({"integrations": {"All": False, name: True}}, "Pendo", names) or "")

@@ -61,6 +61,7 @@ LANES_PER_SLOT = 2  #: lanes in hand per request that may be in flight: the next
 LANES_MAX = 2_000  #: lanes in hand at most; with RUN_MAX and the claim's byte bound this bounds memory
 RUN_MAX_ALONE = 25  #: events per lease where each is its own request: others wait no longer than that
 DEFECT_PAUSE_S = 30.0  #: a lane on which our own code failed rests so long: it must not turn in a circle
+PLAN_INLINE_BYTES_MAX = 256 * 1024  #: larger events are decoded and mapped beside the loop
 STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write
 LOST_REPLIES: frozenset[ReasonCode] = frozenset({"timeout", "connection_lost"})
 
@@ -310,7 +311,14 @@ class ChannelWorker:
         workspace = self._around.workspace()
         config = self._desk.config
         source = workspace.sources.get(event.source_id)
-        message = wire_message.read(event, source.type if source else "server")
+        # A body of megabytes takes long to decode and to map; the others must not wait for it.
+        large = len(event.body) > PLAN_INLINE_BYTES_MAX
+        kind = source.type if source else "server"
+        message = (
+            await asyncio.to_thread(wire_message.read, event, kind)
+            if large
+            else wire_message.read(event, kind)
+        )
         if isinstance(message, Rejected):
             return message
         destination = self._desk.destination
@@ -326,7 +334,10 @@ class ChannelWorker:
         if destination.parent_traits(config.settings):
             person = await self._with_parents(person, message.body)
         try:
-            plan = destination.plan(message, person, config.settings, known)
+            if large:
+                plan = await asyncio.to_thread(destination.plan, message, person, config.settings, known)
+            else:
+                plan = destination.plan(message, person, config.settings, known)
         except Exception as error:
             # A defect of ours costs this event, with a fate that says so, and nobody else's.
             log.exception("plan_failed", destination=config.id, seq=event.seq)

@@ -65,6 +65,7 @@ class Spec:
     types: frozenset[str]  #: event types it takes, in lower case; empty = all
     modes: Mapping[str, frozenset[Mode]]  #: source type → possible modes
     channels: tuple[str, ...] = ("",)
+    other_names: tuple[str, ...] = ()  #: with `false` in an event's `integrations` object they exclude it too
     settle_s: float = 0.0  #: rule G4: window for sources of type web
     docs: str = ""  #: page in docs/
 

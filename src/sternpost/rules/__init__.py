@@ -38,7 +38,7 @@ def decide(
         )
     if not destination.enabled:
         return Skipped("destination_disabled", f"The destination {destination.id} is switched off.")
-    if why := excluded(body, spec.display_name):
+    if why := excluded(body, spec.display_name, spec.other_names):
         return Skipped("filtered_by_integrations", why)
     if why := refused(body, destination.consent):
         return Skipped("filtered_by_consent", why)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 VALUE_CHARS_MAX = 60  #: of an odd value in an explanation
 
 
-def excluded(body: Mapping[str, Any], display_name: str) -> str | None:
+def excluded(body: Mapping[str, Any], display_name: str, other_names: Sequence[str] = ()) -> str | None:
     """Why the `integrations` object excludes the destination of this display name; None when it does not (contract 6.3).
 
-    Names are compared exactly: `PENDO` and `pendo` are names of other destinations (rule G7 read by 6.3, where case matters).
+    Only the exact display name includes a destination. `other_names` exclude with `false` where the display name says nothing: whoever
+    writes `PENDO: false` means it (rule G7), while `PENDO: true` beside `All: false` includes nothing.
     """
     if "integrations" not in body:
         return None
@@ -26,6 +27,9 @@ def excluded(body: Mapping[str, Any], display_name: str) -> str | None:
         return f"integrations says {display_name}: false."
     if malformed := _malformed_all(integrations):
         return malformed
+    for name in other_names:
+        if integrations.get(name) is False:
+            return f"integrations says {name}: false."
     if integrations.get("All", True) is True:
         return None
     return f"integrations says All: false and does not name {display_name} with true or an object."

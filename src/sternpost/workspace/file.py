@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from errno import EACCES
 from pathlib import Path
 
 from sternpost.destinations.base import Destination
@@ -12,6 +13,7 @@ from sternpost.model import Workspace
 from sternpost.workspace import yaml
 from sternpost.workspace.document import parse
 
+SECRET_FOLDER = Path("/run/secrets")  #: where containers put secrets
 SECRET_FILE_BYTES_MAX = 64 * 1024  #: a key has a hundred bytes; a mistaken path may lead to a log file
 
 
@@ -59,11 +61,20 @@ def load_document(path: Path) -> yaml.Document:
         raise WorkspaceError(error.problems, str(path)) from None
 
 
-def secret_files(base: Path) -> Callable[[str], str]:
-    """Reads what `file:PATH` names, relative to `base`; OSError or ValueError for what is not there or not a short text."""
+def secret_files(base: Path, *, only: Sequence[Path] = ()) -> Callable[[str], str]:
+    """Reads what `file:PATH` names, relative to `base`; OSError or ValueError for what is not there or not a short text.
+
+    `only`: folders that it must lie in. A workspace file is written by whoever runs the server; a document that comes over the API must
+    not make the server read whatever its user can.
+    """
 
     def read(name: str) -> str:
-        with (base / name).open("rb") as file:
+        path = (base / name).resolve()
+        if only and not any(path.is_relative_to(folder) for folder in only):
+            raise PermissionError(
+                EACCES, f"only files in {' or '.join(str(folder) for folder in only)} may be named here"
+            )
+        with path.open("rb") as file:
             content = file.read(SECRET_FILE_BYTES_MAX + 1)
         if len(content) > SECRET_FILE_BYTES_MAX:
             raise ValueError(name)

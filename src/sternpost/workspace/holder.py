@@ -132,7 +132,9 @@ class WorkspaceHolder:
             document,
             destinations=self._destinations,
             env=self._env,
-            read_file=workspace_file.secret_files(Path.cwd()),
+            read_file=workspace_file.secret_files(
+                workspace_file.SECRET_FOLDER, only=(workspace_file.SECRET_FOLDER,)
+            ),
             unseal=lambda text: unseal(text, self._key),
             generated=generated,
             new_write_key=workspace_file.new_write_key,

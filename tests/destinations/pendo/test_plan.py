@@ -133,7 +133,7 @@ def test_g3_gates_and_ids():
     }  # fmt: skip
     assert planned("identify", U1 | {"traits": {"a": 1}}).parts[0].ids == ("visitor:u1",)
     assert planned("group", U1 | {"groupId": "g1", "traits": {"a": 1}}).parts[0].ids == ("account:g1",)
-    assert planned("track", U1 | {"event": "e"}).parts[0].ids == ()
+    assert planned("track", U1 | {"event": "e"}).parts[0].ids == ("visitor:u1",)
 
 
 def test_g4_window():

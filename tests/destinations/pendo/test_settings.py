@@ -81,7 +81,6 @@ def test_defaults_are_those_of_the_spec():
         ({"region": "custom", "hosts": HOSTS | {"api": "https://a.x?b"}}, "hosts.api"),
         ({"region": "custom", "hosts": HOSTS | {"api": 5}}, "hosts.api"),
         ({"region": "custom", "hosts": HOSTS | {"cdn": "https://a.x"}}, "hosts"),
-        ({"hosts": HOSTS}, "hosts"),
         ({"apiKey": "a/b"}, "apiKey"),
         ({"apiKey": "a" * 300}, "apiKey"),
         ({"integrationKey": Secret("a b")}, "integrationKey"),
@@ -152,3 +151,10 @@ def test_every_field_says_where_it_is_found():
         "integrationKey",
         "trackEventSecret",
     }
+
+
+def test_hosts_beside_a_region_are_ignored_with_a_hint():
+    """The example of the workspace file has both; what is in force is said, not guessed."""
+    settings = PENDO.parse({"region": "eu", "hosts": HOSTS})
+    assert settings.hosts.api == "https://app.eu.pendo.io"
+    assert any("ignored" in fact for fact in PENDO.facts(settings))

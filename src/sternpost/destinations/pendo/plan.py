@@ -125,7 +125,7 @@ def _track(
     if settings.track_event_secret is None:
         return Skipped("key_missing", "trackEventSecret is not set.", _bounded(notes))
     stamp = f"{visitor}|{timestamp}|track" if SAME_MS == "warn" else ""
-    return Plan((Part(payload, len(payload), stamp=stamp),), _bounded(notes))
+    return Plan((Part(payload, len(payload), ids=(f"visitor:{visitor}",), stamp=stamp),), _bounded(notes))
 
 
 def _event_name(value: object) -> str | Rejected:

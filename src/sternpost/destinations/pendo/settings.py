@@ -52,6 +52,9 @@ class PendoSettings:
 def parse(values: Mapping[str, Any]) -> PendoSettings:
     """The frozen settings; ValueError("<field>: <sentence>") for what cannot be (settings of every destination are not looked at)."""
     region, hints = _region(values)
+    if region != "custom" and values.get("hosts"):
+        # Not an error: a file may keep its sandbox's hosts beside the region that is in force.
+        hints = (*hints, f"hosts are only used with region: custom; with region: {region} they are ignored.")
     return PendoSettings(
         region=region,
         hosts=_hosts(values, region),
@@ -97,8 +100,6 @@ def _region(values: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
 def _hosts(values: Mapping[str, Any], region: str) -> Hosts:
     hosts = values.get("hosts")
     if region != "custom":
-        if hosts:
-            raise ValueError("hosts: only used with region: custom. Remove hosts, or set region: custom.")
         return REGIONS[region]
     if not isinstance(hosts, Mapping) or not hosts:
         raise ValueError("hosts: required with region: custom (api, data, content).")

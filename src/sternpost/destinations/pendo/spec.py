@@ -153,6 +153,7 @@ FIELDS: tuple[Field, ...] = (
 SPEC = Spec(
     type="pendo",
     display_name="Pendo",
+    other_names=("PENDO", "pendo"),
     summary="Visitors, accounts and track events in Pendo, from the server, the browser or both.",
     fields=FIELDS,
     types=frozenset({"identify", "group", "track", "page", "screen", "alias", "merge"}),
