@@ -263,7 +263,7 @@ class Views:
         def read(cx: sqlite3.Connection) -> Person:
             user = user_id or event.user_id
             if not user and event.anonymous_id:
-                link: Link | None = link_of(profiles.links(cx, event.anonymous_id), event)
+                link: Link | None = link_of(profiles.links(cx, event.anonymous_id, 0.0), event)
                 user = link.user_id if link else ""
             # At time 0 nothing was used long ago, so that reading does not write.
             memberships: tuple[Membership, ...] = profiles.memberships(

@@ -1,0 +1,105 @@
+"""What the control API is given by `main`: everything it may touch, and nothing it could find by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sternpost.control.auth import RoleOf
+from sternpost.control.live import LiveHub
+from sternpost.destinations.base import Destination
+from sternpost.errors import WorkspaceError
+from sternpost.model import Call, Event, Reply, Route, Workspace
+from sternpost.reasons import ReasonCode
+from sternpost.store.base import Store
+from sternpost.store.views import Views
+
+
+class RefusedRequests(Protocol):
+    """Requests that were turned away alike, as `gateway.RefusedLog` keeps them."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def first_at(self) -> float: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def status(self) -> int: ...
+    @property
+    def reason(self) -> ReasonCode: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def source_id(self) -> str | None: ...
+    @property
+    def write_key(self) -> str: ...
+    @property
+    def library(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def address_hash(self) -> str: ...
+    @property
+    def sample(self) -> str: ...
+
+
+class Workspaces(Protocol):
+    """The workspace in force and its document (`workspace.holder.WorkspaceHolder`)."""
+
+    @property
+    def current(self) -> Workspace: ...
+    @property
+    def path(self) -> Path | None:
+        """The file that is the truth; None = the store is."""
+        ...
+
+    @property
+    def problem(self) -> WorkspaceError | None:
+        """Why the newest version of the file is not in force."""
+        ...
+
+    def shown(self) -> dict[str, Any]:
+        """The document with secrets masked."""
+        ...
+
+    def diff(self, document: Mapping[str, Any]) -> list[str]:
+        """What applying it would change, a line each. Raises WorkspaceError."""
+        ...
+
+    async def apply(self, document: Mapping[str, Any]) -> Workspace:
+        """Save it as a new revision and bring it into force. Raises WorkspaceError; then nothing changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The surroundings of the control API."""
+
+    store: Store  #: dead letters are retried and discarded through it
+    views: Views  #: the read side of the same store
+    live: LiveHub  #: the same object that intake and delivery publish to
+    workspaces: Workspaces  #: the WorkspaceHolder
+    destinations: Mapping[str, Destination]  #: the registry, by type
+    clock: Callable[[], float]  #: unix seconds
+    role_of: RoleOf  #: the role of a token, e.g. `auth.owner_token(access.api_token(data_dir, env))`
+    #: where an event that was accepted earlier goes by the workspace of now; None when its source is not connected to the
+    #: destination any more (`Fanout.route`)
+    route_for: Callable[[Event, str], Route | None]
+    wake: Callable[
+        [Iterable[tuple[str, str, float]]], None
+    ]  #: `Engine.wake`: channels that got something to do
+    #: sends a request to a destination (by id) with its client, limits and address rules; always answers with a Reply
+    send: Callable[[str, Call], Awaitable[Reply]]
+    request_record: Callable[[Call], Mapping[str, Any]]  #: `delivery.records.request_record`
+    reply_record: Callable[[Reply], Mapping[str, Any] | None]  #: `delivery.records.reply_record`
+    refused: Callable[[], Sequence[RefusedRequests]]  #: `RefusedLog.entries`: the latest first
+    #: what `GET /health` answers: (events can be accepted durably, its body, whose `problem` is a sentence)
+    health: Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
+    disk_free_bytes: Callable[[], int]  #: free space where the store is
+    bytes_max: int  #: of --bytes-max
+    new_id: Callable[[], str]  #: a messageId for an event that is tried without one

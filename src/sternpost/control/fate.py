@@ -1,0 +1,192 @@
+"""The fate of an event in words: what the store knows, composed into the JSON of interface.md. Pure.
+
+Every list of events, the live stream and the trace of one event come from `compose`, so that they say the same. Sentences come from
+`reasons.py`; what was seen in the single case stands beside them as its detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sternpost.model import Event, Mode, Workspace
+from sternpost.reasons import REASONS
+from sternpost.store.views import Kept, Standing
+from sternpost.wire import message as wire_message
+from sternpost.wire import times
+
+NAMED_TYPES = {"track": "event", "page": "name", "screen": "name"}  #: where each type has its name
+
+#: What the request of a delivered try was: its records, or a sentence why they cannot be made again.
+Rebuilt = Sequence[Mapping[str, Any]] | str
+
+
+def compose(
+    kept: Kept, workspace: Workspace, *, requests: Mapping[str, Rebuilt] | None = None, attempts: bool = True
+) -> dict[str, Any]:
+    """One entry of `events`. `requests` are those made again for delivered tries, by destination."""
+    event = kept.event
+    body = wire_message.received(event)
+    standings = [
+        _standing(kept, standing, workspace, (requests or {}).get(standing.destination_id), attempts=attempts)
+        for standing in kept.standings
+    ]
+    return {
+        "messageId": event.message_id,
+        "source": event.source_id,
+        "type": event.type,
+        "name": name_of(event, body),
+        "userId": event.user_id,
+        "anonymousId": event.anonymous_id,
+        "receivedAt": when(event.received_at),
+        "originalTimestamp": times.rfc3339(event.page_ms) if event.page_ms is not None else None,
+        "timestamp": times.rfc3339(event.at_ms),
+        "seen": {"times": kept.seen, "library": _library(body)},
+        "verdict": " ".join(standing["verdict"] for standing in standings)
+        or "Kept. Its source was connected to no destination.",
+        "event": body,
+        "destinations": standings,
+    }
+
+
+def as_received(kept: Kept) -> Kept:
+    """The event as it stood when it was received: nothing was tried yet. What is held was held at once."""
+    standings = tuple(
+        standing
+        if standing.state in {"held", "blocked"}
+        else Standing(standing.destination_id, standing.channel, "pending", "queued")
+        for standing in kept.standings
+    )
+    return replace(kept, standings=standings)
+
+
+def name_of(event: Event, body: Mapping[str, Any]) -> str:
+    """The name that people know an event by; "" for types without one."""
+    value = body.get(NAMED_TYPES.get(event.type.strip().lower(), ""))
+    return str(value)[:200] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def when(at: float | None) -> str | None:
+    """A moment of our clock as text."""
+    return times.rfc3339(int(at * 1000)) if at is not None else None
+
+
+def explanation(reason: str | None, detail: str) -> tuple[str, str, str]:
+    """(what was seen, what to do, who has to act) for a reason and the detail of a single case."""
+    if reason is None:
+        return detail, "", "nobody"
+    known = REASONS.get(reason)  # type: ignore[call-overload]
+    if known is None:
+        # Written by another version, which had a reason that this one does not know.
+        return f"{reason}. {detail}".strip(), "", "nobody"
+    return f"{known.text} {detail}".strip(), known.remedy, known.who
+
+
+def _standing(
+    kept: Kept, standing: Standing, workspace: Workspace, rebuilt: Rebuilt | None, *, attempts: bool
+) -> dict[str, Any]:
+    config = workspace.destinations.get(standing.destination_id)
+    connection = workspace.connection(kept.event.source_id, standing.destination_id)
+    mode: Mode | None = connection.mode if connection else None
+    detail = standing.detail
+    if standing.state == "delivered" and not detail:
+        detail = f"It answered {standing.status}." if standing.status is not None else "It was accepted."
+    text, remedy, who = explanation(standing.reason, detail)
+    entry: dict[str, Any] = {
+        "destination": standing.destination_id,
+        "channel": standing.channel,
+        "mode": mode,
+        "state": standing.state,
+        "reason": standing.reason,
+        "explanation": text,
+        "remedy": remedy,
+        "who": who,
+        "verdict": _verdict(kept, standing, config.name if config else standing.destination_id, text),
+        "diagnostics": [
+            {"code": note.code, "path": note.path, "detail": note.detail} for note in standing.notes
+        ],
+        "tries": standing.attempts,
+        "settledAt": when(standing.settled_at),
+        "nextAttemptAt": when(standing.next_attempt_at),
+        "waitsFor": standing.waits_for,
+    }
+    if attempts:
+        entry["attempts"] = _attempts(standing, rebuilt)
+    return entry
+
+
+def _verdict(kept: Kept, standing: Standing, name: str, text: str) -> str:
+    match standing.state:
+        case "delivered":
+            after = f"after {standing.attempts} tries, " if standing.attempts > 1 else ""
+            took = max(0.0, (standing.settled_at or 0.0) - kept.event.received_at)
+            return f"Delivered to {name} {after}{took:.1f} s after it was received."
+        case "skipped":
+            return f"Not sent to {name}: {text}"
+        case "rejected":
+            return f"Not delivered to {name}: {text}"
+        case "held":
+            return f"Kept for {name} until the person is identified."
+        case "retrying":
+            following = when(standing.next_attempt_at)
+            then = f" Next try at {following}." if following else " It is being tried again now."
+            return f"Not delivered yet to {name}: {text}{then}"
+        case "blocked":
+            return f"Not delivered yet to {name}, which waits for a person: {text} Nothing is lost."
+        case "pending" if standing.waits_for is not None:
+            return f"Waiting for {name} behind an earlier event of the same person ({standing.waits_for})."
+        case "pending":
+            return f"Waiting for its turn at {name}."
+
+
+def _attempts(standing: Standing, rebuilt: Rebuilt | None) -> list[dict[str, Any]]:
+    """The tries as kept, oldest first. A delivered one kept no request: it is made again where that is possible."""
+    found = [_attempt(record) for record in standing.tries]
+    if standing.state != "delivered" or standing.ms is None:
+        return found
+    if not found or found[-1]["outcome"] != "delivered":
+        at = (standing.settled_at or 0.0) - standing.ms / 1000
+        found.append(
+            {
+                "at": when(at),
+                "ms": standing.ms,
+                "request": None,
+                "reply": {"status": standing.status, "headers": {}, "body": None},
+                "error": None,
+                "outcome": "delivered",
+                "waitS": None,
+            }
+        )
+    last = found[-1]
+    if not rebuilt or isinstance(rebuilt, str):
+        last["requestMissing"] = rebuilt or "Its request was not kept."
+        return found
+    last["request"] = {**rebuilt[-1], "rebuilt": True}
+    # An event of several requests: the earlier ones had succeeded when the last was sent; their answers are not kept.
+    earlier = [
+        {**last, "ms": None, "request": {**request, "rebuilt": True}, "reply": None}
+        for request in rebuilt[:-1]
+    ]
+    return [*found[:-1], *earlier, last]
+
+
+def _attempt(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "at": when(record.get("at")),
+        "ms": record.get("ms"),
+        "request": record.get("request"),
+        "reply": record.get("reply"),
+        "error": record.get("error"),
+        "outcome": record.get("outcome", ""),
+        "waitS": record.get("wait_s"),
+    }
+
+
+def _library(body: Mapping[str, Any]) -> str:
+    context = body.get("context")
+    library = context.get("library") if isinstance(context, Mapping) else None
+    if not isinstance(library, Mapping):
+        return ""
+    parts = (library.get("name"), library.get("version"))
+    return " ".join(part for part in parts if isinstance(part, str))[:200]

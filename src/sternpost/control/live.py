@@ -1,0 +1,255 @@
+"""Live events: whoever watches is told of each event once when it was received, and again when its state changes.
+
+    intake, delivery ── publish ──▶ changes ── Views.by_seqs, some at once ──▶ entries ── filter ──▶ a bounded queue per listener
+
+`publish` costs nothing while nobody listens, and never waits: what comes faster than it can be looked up or sent is dropped, oldest
+first, and each listener is told how many. Watching must not slow down what is watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from sternpost.control import fate
+from sternpost.control.answers import HEADERS, Answers
+from sternpost.control.filters import EVERYTHING, Filter
+from sternpost.errors import SternpostError, StoreError
+from sternpost.limits import LIVE_LISTENERS_MAX, LIVE_QUEUE_ENTRIES_MAX
+from sternpost.model import Workspace
+from sternpost.store.views import Kept, Rows
+
+log = structlog.get_logger("sternpost.control")
+
+HEARTBEAT_S = 15.0  #: proxies close what is silent for a minute
+RECONNECT_MS = 2_000  #: what browsers wait before they come back
+BATCH_EVENTS = 100  #: looked up and composed at once: a few milliseconds of the event loop
+QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB
+
+Change = tuple[int, str | None]  #: (seq, destination whose outcome it is); None: it was received
+
+
+class TooManyListeners(SternpostError):
+    """As many people watch as this server takes."""
+
+
+class Lookup(Protocol):
+    """The part of `Views` that the live stream needs."""
+
+    async def by_seqs(self, seqs: Sequence[int], *, tries: bool = False) -> Rows: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """So many messages were dropped here because the listener, or the look-up, was too slow."""
+
+    count: int
+
+
+class Listener:
+    """One who watches, with a queue of its own."""
+
+    def __init__(self, wanted: Filter, leave: Callable[[Listener], None]) -> None:
+        self.wanted = wanted
+        self.closed = False
+        self._leave = leave
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._lost = 0
+        self._ready = asyncio.Event()
+
+    async def take(self, wait_s: float = HEARTBEAT_S) -> list[bytes | Lost]:
+        """All that is queued, as soon as there is something; [] when nothing came within `wait_s`, or when it was closed."""
+        try:
+            await asyncio.wait_for(self._ready.wait(), wait_s)
+        except TimeoutError:
+            return []
+        self._ready.clear()
+        taken: list[bytes | Lost] = [Lost(self._lost)] if self._lost else []
+        taken += self._queue
+        self._queue.clear()
+        self._bytes = self._lost = 0
+        return taken
+
+    def offer(self, entry: bytes) -> None:
+        """Queue an entry; the oldest go when there are too many."""
+        self._queue.append(entry)
+        self._bytes += len(entry)
+        while len(self._queue) > LIVE_QUEUE_ENTRIES_MAX or (
+            self._bytes > QUEUE_BYTES_MAX and len(self._queue) > 1
+        ):
+            self._bytes -= len(self._queue.popleft())
+            self._lost += 1
+        self._ready.set()
+
+    def lose(self, count: int) -> None:
+        """Say that messages were dropped before they reached the queue."""
+        self._lost += count
+        self._ready.set()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self.closed = True
+        self._leave(self)
+        self._ready.set()
+
+
+class LiveHub:
+    """Tells listeners what happens to events."""
+
+    def __init__(self, views: Lookup, workspace: Callable[[], Workspace]) -> None:
+        self._views = views
+        self._workspace = workspace
+        self._answers = Answers(workspace)
+        self._listeners: list[Listener] = []
+        self._changes: deque[Change] = deque()
+        self._dropped = 0
+        self._work: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def publish(self, changes: Iterable[Change]) -> None:
+        """Say that events were received (seq, None) or settled (seq, destination). Called in the event loop; returns at once."""
+        if not self._listeners:
+            return
+        self._changes.extend(changes)
+        while len(self._changes) > LIVE_QUEUE_ENTRIES_MAX:
+            self._changes.popleft()
+            self._dropped += 1
+        if self._changes and (self._work is None or self._work.done()):
+            self._work = asyncio.get_running_loop().create_task(self._look_up(), name="live")
+
+    def listen(self, wanted: Filter = EVERYTHING) -> Listener:
+        """Begin to watch. Raises TooManyListeners. The caller closes the listener."""
+        if self._closed or len(self._listeners) >= LIVE_LISTENERS_MAX:
+            raise TooManyListeners("Too many are watching. Close another live view and try again.")
+        listener = Listener(wanted, self._remove)
+        self._listeners.append(listener)
+        return listener
+
+    @property
+    def listeners(self) -> int:
+        """How many watch."""
+        return len(self._listeners)
+
+    def close(self) -> None:
+        """End all streams, so that the server can stop."""
+        self._closed = True
+        for listener in list(self._listeners):
+            listener.close()
+        if self._work is not None:
+            self._work.cancel()
+
+    def _remove(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+        if not self._listeners:
+            self._changes.clear()
+            self._dropped = 0
+
+    async def _look_up(self) -> None:
+        while self._changes and self._listeners:
+            self._tell_dropped()
+            batch = [self._changes.popleft() for _ in range(min(BATCH_EVENTS, len(self._changes)))]
+            try:
+                kept = await self._load([seq for seq, _ in batch])
+                self._tell(batch, kept)
+            except StoreError as error:
+                log.warning("live_lookup_failed", error=str(error))
+                self._dropped += len(batch)
+            except Exception:
+                # A defect of ours costs these messages, and says so; the stream goes on.
+                log.exception("live_failed")
+                self._dropped += len(batch)
+        self._tell_dropped()
+
+    async def _load(self, seqs: Sequence[int]) -> dict[int, Kept]:
+        found: dict[int, Kept] = {}
+        left: Sequence[int] = seqs
+        while left:
+            rows = await self._views.by_seqs(left)
+            found.update((kept.event.seq, kept) for kept in rows.kept)
+            left = rows.left
+        return found
+
+    def _tell(self, batch: Sequence[Change], found: Mapping[int, Kept]) -> None:
+        workspace = self._workspace()
+        told: set[int] = set()
+        for seq, destination in batch:
+            kept = found.get(seq)
+            # One look-up shows the outcome at every destination: settled by two at once is one message.
+            if kept is None or (destination is not None and seq in told):
+                continue
+            if destination is None:
+                kept = fate.as_received(kept)
+            else:
+                told.add(seq)
+            self._send(fate.compose(kept, workspace, attempts=False))
+
+    def _send(self, entry: Mapping[str, Any]) -> None:
+        encoded: bytes | None = None
+        for listener in self._listeners:
+            if listener.wanted.matches(entry):
+                if encoded is None:
+                    encoded = self._answers.encode(entry)
+                listener.offer(encoded)
+
+    def _tell_dropped(self) -> None:
+        if self._dropped:
+            for listener in self._listeners:
+                listener.lose(self._dropped)
+            self._dropped = 0
+
+
+class LiveStream:
+    """The answer of `GET /live`: server-sent events until the client goes or the server stops."""
+
+    def __init__(self, listener: Listener, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._listener = listener
+        self._heartbeat_s = heartbeat_s
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        listener = self._listener
+        gone = asyncio.get_running_loop().create_task(_until_gone(receive))
+        gone.add_done_callback(lambda _: listener.close())
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [
+                        (b"content-type", b"text/event-stream; charset=utf-8"),
+                        # Proxies that gather answers would hold events back.
+                        (b"x-accel-buffering", b"no"),
+                        *HEADERS,
+                    ],
+                }
+            )
+            head = scope["method"] == "HEAD"
+            frames = b"" if head else b"retry: %d\n\n" % RECONNECT_MS
+            while not listener.closed and not head:
+                await send({"type": "http.response.body", "body": frames, "more_body": True})
+                taken = await listener.take(self._heartbeat_s)
+                frames = b"".join(map(frame, taken)) if taken else b": nothing new\n\n"
+            await send({"type": "http.response.body", "body": b""})
+        except OSError:
+            pass  # the client went while something was sent
+        finally:
+            gone.cancel()
+            listener.close()
+
+
+def frame(message: bytes | Lost) -> bytes:
+    """One server-sent event. JSON of ours has no line feed in it."""
+    if isinstance(message, Lost):
+        return b'event: lost\ndata: {"lost":%d}\n\n' % message.count
+    return b"data: " + message + b"\n\n"
+
+
+async def _until_gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
