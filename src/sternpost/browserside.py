@@ -1,0 +1,287 @@
+"""What browsers fetch: `/sourceConfig`, the SDK and the Pendo integration under `/lib/`, and the health that pages report.
+
+Everything is answered from memory; the availability of `/sourceConfig` decides about all data of a page. No redirect anywhere: after a
+preflight a redirect is a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from sternpost.model import Source, Workspace
+from sternpost.server import Receive, Scope, Send
+from sternpost.wire import auth, cors
+from sternpost.wire.sourceconfig import source_config
+
+HEALTH_BODY_BYTES_MAX = 4_096  #: a report has about two hundred bytes
+HEALTH_ENTRIES_MAX = 500  #: (destination, state, page) kept; the oldest go
+AGENT_STATES = frozenset({"loaded", "blocked", "failed", "slow"})
+LIB_CACHE = b"public, max-age=300"  #: an update of the server reaches pages within minutes; the ETag makes the look cheap
+
+
+@dataclass(slots=True)
+class AgentReport:
+    """What pages said about Pendo's agent: alike ones are counted."""
+
+    source_id: str
+    destination_id: str
+    state: str
+    page: str  #: origin of the page, no path: it may hold personal data
+    detail: str
+    first_at: float
+    last_at: float
+    count: int = 1
+
+
+@dataclass(slots=True)
+class AgentHealth:
+    """The newest reports, bounded."""
+
+    _reports: OrderedDict[tuple[str, str, str, str], AgentReport] = field(default_factory=OrderedDict)
+
+    def add(
+        self, source_id: str, destination_id: str, state: str, page: str, detail: str, now: float
+    ) -> None:
+        key = (source_id, destination_id, state, page)
+        known = self._reports.get(key)
+        if known is not None:
+            known.count += 1
+            known.last_at = now
+            known.detail = detail
+            self._reports.move_to_end(key)
+            return
+        self._reports[key] = AgentReport(source_id, destination_id, state, page, detail, now, now)
+        while len(self._reports) > HEALTH_ENTRIES_MAX:
+            self._reports.popitem(last=False)
+
+    def of(self, destination_id: str) -> list[AgentReport]:
+        """What was said about one destination, the latest last."""
+        return [report for report in self._reports.values() if report.destination_id == destination_id]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content_type: bytes
+    body: bytes
+    packed: bytes  #: gzip, made once
+    etag: bytes
+
+
+class BrowserSide:
+    """The ASGI app for these addresses."""
+
+    def __init__(
+        self,
+        *,
+        workspace: Callable[[], Workspace],
+        health: AgentHealth,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._workspace = workspace
+        self._health = health
+        self._clock = clock
+        self._files = _built_files()
+        self._for: Workspace | None = None
+        self._changed_at = ""
+        self._sources: Mapping[str, Source] = {}
+        self._answers: dict[str, tuple[bytes, bytes]] = {}
+
+    @staticmethod
+    def handles(path: str) -> bool:
+        """Whether a path is this app's."""
+        return path in {"/sourceConfig", "/sourceConfig/"} or path.startswith("/lib/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"")
+        method: str = scope["method"]
+        path: str = scope["path"]
+        if method == "OPTIONS" and b"access-control-request-method" in headers:
+            wanted = headers[b"access-control-request-method"]
+            await _send(
+                send,
+                204,
+                cors.on_preflight(origin, wanted, headers.get(b"access-control-request-headers", b"")),
+                b"",
+            )
+            return
+        allowed = cors.on_answer(origin, method)
+        if path == "/lib/health":
+            if method != "POST":
+                await _send(send, 405, (*allowed, (b"allow", b"POST")), b"")
+                return
+            await self._report(scope, receive, headers)
+            await _send(send, 204, allowed, b"")
+        elif method not in {"GET", "HEAD"}:
+            await _send(send, 405, (*allowed, (b"allow", b"GET, HEAD")), b"")
+        elif path.startswith("/lib/"):
+            await self._file(send, path.removeprefix("/lib/"), headers, head=method == "HEAD")
+        else:
+            await self._config(send, scope, headers, allowed, head=method == "HEAD")
+
+    # --- /sourceConfig ---------------------------------------------------------------------------------------------
+
+    async def _config(
+        self, send: Send, scope: Scope, headers: Mapping[bytes, bytes], allowed: cors.Headers, *, head: bool
+    ) -> None:
+        query: bytes = scope.get("query_string", b"")
+        write_key = auth.write_key_of_header(headers.get(b"authorization", b"")) or auth.write_key_of_query(
+            query
+        )
+        if head and b"view=ad" in query.split(b"&"):
+            await _send(send, 200, allowed, b"")
+            return
+        workspace = self._workspace()
+        if workspace is not self._for:
+            self._take(workspace)
+        source = self._sources.get(write_key)
+        if source is None:
+            reason = b"write_key_unknown" if write_key else b"write_key_missing"
+            body = json.dumps(
+                {
+                    "message": "No source has this write key."
+                    if write_key
+                    else "The request carries no write key."
+                }
+            ).encode()
+            await _send(send, 401, (*allowed, _JSON, (b"sternpost-reason", reason)), b"" if head else body)
+            return
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin and source.allowed_origins and origin not in source.allowed_origins:
+            body = json.dumps({"message": "The page's origin is not on the source's list."}).encode()
+            await _send(
+                send,
+                403,
+                (*allowed, _JSON, (b"sternpost-reason", b"origin_not_allowed")),
+                b"" if head else body,
+            )
+            return
+        body, etag = self._answer(source, workspace)
+        cached = (*allowed, (b"etag", etag), (b"cache-control", b"no-cache"))
+        if etag in headers.get(b"if-none-match", b""):
+            await _send(send, 304, cached, b"")
+        else:
+            await _send(send, 200, (*cached, _JSON), b"" if head else body)
+
+    def _take(self, workspace: Workspace) -> None:
+        self._for = workspace
+        self._changed_at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self._clock()))
+        self._sources = {source.write_key: source for source in workspace.sources.values()}
+        self._answers = {}
+
+    def _answer(self, source: Source, workspace: Workspace) -> tuple[bytes, bytes]:
+        made = self._answers.get(source.id)
+        if made is None:
+            body = json.dumps(
+                source_config(source, workspace, updated_at=self._changed_at), separators=(",", ":")
+            ).encode()
+            made = self._answers[source.id] = (body, _etag(body))
+        return made
+
+    # --- /lib/ -----------------------------------------------------------------------------------------------------
+
+    async def _file(self, send: Send, name: str, headers: Mapping[bytes, bytes], *, head: bool) -> None:
+        found = self._files.get(name)
+        # Scripts are public; `*` lets a page check their integrity.
+        common = ((b"access-control-allow-origin", b"*"), (b"vary", b"Accept-Encoding"))
+        if found is None:
+            await _send(send, 404, common, b"" if head else b"404 page not found\n")
+            return
+        cached = (
+            *common,
+            (b"etag", found.etag),
+            (b"cache-control", LIB_CACHE),
+            (b"cross-origin-resource-policy", b"cross-origin"),
+        )
+        if found.etag in headers.get(b"if-none-match", b""):
+            await _send(send, 304, cached, b"")
+        elif b"gzip" in headers.get(b"accept-encoding", b""):
+            answer = (*cached, (b"content-type", found.content_type), (b"content-encoding", b"gzip"))
+            await _send(send, 200, answer, b"" if head else found.packed)
+        else:
+            await _send(
+                send, 200, (*cached, (b"content-type", found.content_type)), b"" if head else found.body
+            )
+
+    # --- /lib/health -----------------------------------------------------------------------------------------------
+
+    async def _report(self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+        """Take note of a page's report. A malformed one is dropped: the page must not be harmed by it, nor we."""
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > HEALTH_BODY_BYTES_MAX or message["type"] != "http.request":
+                return
+            if not message.get("more_body"):
+                break
+        workspace = self._workspace()
+        if workspace is not self._for:
+            self._take(workspace)
+        source = self._sources.get(auth.write_key_of_query(scope.get("query_string", b"")))
+        report: Any = None
+        with contextlib.suppress(ValueError, RecursionError):
+            report = json.loads(body)
+        if source is None or not isinstance(report, dict):
+            return
+        destination, state = report.get("destination"), report.get("state")
+        if (
+            not isinstance(destination, str)
+            or workspace.connection(source.id, destination) is None
+            or state not in AGENT_STATES
+        ):
+            return
+        page = headers.get(b"origin", b"").decode("latin-1")[:200]
+        self._health.add(
+            source.id, destination, state, page, str(report.get("detail", ""))[:200], self._clock()
+        )
+
+
+_JSON = (b"content-type", b"application/json")
+
+
+def _etag(body: bytes) -> bytes:
+    return b'"' + hashlib.sha256(body).hexdigest()[:20].encode() + b'"'
+
+
+def _built_files() -> dict[str, _File]:
+    """The files under static/lib, by their path below `/lib/`."""
+    found: dict[str, _File] = {}
+
+    def walk(folder: Traversable, prefix: str) -> None:
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if entry.is_dir():
+                walk(entry, f"{prefix}{entry.name}/")
+            elif entry.name.endswith((".js", ".map")):
+                body = entry.read_bytes()
+                kind = (
+                    b"text/javascript; charset=utf-8" if entry.name.endswith(".js") else b"application/json"
+                )
+                found[prefix + entry.name] = _File(kind, body, gzip.compress(body, 9, mtime=0), _etag(body))
+
+    root = files("sternpost") / "static" / "lib"
+    if root.is_dir():
+        walk(root, "")
+    return found
+
+
+async def _send(send: Send, status: int, headers: cors.Headers, body: bytes) -> None:
+    content = () if status in {204, 304} else ((b"content-length", str(len(body)).encode()),)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, *content, (b"x-content-type-options", b"nosniff")],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
