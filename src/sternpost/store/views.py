@@ -454,6 +454,18 @@ class Views:
 
         return await self._read(read)
 
+    async def rejected(self, destination: str, reason: str | None = None) -> int:
+        """How many dead letters a destination (and reason) has."""
+
+        def read(cx: sqlite3.Connection) -> int:
+            return sum(
+                n
+                for name, code, n in self._rejected_groups(cx)
+                if name == destination and reason in {None, code}
+            )
+
+        return await self._read(read)
+
     def close(self) -> None:
         """Wait for what is being read, and let go of the file."""
         self._pool.shutdown(wait=True)
