@@ -151,6 +151,17 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
+async def _cut_short(send: Send) -> None:
+    """End an answer that was begun, or begin and end one."""
+    with contextlib.suppress(Exception):
+        try:
+            await answer(
+                send, 503, b"Service Unavailable\n", (b"retry-after", b"1"), (b"connection", b"close")
+            )
+        except RuntimeError:  # it was begun
+            await send({"type": "http.response.body", "body": b""})
+
+
 class Paths:
     """The app of the port: the gateway's paths go straight to it, the others by their beginning."""
 
@@ -166,6 +177,14 @@ class Paths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        try:
+            await self._route(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server stops, and this request has outlived its grace: a stream, or a client that does not finish its body. uvicorn
+            # would log a trace; the client is told to come again instead.
+            await _cut_short(send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if self._handles(path):
             await self._gateway(scope, receive, send)
