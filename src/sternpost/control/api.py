@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 import structlog
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as PathRoute
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sternpost.control import auth, doctor, fate, operations
@@ -89,35 +89,14 @@ def create_api(context: Context) -> ASGIApp:
 
         return endpoint
 
-    async def http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == 405:
-            response = answers.answer(
-                ApiError(
-                    405,
-                    f"{request.method} is not possible here.",
-                    f"Use {(error.headers or {}).get('Allow', 'GET')}.",
-                ).body,
-                405,
-            )
-            response.headers.update(error.headers or {})
-            return response
-        return answers.answer(
-            ApiError(
-                error.status_code, "There is nothing at this address.", f"{MOUNT}/openapi.json lists what is."
-            ).body,
-            error.status_code,
-        )
-
-    app = Starlette(
-        routes=[
+    router = Router(
+        [
             PathRoute(operation.path, answered(operation), methods=[operation.method])
             for operation in OPERATIONS
         ],
-        exception_handlers={HTTPException: http_error},
+        redirect_slashes=False,
     )
-    app.router.redirect_slashes = False
-    return _Guard(app, context, answers)
+    return _Guard(router, context, answers)
 
 
 class _Guard:
@@ -131,8 +110,11 @@ class _Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if not scope.get("root_path", "").endswith(MOUNT) and scope["path"].startswith(MOUNT):
-            scope = {**scope, "root_path": scope.get("root_path", "") + MOUNT}
+        root = scope.get("root_path", "")
+        if not root.endswith(MOUNT) and scope["path"].startswith(MOUNT):
+            root += MOUNT
+        # With an app in its scope, starlette's router raises what is wrong instead of answering in plain text.
+        scope = {**scope, "root_path": root, "app": self}
         started = False
 
         async def sending(message: Message) -> None:
@@ -169,9 +151,21 @@ class _Guard:
         return role
 
     def _refusal(self, scope: Scope, error: Exception) -> Response:
+        headers: dict[str, str] = {}
         match error:
             case ApiError():
                 pass
+            case HTTPException(status_code=405):
+                headers.update(error.headers or {})
+                error = ApiError(
+                    405, f"{scope['method']} is not possible here.", f"Use {headers.get('Allow')}."
+                )
+            case HTTPException():
+                error = ApiError(
+                    error.status_code,
+                    "There is nothing at this address.",
+                    f"{MOUNT}/openapi.json lists what is.",
+                )
             case FilterError():
                 error = ApiError(400, str(error), "See Filters in the API's reference.")
             case TooManyListeners():
@@ -198,7 +192,8 @@ class _Guard:
                 )
         response = self._answers.answer(error.body, error.status)
         if error.status == 401:
-            response.headers["WWW-Authenticate"] = 'Bearer realm="Sternpost"'
+            headers["WWW-Authenticate"] = 'Bearer realm="Sternpost"'
+        response.headers.update(headers)
         return response
 
 
