@@ -102,7 +102,10 @@ def _try_it(facts: Facts, source: Source, command: str) -> list[str]:
     if len(INDENT) + len(curl) + 1 + len(body) <= COLUMNS_MAX:
         return [*lines, f"  or:         {curl} {body}"]
     # A backslash keeps a long write key and its command within the columns, and the two lines one command.
-    return [*lines, f"  or:         {curl} \\", f"{INDENT}{body}"]
+    if len(INDENT) + len(curl) + 2 <= COLUMNS_MAX:
+        return [*lines, f"  or:         {curl} \\", f"{INDENT}{body}"]
+    start, _, address = curl.rpartition(" ")
+    return [*lines, f"  or:         {start} \\", f"{INDENT}{address} {body}"]
 
 
 def _snippet(url: str, source: Source) -> list[str]:

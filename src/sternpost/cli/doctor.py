@@ -28,22 +28,36 @@ from sternpost.settings import Settings, resolve
 if TYPE_CHECKING:
     from sternpost.model import Workspace
 
-Mark: TypeAlias = Literal["ok", "note", "FAIL"]
+Result: TypeAlias = Literal["ok", "info", "warning", "fail"]
 
 DISK_FREE_MIN_BYTES = 1_000_000_000  #: less is filled in hours by a busy server
 CLOCK_OFF_MAX_S = 30.0  #: as on the console's Home
-COLORS = {"ok": "green", "note": "yellow", "FAIL": "red"}
+MARKS: Mapping[Result, tuple[str, str | None]] = {
+    "ok": ("ok", "green"),
+    "info": ("", None),
+    "warning": ("note", "yellow"),
+    "fail": ("FAIL", "red"),
+}
 CONCURRENT = 4  #: checks of destinations at once
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report."""
+    """One line of the report, as the API has it."""
 
-    mark: Mark
-    name: str  #: what was looked at: disk, clock, store, the id of a destination
-    text: str  #: what was seen
+    result: Result
+    name: str  #: what was looked at: disk, clock, store, integration key
+    message: str  #: what was seen
     remedy: str = ""
+    destination: str = ""  #: whose check it is, "" for the server's own
+
+    @property
+    def place(self) -> str:
+        return self.destination or self.name
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}: {self.message}" if self.destination else self.message
 
 
 @command(
@@ -81,31 +95,31 @@ def doctor(ctx: click.Context, workspace_file: str | None, *, as_json: bool) -> 
             say_json(
                 {
                     "name": finding.name,
-                    "ok": finding.mark != "FAIL",
-                    "mark": finding.mark,
-                    "text": finding.text,
+                    "destination": finding.destination or None,
+                    "result": finding.result,
+                    "message": finding.message,
                     "remedy": finding.remedy,
                 }
             )
         else:
-            for line in shown(finding, max(len(one.name) for one in findings)):
+            for line in shown(finding, max(len(one.place) for one in findings)):
                 say(line)
-    if any(finding.mark == "FAIL" for finding in findings):
+    if any(finding.result == "fail" for finding in findings):
         ctx.exit(1)
 
 
-def shown(finding: Finding, name_width: int) -> Iterator[str]:
+def shown(finding: Finding, place_width: int) -> Iterator[str]:
     """`FAIL  pendo  integration key: 403 …`, wrapped on a terminal."""
     import textwrap
 
-    indent = " " * (6 + name_width + 2)
+    indent = " " * (6 + place_width + 2)
     width = columns()
-    mark = styled(f"{finding.mark:<4}", COLORS[finding.mark], bold=finding.mark == "FAIL")
-    head = f"  {plain(finding.name):<{name_width}}  "
+    word, color = MARKS[finding.result]
+    head = f"{styled(f'{word:<4}', color, bold=finding.result == 'fail')}  {plain(finding.place):<{place_width}}  "
     for number, text in enumerate(filter(None, (finding.text, finding.remedy))):
         lines = [plain(text)] if width is None else textwrap.wrap(plain(text), max(width - len(indent), 30))
-        for place, line in enumerate(lines):
-            yield f"{mark}{head}{line}" if number == place == 0 else f"{indent}{line}"
+        for position, line in enumerate(lines):
+            yield f"{head}{line}" if number == position == 0 else f"{indent}{line}"
 
 
 def _server(address: client.Address) -> client.Server | None:
@@ -120,13 +134,16 @@ def _server(address: client.Address) -> client.Server | None:
 
 def read_report(answer: Any) -> list[Finding]:
     """The API's answer as findings."""
-    found = []
-    for entry in answer["checks"]:
-        mark: Mark = "FAIL" if not entry.get("ok", True) else "note" if entry.get("remedy") else "ok"
-        found.append(
-            Finding(mark, str(entry["name"]), str(entry.get("text") or ""), str(entry.get("remedy") or ""))
+    return [
+        Finding(
+            check["result"] if check["result"] in MARKS else "warning",
+            str(check["name"]),
+            str(check.get("message") or ""),
+            str(check.get("remedy") or ""),
+            str(check.get("destination") or ""),
         )
-    return found
+        for check in answer["checks"]
+    ]
 
 
 # --- without a server -------------------------------------------------------------------------------------------------
@@ -149,11 +166,11 @@ def _directory(place: Path) -> Iterator[Finding]:
         yield Finding("ok", name, f"{access.shown(place)} does not exist yet; the first start makes it.")
         return
     if not place.is_dir():
-        yield Finding("FAIL", name, f"{access.shown(place)} is a file.", "Give --data-dir a directory.")
+        yield Finding("fail", name, f"{access.shown(place)} is a file.", "Give --data-dir a directory.")
         return
     if not os.access(place, os.W_OK | os.X_OK):
         yield Finding(
-            "FAIL",
+            "fail",
             name,
             f"{access.shown(place)} may not be written to by this user.",
             "Change its owner, or run as the user of the server.",
@@ -162,7 +179,7 @@ def _directory(place: Path) -> Iterator[Finding]:
     mode = place.stat().st_mode & 0o777
     if mode & 0o077:
         yield Finding(
-            "note",
+            "warning",
             name,
             f"{access.shown(place)} may be read by others (mode {mode:04o}); it holds keys and events.",
             f"chmod 700 {access.shown(place)}",
@@ -179,7 +196,7 @@ def _disk(place: Path) -> Finding:
     text = f"{size(free)} free"
     if free < DISK_FREE_MIN_BYTES:
         return Finding(
-            "FAIL", "disk", text, "Free space, or move the data directory; without room nothing is accepted."
+            "fail", "disk", text, "Free space, or move the data directory; without room nothing is accepted."
         )
     return Finding("ok", "disk", text)
 
@@ -200,7 +217,7 @@ def _store(place: Path) -> Iterator[Finding]:
             yield Finding("ok", "store", f"{version}, {path.name}, {size(path.stat().st_size)}")
         else:
             yield Finding(
-                "FAIL",
+                "fail",
                 "store",
                 f"{access.shown(path)} cannot be read: {problem}.",
                 "Bring it back from a backup; keep the damaged file.",
@@ -224,7 +241,7 @@ def _workspace(settings: Settings, place: Path) -> list[Finding]:
         )
     except WorkspaceError as error:
         return [
-            Finding("FAIL", "workspace", problem.sentence(str(settings.workspace)))
+            Finding("fail", "workspace", problem.sentence(str(settings.workspace)))
             for problem in error.problems
         ]
     text = (
@@ -248,17 +265,20 @@ async def _destinations(workspace: Workspace) -> list[Finding]:
 
     async def check(config: Any) -> list[Finding]:
         if not config.enabled:
-            return [Finding("note", config.id, "is switched off; its checks were left out.")]
+            return [Finding("info", "state", "Switched off.", destination=config.id)]
         destination = DESTINATIONS[config.type]
-        found = [Finding("note", config.id, fact) for fact in destination.facts(config.settings)]
+        found = [
+            Finding("warning", "settings", fact, destination=config.id)
+            for fact in destination.facts(config.settings)
+        ]
         for name, call, told in destination.checks(config.settings):
             if call is None:
-                if told and not any(told in one.text for one in found):
-                    found.append(Finding("ok", config.id, f"{name}: {told}"))
+                if told:
+                    found.append(Finding("info", name, told, destination=config.id))
                 continue
             reply = await sender(call)
             fine, sentence = destination.read_check(name, reply, config.settings)
-            found.append(Finding("ok" if fine else "FAIL", config.id, f"{name}: {sentence}"))
+            found.append(Finding("ok" if fine else "fail", name, sentence, destination=config.id))
             if (off := clock_off(reply.headers)) is not None:
                 clocks.append(off)
         return found
@@ -287,7 +307,7 @@ def _clock(offs: Sequence[float]) -> Iterator[Finding]:
     if abs(off) > CLOCK_OFF_MAX_S:
         direction = "ahead of" if off > 0 else "behind"
         yield Finding(
-            "FAIL",
+            "fail",
             "clock",
             f"This machine is {abs(off):.0f} s {direction} the destinations.",
             "Synchronise the clock (NTP): times of events depend on it.",

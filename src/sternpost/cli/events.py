@@ -31,10 +31,10 @@ def events() -> None:
 def get(ctx: click.Context, message_id: str, source: str | None, *, as_json: bool) -> None:
     """Show the fate of one event: its destinations, tries, requests and replies.
 
-    The beginning of an id is enough where only one event has it.
+    The beginning of an id is enough, from six characters, where only one event has it.
     """
     server = client.find(client.address_of(ctx))
-    answer = server.get(f"/api/v1/events/{client.segment(message_id)}", source=source)
+    answer = server.get(f"/api/v1/events/{client.segment(message_id)}", source=source, prefix="1")
     found = answer.get("events") or []
     if not found:
         raise CommandError(f'No event "{plain(message_id)}" is kept. It was never seen, refused or pruned.')
