@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -56,12 +56,20 @@ class Client:
         self.clock = clock
 
     async def request(
-        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, chunks: list[bytes] | None = None
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        chunks: list[bytes] | None = None,
     ) -> Answer:
         raw_path, _, query = url.partition("?")
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         parts = chunks if chunks is not None else [content]
-        messages = [{"type": "http.request", "body": part, "more_body": n + 1 < len(parts)} for n, part in enumerate(parts)]
+        messages = [
+            {"type": "http.request", "body": part, "more_body": n + 1 < len(parts)}
+            for n, part in enumerate(parts)
+        ]
         sent: list[Any] = []
 
         async def receive() -> Any:
@@ -70,8 +78,6 @@ class Client:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        from urllib.parse import unquote
-
         result = await self.app(
             {
                 "type": "http",
@@ -79,7 +85,10 @@ class Client:
                 "path": unquote(raw_path),
                 "raw_path": raw_path.encode(),
                 "query_string": query.encode(),
-                "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in {"host": "127.0.0.1:8090", **(headers or {})}.items()],
+                "headers": [
+                    (name.lower().encode(), value.encode("latin-1"))
+                    for name, value in {"host": "127.0.0.1:8090", **(headers or {})}.items()
+                ],
             },
             receive,
             send,
@@ -88,31 +97,59 @@ class Client:
             assert sent == [], "a dropped connection must not carry a byte"
             return Answer(None)
         start, end = sent
-        return Answer(start["status"], {name.decode(): value.decode("latin-1") for name, value in start["headers"]}, end["body"])
+        return Answer(
+            start["status"],
+            {name.decode(): value.decode("latin-1") for name, value in start["headers"]},
+            end["body"],
+        )
 
     async def get(self, url: str, **headers: str) -> Answer:
-        return await self.request("GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        return await self.request(
+            "GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
 
     async def post(self, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         return await self.request("POST", url, body, headers)
 
     # --- Pendo's routes with the right keys
 
-    async def track(self, event: str = "E", visitor: str = "u1", account: str | None = "a1", **more: Any) -> Answer:
-        body = {"type": "track", "event": event, "visitorId": visitor, "timestamp": self.clock.now_ms, "properties": {}, "context": {}, **more}
+    async def track(
+        self, event: str = "E", visitor: str = "u1", account: str | None = "a1", **more: Any
+    ) -> Answer:
+        body = {
+            "type": "track",
+            "event": event,
+            "visitorId": visitor,
+            "timestamp": self.clock.now_ms,
+            "properties": {},
+            "context": {},
+            **more,
+        }
         if account is not None:
             body["accountId"] = account
         return await self.post("/data/track", body, {"x-pendo-integration-key": seed.TRACK_SECRET_WEB})
 
-    async def api(self, method: str, path: str, body: Any = None, key: str = seed.INTEGRATION_KEY, **headers: str) -> Answer:
+    async def api(
+        self, method: str, path: str, body: Any = None, key: str = seed.INTEGRATION_KEY, **headers: str
+    ) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.request(method, f"/api/v1/{path}", body, {"x-pendo-integration-key": key, **named})
 
-    async def write(self, items: Any, kind: str = "visitor", group: str = "agent", create: bool = True) -> Any:
-        return (await self.api("POST", f"metadata/{kind}/{group}/value" + ("?create=true" if create else ""), items)).json()
+    async def write(
+        self, items: Any, kind: str = "visitor", group: str = "agent", create: bool = True
+    ) -> Any:
+        return (
+            await self.api(
+                "POST", f"metadata/{kind}/{group}/value" + ("?create=true" if create else ""), items
+            )
+        ).json()
 
-    async def agent(self, *events: Any, key: str = seed.APP_KEY_WEB, extra: str = "", **headers: str) -> Answer:
-        return await self.get(f"/data/ptm.gif/{key}?v=2&ct=1&jzb={jzb.encode(list(events))}{extra}", **headers)
+    async def agent(
+        self, *events: Any, key: str = seed.APP_KEY_WEB, extra: str = "", **headers: str
+    ) -> Answer:
+        return await self.get(
+            f"/data/ptm.gif/{key}?v=2&ct=1&jzb={jzb.encode(list(events))}{extra}", **headers
+        )
 
     # --- control
 
@@ -124,7 +161,11 @@ class Client:
         return (await self.get("/__sandbox/state")).json()
 
     async def events(self, **query: str) -> Any:
-        return (await self.get("/__sandbox/events?" + "&".join(f"{key}={quote(value)}" for key, value in query.items()))).json()
+        return (
+            await self.get(
+                "/__sandbox/events?" + "&".join(f"{key}={quote(value)}" for key, value in query.items())
+            )
+        ).json()
 
     async def diagnostics(self) -> Any:
         return (await self.get("/__sandbox/diagnostics")).json()
@@ -153,6 +194,14 @@ def client(make: Callable[..., Client]) -> Client:
     return make()
 
 
-def agent_event(type: str, visitor: str, account: str | None = None, **more: Any) -> dict[str, Any]:
+def agent_event(event_type: str, visitor: str, account: str | None = None, **more: Any) -> dict[str, Any]:
     """An event as the web agent puts it into a batch."""
-    return {"type": type, "browser_time": START_MS, "visitor_id": visitor, "account_id": account, "url": "http://shop.example/", "props": {}, **more}
+    return {
+        "type": event_type,
+        "browser_time": START_MS,
+        "visitor_id": visitor,
+        "account_id": account,
+        "url": "http://shop.example/",
+        "props": {},
+        **more,
+    }

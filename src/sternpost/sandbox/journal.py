@@ -76,6 +76,8 @@ class Journal:
         self.size = 0
         #: What was cut off at the last start, as a sentence; empty when nothing was.
         self.torn = ""
+        if path.is_dir():
+            raise ValueError(f"The state file {path} cannot be opened: it is a directory.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(

@@ -139,7 +139,8 @@ class State:
         self.pending_bytes = sum(arrival.size for arrival in kept.pending)
         self.diagnostics: deque[Diagnostic] = deque(diagnostics, limits.DIAGNOSTICS_KEPT_MAX)
         self.faults: list[Fault] = []
-        self.recent: set[tuple[str, str, int]] = set()
+        newest = events[-limits.SAME_MS_ENTRIES_MAX :]
+        self.recent = {(event.visitor_id, event.type, event.timestamp) for event in newest if event.server}
         self.recent_before: set[tuple[str, str, int]] = set()
         self.property_values: dict[str, set[int]] = {}
         self.property_values_count = 0
