@@ -161,7 +161,7 @@ class Span:
 
 SELECT_SEQS_OF_MESSAGE = (
     "SELECT seq FROM events WHERE source_no IN (SELECT no FROM names WHERE kind = 'source' AND name = coalesce(?, name)) "
-    "AND message_key = ? ORDER BY seq"
+    "AND message_key = ?"
 )
 SELECT_SEQS_OF_PREFIX = (
     "SELECT seq FROM events WHERE source_no IN (SELECT no FROM names WHERE kind = 'source') "
@@ -237,7 +237,7 @@ class Views:
         """
 
         def read(cx: sqlite3.Connection) -> tuple[Kept, ...]:
-            seqs = [int(seq) for (seq,) in cx.execute(SELECT_SEQS_OF_MESSAGE, (source, key(message_id)))]
+            seqs = sorted(_seqs(cx, SELECT_SEQS_OF_MESSAGE, (source, key(message_id))))
             if not seqs and prefix and len(message_id) >= PREFIX_CHARS_MIN and key(message_id) == message_id:
                 seqs = [
                     int(seq)
