@@ -1,0 +1,123 @@
+"""The file of the store as the benchmark sees it: what is in it, how large it is, and what SQLite alone can do on this disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE_FILE = "sternpost.db"
+EVENTS_PER_COMMIT = 50
+EDGE = 4  #: an unanswered request is among the last so many per connection
+
+
+def connect(data_dir: Path) -> sqlite3.Connection:
+    """Reads only."""
+    return sqlite3.connect(f"{(data_dir / STORE_FILE).as_uri()}?mode=ro", uri=True, timeout=30)
+
+
+def counter(connection: sqlite3.Connection, name: str, destination: str = "pendo") -> int:
+    """A counter that the store keeps exactly."""
+    row = connection.execute(
+        "SELECT n FROM counters WHERE scope = ? AND name = ?", (f"d:{destination}", name)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def count(data_dir: Path, run: str) -> int:
+    """Events of one run in the store."""
+    connection = connect(data_dir)
+    try:
+        return int(
+            connection.execute(
+                "SELECT count(*) FROM events WHERE message_key >= ? AND message_key < ?",
+                (f"{run}-", f"{run}."),
+            ).fetchone()[0]
+        )
+    finally:
+        connection.close()
+
+
+def losses(
+    data_dir: Path, run: str, *, begun: Sequence[int], answered: int, batch: int, connections: int
+) -> str:
+    """What is missing of a run of wrk; "" when every event that was answered is there.
+
+    The messageIds hold thread and number of their request. A request that is missing must be one of those that had no answer when
+    wrk stopped: not more than these, and only among the last.
+    """
+    database = connect(data_dir)
+    try:
+        rows = database.execute(
+            "SELECT substr(message_key, 10, 2), substr(message_key, 13, 10), count(*) FROM events "
+            "WHERE message_key >= ? AND message_key < ? GROUP BY 1, 2",
+            (f"{run}-", f"{run}."),
+        ).fetchall()
+    finally:
+        database.close()
+    size = max(batch, 1)
+    torn = sum(1 for _, _, events in rows if events != size)
+    if torn:
+        return f"{torn} batches are in the store in parts"
+    found: dict[int, set[int]] = {number: set() for number in range(len(begun))}
+    for thread, request, _ in rows:
+        found[int(thread)].add(int(request))
+    if len(rows) < answered:
+        return f"{(answered - len(rows)) * size} events of {answered * size} that were answered with 200"
+    for number, requests in enumerate(begun):
+        early = [n for n in range(requests - EDGE * connections) if n not in found[number]]
+        if early:
+            return f"{len(early) * size} events that were answered with 200, the first is number {early[0]}"
+    return ""
+
+
+def bytes_on_disk(data_dir: Path) -> int:
+    """The store's file once its log is folded in. Only when no server runs on it."""
+    path = data_dir / STORE_FILE
+    connection = sqlite3.connect(path, timeout=30)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        free, page = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("freelist_count", "page_size")
+        )
+    finally:
+        connection.close()
+    return path.stat().st_size - free * page
+
+
+@dataclass(frozen=True)
+class GroupCommit:
+    """What SQLite wrote durably."""
+
+    events: int
+    seconds: float
+    commit_ms: list[float]  #: of each commit, sorted
+
+
+def group_commit(folder: Path, bodies: Sequence[bytes], *, seconds: float, events_max: int) -> GroupCommit:
+    """Bodies into a table without any index, EVENTS_PER_COMMIT a transaction, WAL and synchronous=FULL."""
+    path = folder / "group-commit.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        for pragma in ("page_size = 8192", "journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("CREATE TABLE log (seq INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+        rows = [(bodies[n % len(bodies)],) for n in range(EVENTS_PER_COMMIT)]
+        commit_ms: list[float] = []
+        events = 0
+        started = now = time.perf_counter()
+        while now - started < seconds and events < events_max:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO log (body) VALUES (?)", rows)
+            connection.execute("COMMIT")
+            events += EVENTS_PER_COMMIT
+            before, now = now, time.perf_counter()
+            commit_ms.append((now - before) * 1000)
+    finally:
+        connection.close()
+        for left in folder.glob("group-commit.db*"):
+            left.unlink()
+    return GroupCommit(events, now - started, sorted(commit_ms))
