@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from sternpost.sandbox import core, faults, limits, page
 from sternpost.sandbox import switches as switch_table
 from sternpost.sandbox.journal import Journal, request_of
-from sternpost.sandbox.model import Fault, Reply, Request, error_reply
+from sternpost.sandbox.model import Diagnostic, Fault, Reply, Request, error_reply
 from sternpost.sandbox.seed import REGION_HOSTS
 from sternpost.sandbox.state import RecordedRequest, State
 
@@ -194,7 +194,7 @@ def _recover(state: State, journal: Journal, base: Mapping[str, Any]) -> None:
     state.kept.switches.update(base)
     if journal.torn:
         now_ms = state.now_ms(entries[-1].wall_ms) if entries else 0
-        state.note(Request(0, now_ms, "", "", "", "", {}, b""), "journal_torn", journal.torn)
+        state.diagnostics.append(Diagnostic("journal_torn", 0, "", journal.torn, now_ms))
         _log.warning("%s", journal.torn)
     journal.fold(state)
 
