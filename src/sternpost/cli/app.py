@@ -137,9 +137,13 @@ class Program(Group):
         """Run and exit. Everything that can go wrong ends here, and only here."""
         run = Run(debug="--debug" in (sys.argv[1:] if args is None else args))
         extra |= {"standalone_mode": False, "obj": run}
+        output = sys.stdout
         try:
             status = super().main(args, prog_name or "sternpost", **extra)
             sys.stdout.flush()
+        except SystemExit as ended:
+            # click ends a closed pipe by itself, in the way of a failure; the only sign is that it has wrapped the output.
+            status = ended.code if sys.stdout is output else 0
         except (Exception, KeyboardInterrupt) as error:
             status = _fail(error, run)
         sys.exit(status if isinstance(status, int) else 0)
@@ -195,7 +199,7 @@ def _complain(text: str) -> None:
 
 
 def _usage_sentence(error: click.UsageError) -> str:
-    message = error.format_message().strip()
+    message = " ".join(error.format_message().split())
     command = error.ctx.command_path if error.ctx else "sternpost"
     return f"{message} See {command} --help."
 
@@ -240,6 +244,7 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Comm
 
 
 @click.group(
+    "sternpost",
     cls=Program,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_COLUMNS_MAX},

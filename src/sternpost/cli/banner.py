@@ -62,7 +62,8 @@ def demo(facts: Facts) -> list[str]:
     source = first_enabled(facts.sources)
     if source is not None:
         lines += _try_it(facts, source, "sternpost send")
-        lines += _snippet(facts.url, next((one for one in facts.sources if one.type == "server"), source))
+        snippet = _snippet(facts.url, next((one for one in facts.sources if one.type == "server"), source))
+        lines += snippet if len(lines) + len(snippet) < LINES_MAX else []
     if len(lines) < LINES_MAX - 1:
         lines.append("")
     return [
