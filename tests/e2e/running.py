@@ -399,11 +399,11 @@ class Server(Program):
 # --- workspaces -------------------------------------------------------------------------------------------------------
 
 
-def pendo(sandbox: Sandbox, id: str = "pendo", **settings: Any) -> dict[str, Any]:
+def pendo(sandbox: Sandbox, name: str = "pendo", **settings: Any) -> dict[str, Any]:
     """A Pendo destination that points to the sandbox and is as quick as it can be."""
     return {
-        "id": id,
-        "name": id,
+        "id": name,
+        "name": name,
         "type": "pendo",
         "settings": {
             "region": "custom",
@@ -417,8 +417,8 @@ def pendo(sandbox: Sandbox, id: str = "pendo", **settings: Any) -> dict[str, Any
     }
 
 
-def source(id: str, type: str = "server", **more: Any) -> dict[str, Any]:
-    return {"id": id, "name": id, "type": type, "writeKey": f"wk-{id}", **more}
+def source(name: str, kind: str = "server", **more: Any) -> dict[str, Any]:
+    return {"id": name, "name": name, "type": kind, "writeKey": f"wk-{name}", **more}
 
 
 def connected(

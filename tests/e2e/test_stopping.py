@@ -22,7 +22,7 @@ class Load:
         self.server = server
         self.random = random.Random(seed)
         self.people = [[f"{name}-{c}-{p}" for p in range(PEOPLE_EACH)] for c in range(CONNECTIONS)]
-        self.numbers = {person: 0 for person in itertools.chain(*self.people)}
+        self.numbers = dict.fromkeys(itertools.chain(*self.people), 0)
         self.unsure: list[list[dict[str, Any]]] = [[] for _ in range(CONNECTIONS)]
         self.acknowledged: list[str] = []
 
