@@ -89,14 +89,21 @@ def create_api(context: Context) -> ASGIApp:
 
         return endpoint
 
-    router = Router(
-        [
-            PathRoute(operation.path, answered(operation), methods=[operation.method])
-            for operation in OPERATIONS
-        ],
-        redirect_slashes=False,
-    )
-    return _Guard(router, context, answers)
+    by_path: dict[str, dict[str, Callable[[Request], Awaitable[Any]]]] = {}
+    for operation in OPERATIONS:
+        by_path.setdefault(operation.path, {})[operation.method] = answered(operation)
+
+    def by_method(
+        methods: Mapping[str, Callable[[Request], Awaitable[Any]]],
+    ) -> Callable[[Request], Awaitable[Any]]:
+        async def endpoint(request: Request) -> Any:
+            return await methods["GET" if request.method == "HEAD" else request.method](request)
+
+        return endpoint
+
+    # One route per path, so that a refused method is told every one that is possible.
+    routes = [PathRoute(path, by_method(methods), methods=list(methods)) for path, methods in by_path.items()]
+    return _Guard(Router(routes, redirect_slashes=False), context, answers)
 
 
 class _Guard:
