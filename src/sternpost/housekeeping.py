@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
@@ -58,9 +56,3 @@ class Housekeeping:
             if not pruned.more:
                 return
             await asyncio.sleep(PAUSE_S)
-
-
-def disk_free_bytes(path: Path) -> int:
-    """Bytes that this user may still write on the disk of a path."""
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize

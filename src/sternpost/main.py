@@ -19,26 +19,44 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from sternpost import __version__, access, logs
+from sternpost.browserside import AgentHealth, BrowserSide
+from sternpost.control.api import create_api
+from sternpost.control.auth import owner_token
+from sternpost.control.context import Context
+from sternpost.control.live import LiveHub
+from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
 from sternpost.delivery.worker import Surroundings
+from sternpost.demo.page import create_app as create_demo
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError, UsageError, WorkspaceError
 from sternpost.gateway import Gateway, RefusedLog
-from sternpost.housekeeping import Housekeeping, disk_free_bytes
+from sternpost.health import Health, MetricsPage, disk_free_bytes
+from sternpost.housekeeping import Housekeeping
 from sternpost.intake.intake import Intake
 from sternpost.metrics import Metrics
 from sternpost.model import DestinationConfig, Source, Workspace
 from sternpost.observers import Observers
 from sternpost.sandbox.app import create_app as create_sandbox
-from sternpost.server import App, Listener, Paths, bind, is_loopback, shown_host
+from sternpost.server import (
+    App,
+    Listener,
+    Paths,
+    bind,
+    fetch,
+    is_loopback,
+    shown_host,
+)
 from sternpost.settings import Settings
 from sternpost.store.sqlite import SqliteStore
+from sternpost.store.views import Views
 from sternpost.workspace import stored
 from sternpost.workspace.holder import WorkspaceHolder
 from sternpost.workspace.secrets import SecretKey
@@ -143,7 +161,11 @@ async def _build(
     first = stored.demo_document(sandbox_url) if sandbox_url is not None else stored.example_document()
     first_start = await holder.start(first)
 
-    observers = Observers(metrics)
+    views = Views(data_dir / STORE_FILE)
+    stack.callback(views.close)
+    live = LiveHub(views, lambda: holder.current)
+    stack.callback(live.close)
+    observers = Observers(metrics, live.publish)
     engine: Engine
 
     def wake(due: Iterable[tuple[str, str, float]]) -> None:
@@ -184,8 +206,42 @@ async def _build(
         trusted_proxies=settings.trusted_proxies or None,
     )
 
-    apps: dict[str, App] = {}
-    listener = Listener(Paths(gateway, gateway.handles, apps, front=""), bound)
+    token = access.api_token(data_dir, env)
+    role_of = owner_token(token)
+    api = create_api(
+        Context(
+            store=store,
+            views=views,
+            live=live,
+            workspaces=holder,
+            destinations=DESTINATIONS,
+            clock=clock,
+            role_of=role_of,
+            route_for=intake.route,
+            wake=wake,
+            send=engine.exchange,
+            request_record=records.request_record,
+            reply_record=records.reply_record,
+            refused=refused.entries,
+            health=health,
+            disk_free_bytes=lambda: disk_free_bytes(data_dir),
+            bytes_max=settings.bytes_max,
+            new_id=lambda: str(uuid.uuid4()),
+        )
+    )
+    browser = BrowserSide(workspace=workspace, health=AgentHealth(), clock=clock)
+    scrape = MetricsPage(
+        metrics,
+        views,
+        workspace,
+        clock=clock,
+        role_of=role_of,
+        listens_on_loopback=is_loopback(settings.host),
+    )
+    apps: dict[str, App] = {"/api/v1": api, "/sourceConfig": browser, "/lib/": browser, "/metrics": scrape}
+    if sandbox_url is not None:
+        apps["/demo"] = _demo_page(sandbox_url, holder.current, api, token)
+    listener = Listener(Paths(gateway, gateway.handles, apps, front="/demo/" if demo else ""), bound)
     url = f"http://{shown_host(settings.host)}:{listener.port}"
 
     async def workspace_changed() -> None:
@@ -237,41 +293,16 @@ def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationC
     )
 
 
-class Health:
-    """Whether events can be accepted durably now: asked of the disk itself, at most once a second."""
+def _demo_page(sandbox_url: str, workspace: Workspace, api: App, token: str) -> App:
+    """The shop of `sternpost demo`; it asks for the fate of its events in this process, so that no token is in a page."""
+    authorization = (b"authorization", f"Bearer {token}".encode())
 
-    def __init__(self, store: SqliteStore, data_dir: Path, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._data_dir = data_dir
-        self._clock = clock
-        self._asked_at = 0.0
-        self._answer: tuple[bool, dict[str, Any]] = (False, {})
+    async def fate(message_id: str) -> Mapping[str, Any] | None:
+        status, body = await fetch(api, f"/api/v1/events/{quote(message_id, safe='')}", authorization)
+        return json.loads(body) if status == 200 else None
 
-    async def __call__(self) -> tuple[bool, dict[str, Any]]:
-        now = self._clock()
-        if not 0 <= now - self._asked_at < HEALTH_FRESH_S:
-            self._answer = await self._ask()
-            self._asked_at = now
-        return self._answer
-
-    async def _ask(self) -> tuple[bool, dict[str, Any]]:
-        free = disk_free_bytes(self._data_dir)
-        problem = ""
-        if self._store.full:
-            problem = "What waits for delivery fills the space that --bytes-max allows."
-        elif free < DISK_FREE_MIN_BYTES:
-            problem = f"The disk has only {free // 1_000_000} MB left."
-        else:
-            try:
-                await self._store.remember({"health": f"{self._clock():.0f}"})
-            except StoreError as error:
-                problem = str(error)
-        return not problem, {
-            "status": "unavailable" if problem else "ok",
-            "problem": problem or None,
-            "version": __version__,
-            "diskFreeBytes": free,
-        }
+    web = next(source for source in workspace.sources.values() if source.type == "web" and source.enabled)
+    return create_demo(sandbox_url=lambda: sandbox_url, write_key=web.write_key, api=fate)
 
 
 @contextlib.asynccontextmanager

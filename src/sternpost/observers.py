@@ -14,17 +14,15 @@ Change = tuple[int, str | None]  #: (seq, destination); None: it was received
 class Observers:
     """Passes on what intake and delivery say."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, publish: Callable[[Sequence[Change]], None]) -> None:
+        """`publish` tells the live stream; it costs nothing when nobody listens."""
         self._metrics = metrics
-        self.publish: Callable[[Sequence[Change]], None] | None = (
-            None  #: the live stream, when somebody listens
-        )
+        self._publish = publish
 
     def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None:
         if receipt.duplicates:
             self._metrics.duplicates.labels(source=source.id).inc(receipt.duplicates)
-        if self.publish is not None:
-            self.publish([(seq, None) for seq in receipt.seqs if seq])
+        self._publish([(seq, None) for seq in receipt.seqs if seq])
 
     def settled(self, destination_id: str, settled: Sequence[Settled]) -> None:
         for item in settled:
@@ -37,8 +35,7 @@ class Observers:
                     self._metrics.rejected.labels(destination=destination_id, reason=reason).inc()
                 case _:
                     pass
-        if self.publish is not None:
-            self.publish([(item.seq, destination_id) for item in settled])
+        self._publish([(item.seq, destination_id) for item in settled])
 
     def replied(self, destination_id: str, reply: Reply) -> None:
         status = f"{reply.status // 100}xx" if reply.status is not None else "none"

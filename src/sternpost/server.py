@@ -10,6 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 import uvicorn
 
@@ -203,3 +204,30 @@ class Paths:
             )
         else:
             await answer(send, 404, b"404 page not found\n")
+
+
+async def fetch(app: App, path: str, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
+    """GET a path of an app in this process: its status and body."""
+    status, body = 0, b""
+    raw, _, query = path.encode().partition(b"?")
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal status, body
+        status = message.get("status", status)
+        body += message.get("body", b"")
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": unquote(raw.decode()),
+        "raw_path": raw,
+        "query_string": query,
+        "headers": list(headers),
+    }
+    await app(scope, receive, send)
+    return status, body

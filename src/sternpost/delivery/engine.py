@@ -17,7 +17,7 @@ from sternpost.delivery.sender import Client, Sender
 from sternpost.delivery.worker import ChannelWorker, Surroundings
 from sternpost.destinations.base import Destination
 from sternpost.limits import LEASE_S, RUN_MAX
-from sternpost.model import Blocked, DestinationConfig, Settled, Settlement, Skipped
+from sternpost.model import Blocked, Call, DestinationConfig, Reply, Settled, Settlement, Skipped
 from sternpost.store.base import ChannelState
 
 log = structlog.get_logger("sternpost.delivery")
@@ -175,6 +175,15 @@ class Engine:
             await store.settle(settlements, now=clock())
             for settlement in settlements:
                 self._around.observer.settled(destination_id, settlement.settled)
+
+    async def exchange(self, destination_id: str, call: Call) -> Reply:
+        """Send a request of a person (a check, a try) at the destination's pace and by its rules for addresses."""
+        running = self._running.get(destination_id)
+        if running is None:
+            return Reply(
+                None, {}, b"", 0, "connection_lost", f"The destination {destination_id} is not running."
+            )
+        return await running.desk.exchange(call)
 
     async def stop(self) -> None:
         """Settle or give back everything that is held."""

@@ -196,7 +196,7 @@ class ChannelWorker:
         """Take what is due, as much as there is room for; leave in `_due_at` when to look again."""
         now = self._around.clock()
         self._due_at = now + IDLE_POLL_S
-        if self._desk.config.secret_problem and self.blocked is None:
+        if self._desk.config.secret_problem and self._desk.config.enabled and self.blocked is None:
             await self._block(Blocked("secret_unreadable", self._desk.config.secret_problem))
         if self.blocked is not None and not await self._probe():
             self._due_at = self._probe_at
@@ -536,6 +536,11 @@ class ChannelWorker:
         if now < self._probe_at:
             return False
         self._probe_at = now + BLOCKED_PROBE_S
+        if not config.enabled:
+            # A rule ends its events before anything is sent, so they need no key to get their end. Once the destination is switched on
+            # again, its first request tells how things are.
+            await self._unblock()
+            return True
         if config.secret_problem:
             return False
         call = self._desk.destination.probe(self.channel, config.settings)
@@ -550,10 +555,13 @@ class ChannelWorker:
                 return False
         elif not await self._probe_with_oldest():
             return False
+        await self._unblock()
+        return True
+
+    async def _unblock(self) -> None:
         self.blocked = None
         await self._around.store.block(self.destination_id, self.channel, None, "", now=self._around.clock())
         self._around.observer.blocked(self.destination_id, self.channel, None)
-        return True
 
     async def _probe_with_oldest(self) -> bool:
         """Send one event. Those that a rule ends on the way say nothing about the channel."""

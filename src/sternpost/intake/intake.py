@@ -10,7 +10,7 @@ from sternpost.destinations.base import Destination
 from sternpost.errors import StoreUnavailable
 from sternpost.intake.fanout import Fanout
 from sternpost.limits import ACCEPT_QUEUE_EVENTS_MAX, ACCEPT_TIMEOUT_S
-from sternpost.model import Accepted, Event, Source, Workspace
+from sternpost.model import Accepted, Event, Route, Source, Workspace
 from sternpost.store.base import Receipt, Store
 
 Due = Iterable[tuple[str, str, float]]
@@ -52,6 +52,10 @@ class Intake:
         if self._fanout.workspace is not workspace:
             self._fanout = Fanout(workspace, self._destinations)
         return self._fanout
+
+    def route(self, event: Event, destination_id: str) -> Route | None:
+        """Where an event that was accepted earlier goes by the workspace of now."""
+        return self.fanout.route(event, destination_id)
 
     async def accept(self, source: Source, events: Sequence[Event]) -> None:
         """Make the events durable; all or none. Raises StoreFull, StoreUnavailable, TimeoutError."""

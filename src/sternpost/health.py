@@ -1,0 +1,112 @@
+"""How the server is: `/health` for whoever sends events, `/metrics` for whoever watches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sternpost import __version__
+from sternpost.control.auth import RoleOf, may_read_metrics
+from sternpost.errors import StoreError
+from sternpost.metrics import Metrics
+from sternpost.model import Workspace
+from sternpost.server import Receive, Scope, Send, answer
+from sternpost.store.sqlite import SqliteStore
+from sternpost.store.views import Views
+
+HEALTH_FRESH_S = 1.0  #: a health check writes to the disk at most once a second
+DISK_FREE_MIN_BYTES = (
+    64 * 1024 * 1024
+)  #: below this the server calls itself unwell, before the disk is really full
+
+
+class Health:
+    """Whether events can be accepted durably now: asked of the disk itself, at most once a second."""
+
+    def __init__(self, store: SqliteStore, data_dir: Path, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._data_dir = data_dir
+        self._clock = clock
+        self._asked_at = 0.0
+        self._answer: tuple[bool, dict[str, Any]] = (False, {})
+
+    async def __call__(self) -> tuple[bool, dict[str, Any]]:
+        now = self._clock()
+        if not 0 <= now - self._asked_at < HEALTH_FRESH_S:
+            self._answer = await self._ask()
+            self._asked_at = now
+        return self._answer
+
+    async def _ask(self) -> tuple[bool, dict[str, Any]]:
+        free = disk_free_bytes(self._data_dir)
+        problem = ""
+        if self._store.full:
+            problem = "What waits for delivery fills the space that --bytes-max allows."
+        elif free < DISK_FREE_MIN_BYTES:
+            problem = f"The disk has only {free // 1_000_000} MB left."
+        else:
+            try:
+                await self._store.remember({"health": f"{self._clock():.0f}"})
+            except StoreError as error:
+                problem = str(error)
+        return not problem, {
+            "status": "unavailable" if problem else "ok",
+            "problem": problem or None,
+            "version": __version__,
+            "diskFreeBytes": free,
+        }
+
+
+class MetricsPage:
+    """`/metrics`: Prometheus' text; what is counted in the store is asked when it is scraped."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        views: Views,
+        workspace: Callable[[], Workspace],
+        *,
+        clock: Callable[[], float],
+        role_of: RoleOf,
+        listens_on_loopback: bool,
+    ) -> None:
+        self._metrics = metrics
+        self._views = views
+        self._workspace = workspace
+        self._clock = clock
+        self._role_of = role_of
+        self._open = listens_on_loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != "/metrics":
+            await answer(send, 404, b"404 page not found\n")
+            return
+        if not may_read_metrics(scope["headers"], listens_on_loopback=self._open, role_of=self._role_of):
+            await answer(
+                send,
+                401,
+                b"Send an API token: Authorization: Bearer TOKEN.\n",
+                (b"www-authenticate", b"Bearer"),
+            )
+            return
+        workspace = self._workspace()
+        stats = await self._views.stats(
+            destinations=workspace.destinations, sources=workspace.sources, bytes_max=0, now=self._clock()
+        )
+        for destination, counts in stats["destinations"].items():
+            waiting = counts["pending"] + counts["retrying"] + counts["blocked"]
+            self._metrics.waiting.labels(destination=destination).set(waiting)
+            self._metrics.oldest_waiting_seconds.labels(destination=destination).set(
+                counts["oldestPendingSeconds"]
+            )
+        await answer(
+            send, 200, self._metrics.render(), content_type=b"text/plain; version=0.0.4; charset=utf-8"
+        )
+
+
+def disk_free_bytes(path: Path) -> int:
+    """Bytes that this user may still write on the disk of a path."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
