@@ -12,7 +12,7 @@ import click
 
 from sternpost.cli import client
 from sternpost.cli.app import command
-from sternpost.cli.output import count, plain, say, say_json, styled
+from sternpost.cli.output import count, note_line, plain, say, say_json, styled
 from sternpost.errors import CommandError, UsageError
 
 EVENT_BYTES_MAX = 1_000_000  #: the API takes no more
@@ -122,8 +122,7 @@ def described(answer: Mapping[str, Any], *, sent: bool) -> Iterator[str]:
         yield ""
         yield plain(answer["explanation"])
     for note in answer.get("diagnostics") or []:
-        where = f" ({plain(note['path'])})" if note.get("path") else ""
-        yield f"Note: {plain(note['code'])}{where}: {plain(note.get('detail') or '')}".rstrip(": ")
+        yield note_line(note)
     if answer.get("remedy") and answer["remedy"] != "Nothing.":
         yield f"Do this: {plain(answer['remedy'])}"
 

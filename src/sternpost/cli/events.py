@@ -10,7 +10,7 @@ import click
 
 from sternpost.cli import client
 from sternpost.cli.app import Group
-from sternpost.cli.output import clock, count, plain, say, say_json, span, state_word, styled
+from sternpost.cli.output import clock, count, note_line, plain, say, say_json, span, state_word, styled
 from sternpost.errors import CommandError
 
 BODY_CHARS_MAX = 400  #: of a request or reply in the timeline; --json gives it whole
@@ -65,7 +65,7 @@ def described(entry: Mapping[str, Any]) -> Iterator[str]:
         yield from _way(destination)
     for destination in destinations:
         for note in destination.get("diagnostics") or []:
-            yield from _note(note)
+            yield f"  {note_line(note)}"
     remedies = dict.fromkeys(
         plain(destination["remedy"])
         for destination in destinations
@@ -123,15 +123,6 @@ def _body(body: object) -> str:
         return ", no body" if body == "" else ""
     text = plain(body if isinstance(body, str) else json.dumps(body, ensure_ascii=False))
     return f", {text[:BODY_CHARS_MAX]}{'…' if len(text) > BODY_CHARS_MAX else ''}"
-
-
-def _note(note: Mapping[str, Any]) -> Iterator[str]:
-    from sternpost.reasons import NOTES
-
-    known = next((text for text in NOTES.values() if text.code == note["code"]), None)
-    where = f" ({plain(note['path'])})" if note.get("path") else ""
-    what = note.get("detail") or (known.text if known else "")
-    yield f"  Note: {plain(note['code'])}{where}: {plain(what)}".rstrip(": ")
 
 
 def _step(at: str | None, word: str, text: str) -> str:

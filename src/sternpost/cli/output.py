@@ -76,6 +76,15 @@ def plain(text: object) -> str:
     )
 
 
+def note_line(note: Mapping[str, Any]) -> str:
+    """`Note: nested_property (properties.cart): flattened`; without a detail of its own, what such a note means."""
+    from sternpost.reasons import NOTES
+
+    general = next((text.text for text in NOTES.values() if text.code == note["code"]), "")
+    where = f" ({plain(note['path'])})" if note.get("path") else ""
+    return f"Note: {plain(note['code'])}{where}: {plain(note.get('detail') or general)}"
+
+
 def columns() -> int | None:
     """The width of the terminal; None when nothing must be cut."""
     return shutil.get_terminal_size((COLUMNS_DEFAULT, 24)).columns if sys.stdout.isatty() else None
