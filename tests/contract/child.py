@@ -71,17 +71,21 @@ async def client(store: object, name: str, lanes: str, batches: str) -> None:
     say("sent", name)
 
 
-async def worker(store: object, name: str, log: str, lease_s: str) -> None:
-    """Claims, writes down what it sends before it settles, settles; until it is told to stop or killed."""
+async def worker(store: object, name: str, log: str, lease_s: str, hang_after: str) -> None:
+    """Claims, writes down what it sends before it settles, settles; until it is told to stop or killed. With `hang_after` it hangs
+    when it has sent so many, in the middle of a run."""
     sends = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    say("ready", name)
+    sent = 0
     while not Path(f"{log}.stop").exists():
         now = time.time()
         claim = await store.claim("pendo", "track", now=now, lanes_max=1, run_max=3, lease_s=float(lease_s))
         for run in claim.runs:
             for waiting in run.events:
                 os.write(sends, f"send {name} {run.lease} {run.key.lane} {waiting.event.seq}\n".encode())
-                await asyncio.sleep(0)
+                sent += 1
+                if sent == int(hang_after):
+                    say("hanging", name)
+                    await asyncio.sleep(3_600)
             settled = [
                 Settled(w.event.seq, Delivered(), now, Attempt(now, 1, None, {"status": 200}))
                 for w in run.events
