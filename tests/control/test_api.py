@@ -377,7 +377,7 @@ async def test_try(bench: Bench) -> None:
         ({"type": "page", "userId": "u"}, None, "skipped", "page_off", "mapping"),
         ({"userId": "u"}, None, "rejected", "event_type_missing", "type"),
         (TRACK, "alone", "skipped", "not_connected", "connection"),
-        ({"type": "track", "event": "E", "anonymousId": "a"}, None, "skipped", "anonymous", "mapping"),
+        ({"type": "track", "event": "E", "anonymousId": "a"}, None, "held", "held_for_identity", "mapping"),
     ],
 )
 async def test_try_stopped(

@@ -8,8 +8,9 @@ and without secrets.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
@@ -28,7 +29,7 @@ from sternpost.control.context import Context
 from sternpost.control.filters import Filter, FilterError, parse
 from sternpost.control.live import LiveStream, TooManyListeners
 from sternpost.control.operations import MOUNT, OPERATIONS, Operation
-from sternpost.control.preview import Preview, accounts_of, preview, rebuilt
+from sternpost.control.preview import MAPPING, Preview, accounts_of, preview, rebuilt
 from sternpost.destinations.base import Plan
 from sternpost.errors import StoreError, WorkspaceError
 from sternpost.limits import PAGE_ROWS_MAX
@@ -50,6 +51,7 @@ from sternpost.model import Route as EventRoute
 from sternpost.reasons import NOTES, REASONS
 from sternpost.store.views import BlockedChannel, Kept
 from sternpost.wire import decode
+from sternpost.wire import message as wire_message
 from sternpost.workspace import yaml
 from sternpost.workspace.hints import near_miss
 
@@ -230,18 +232,21 @@ class _Api:
         before = _number(request, "before")
         found: list[dict[str, Any]] = []
         workspace = self._context.workspaces.current
+        # What the store cannot tell is looked for in larger pages, most of which may not match.
+        rows = limit if wanted.selected else PAGE_ROWS_MAX
         for _ in range(PAGES_PER_REQUEST):
-            page = await self._context.views.recent(PAGE_ROWS_MAX, wanted.selection(), before=before)
+            page = await self._context.views.recent(rows, wanted.selection(), before=before)
             for kept in page.kept:
                 entry = fate.compose(kept, workspace, attempts=False)
                 if wanted.matches(entry):
                     found.append(entry)
                     if len(found) == limit:
-                        return {"events": found, "next": str(kept.event.seq)}
+                        following = page.next if kept is page.kept[-1] else kept.event.seq
+                        return {"events": found, "next": _cursor(following)}
             before = page.next
             if before is None:
                 break
-        return {"events": found, "next": str(before) if before is not None else None}
+        return {"events": found, "next": _cursor(before)}
 
     async def live(self, request: Request) -> Any:
         return LiveStream(self._context.live.listen(self._filter(request)))
@@ -289,7 +294,7 @@ class _Api:
         workspace = self._context.workspaces.current
         return {
             "events": [fate.compose(kept, workspace) for kept in page.kept],
-            "next": str(page.next) if page.next is not None else None,
+            "next": _cursor(page.next),
         }
 
     async def retry_failures(self, request: Request) -> Any:
@@ -352,6 +357,10 @@ class _Api:
         }
         if previewed.plan is None:
             assert previewed.stopped is not None
+            if self._would_wait(event, config, source, previewed, person):
+                text, remedy, _ = fate.explanation("held_for_identity", "")
+                held = {"state": "held", "reason": "held_for_identity", "explanation": text, "remedy": remedy}
+                return {**answer, **held}
             return {**answer, **_outcome(previewed.stopped)}
         now = self._context.clock()
         requests = rebuilt(previewed, destination, config, at=now, record=self._context.request_record)
@@ -379,7 +388,7 @@ class _Api:
 
     async def diff_workspace(self, request: Request) -> Any:
         document, lines = self._document(await self._body(request))
-        with _lines_of(lines):
+        with _with_lines(lines):
             changes = self._context.workspaces.diff(document)
         return {"changes": changes, "revision": self._context.workspaces.current.revision}
 
@@ -403,7 +412,7 @@ class _Api:
                     "Read it again, look at the difference, and apply your change to it.",
                     revision=before,
                 )
-            with _lines_of(lines):
+            with _with_lines(lines):
                 changes = workspaces.diff(document)
                 await workspaces.apply(document)
         return {
@@ -692,6 +701,24 @@ class _Api:
             raise ApiError(400, "The event holds a value that cannot be written as JSON.") from None
         return made
 
+    def _would_wait(
+        self,
+        event: Event,
+        config: DestinationConfig,
+        source: Source | None,
+        previewed: Preview,
+        person: Person,
+    ) -> bool:
+        """Whether delivery would hold an anonymous event for a link, instead of skipping it."""
+        connection = self._context.workspaces.current.connection(event.source_id, config.id)
+        message = wire_message.read(event, source.type if source else "server")
+        if person.user_id or connection is None or isinstance(message, Rejected):
+            return False
+        if previewed.steps[-1].name != MAPPING:
+            return False
+        destination = self._context.destinations[config.type]
+        return destination.holds(message, connection.mode, config.settings) is not None
+
     async def _sent(self, config: DestinationConfig, plan: Plan, now: float) -> dict[str, Any]:
         """Send the requests of a plan in order, until one does not succeed."""
         destination = self._context.destinations[config.type]
@@ -774,24 +801,16 @@ class _Letters:
         self.after = after
 
 
-class _lines_of:  # noqa: N801 - reads as a statement
+@contextlib.contextmanager
+def _with_lines(lines: Mapping[str, int]) -> Iterator[None]:
     """Problems that are raised within get the lines of the text that the document came from."""
-
-    def __init__(self, lines: Mapping[str, int]) -> None:
-        self._lines = lines
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, WorkspaceError) and self._lines:
-            raise WorkspaceError(
-                [
-                    replace(problem, line=problem.line or self._lines.get(problem.path))
-                    for problem in error.problems
-                ],
-                error.file,
-            ) from None
+    try:
+        yield
+    except WorkspaceError as error:
+        problems = [
+            replace(problem, line=problem.line or lines.get(problem.path)) for problem in error.problems
+        ]
+        raise WorkspaceError(problems, error.file) from None
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
@@ -874,6 +893,11 @@ def _number(request: Request, name: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise ApiError(400, f"{name} must be a whole number.", "Take `next` of an earlier answer.")
     return int(text)
+
+
+def _cursor(seq: int | None) -> str | None:
+    """Where the next page begins, as text: it means something to us only."""
+    return str(seq) if seq is not None else None
 
 
 def _flag(request: Request, name: str) -> bool:

@@ -58,10 +58,10 @@ class Filter:
 
     def matches(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry passes."""
-        received = times.parse_ms(entry["receivedAt"])
-        at = received / 1000 if received is not None else 0.0
-        if (self.since is not None and at < self.since) or (self.until is not None and at > self.until):
-            return False
+        if self.since is not None or self.until is not None:
+            at = (times.parse_ms(entry["receivedAt"]) or 0) / 1000
+            if (self.since is not None and at < self.since) or (self.until is not None and at > self.until):
+                return False
         wanted = []
         for term in self.terms:
             if term.key not in _OF_A_DESTINATION:
@@ -92,6 +92,15 @@ class Filter:
             destinations=values.get("dest", frozenset()),
             states=cast("frozenset[State]", values.get("state", frozenset())),
         )
+
+    @property
+    def selected(self) -> bool:
+        """Whether `selection` says all of it, so that every event it lets pass matches."""
+        keys = [term.key for term in self.terms]
+        return all(
+            not term.exclude and term.key in {"type", "source", "user", "anon", "dest", "state"}
+            for term in self.terms
+        ) and len(keys) == len(set(keys))
 
 
 EVERYTHING = Filter()

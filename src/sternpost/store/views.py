@@ -34,7 +34,7 @@ from sternpost.store.names import Names, key
 
 THREADS = 2  #: more would only fight with the writer for the interpreter
 SCAN_ROWS_MAX = 20_000  #: events looked at per call of `recent`; some 20 ms
-PAGE_BYTES_MAX = 16 * 1024 * 1024  #: bodies read at once; one body may have 4 MB
+PAGE_BYTES_MAX = 4 * 1024 * 1024  #: bodies and tries read at once; one body alone may have 4 MB
 SAMPLES_PER_GROUP = 10  #: dead letters shown with their group
 PREFIX_CHARS_MIN = 6  #: of a shortened messageId
 
@@ -168,6 +168,7 @@ SELECT_SEQS_OF_PREFIX = (
     "AND message_key >= ? AND message_key < ? LIMIT 2"
 )
 SELECT_SIZES = "SELECT seq, length(body) FROM events WHERE seq IN ({})"
+SELECT_TRY_SIZES = "SELECT seq, sum(length(record)) FROM tries WHERE seq IN ({}) GROUP BY seq"
 SELECT_EVENTS = (
     "SELECT seq, source_no, coalesce(message_id, message_key), received_at, type, flags, fanout_no, seen, at_ms, page_ms, user_id, "
     "anonymous_id, request_ip, body FROM events WHERE seq IN ({})"
@@ -245,8 +246,14 @@ class Views:
                 ]
                 if len(seqs) != 1:
                     return ()
-            kept = self._load(cx, seqs, tries=True).kept
-            return tuple(entry for entry in kept if source in {None, entry.event.source_id})
+            found: list[Kept] = []
+            left: Sequence[int] = seqs
+            while left:
+                # Sources are few, and each keeps an id once: however large they are, all of them are the answer.
+                rows = self._load(cx, left, tries=True)
+                found += rows.kept
+                left = rows.left
+            return tuple(entry for entry in found if source in {None, entry.event.source_id})
 
         return await self._read(read)
 
@@ -612,7 +619,7 @@ class Views:
     # --- rows into values --------------------------------------------------------------------------------------------
 
     def _load(self, cx: sqlite3.Connection, seqs: Sequence[int], *, tries: bool) -> Rows:
-        wanted, left = self._bounded(cx, seqs)
+        wanted, left = self._bounded(cx, seqs, tries=tries)
         if not wanted:
             return Rows((), left)
         events = {row[0]: row for row in _rows(cx, SELECT_EVENTS, wanted)}
@@ -646,16 +653,20 @@ class Views:
             left,
         )
 
-    def _bounded(self, cx: sqlite3.Connection, seqs: Sequence[int]) -> tuple[list[int], tuple[int, ...]]:
+    def _bounded(
+        self, cx: sqlite3.Connection, seqs: Sequence[int], *, tries: bool
+    ) -> tuple[list[int], tuple[int, ...]]:
         """As many of these events as may be read at once; at least one."""
         first = list(seqs[:PAGE_ROWS_MAX])
         if not first:
             return [], ()
-        sizes = dict(_rows(cx, SELECT_SIZES, first))
-        size = 0
+        sizes: dict[int, int] = dict(_rows(cx, SELECT_SIZES, first))
+        for seq, size in _rows(cx, SELECT_TRY_SIZES, first) if tries else ():
+            sizes[seq] = sizes.get(seq, 0) + size
+        total = 0
         for index, seq in enumerate(first):
-            size += sizes.get(seq, 0)
-            if size > PAGE_BYTES_MAX and index:
+            total += sizes.get(seq, 0)
+            if total > PAGE_BYTES_MAX and index:
                 return first[:index], tuple(seqs[index:])
         return first, tuple(seqs[PAGE_ROWS_MAX:])
 
