@@ -387,8 +387,8 @@ class Server(Program):
             try:
                 entry = json.loads(line)
             except ValueError:
-                # uvicorn's own words about requests that outlive a stop.
-                if "timeout graceful shutdown exceeded" not in line:
+                # What the banner remarks on, and uvicorn's own words about requests that outlive a stop.
+                if not line.startswith("Note: ") and "timeout graceful shutdown exceeded" not in line:
                     found.append(line)
                 continue
             if entry.get("level") in {"error", "critical"} or "exception" in entry or "Traceback" in line:
