@@ -313,14 +313,13 @@ class Lab:
         places: Counter[tuple[int, int]] = Counter()
         for table in ("deliveries", "held", "outcomes"):
             places.update(self.rows(f"SELECT destination_no, seq FROM {table}"))
+        numbers = {name: no for no, name in self._destinations()}
         expected = {
-            (destination_no, seq)
+            (numbers[destination], seq)
             for seq, routes in self.rows(
                 "SELECT e.seq, f.routes FROM events e JOIN fanouts f ON f.no = e.fanout_no"
             )
             for destination, _ in json.loads(routes)
-            for destination_no, name in self._destinations()
-            if name == destination
         }
         assert set(places) == expected, "an event is nowhere, or somewhere without being kept"
         assert set(places.values()) <= {1}, "an event is in several places"

@@ -55,9 +55,10 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         cached_statements=256,
     )
     if not readonly:
-        # The page size and vacuum mode count only for a new file, and must come before the first table.
-        connection.execute("PRAGMA page_size = 8192")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # These count only for a new file, before its first table; and setting the vacuum mode writes to the file.
+            connection.execute("PRAGMA page_size = 8192")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         # On macOS fsync leaves the data in the drive's cache; elsewhere this changes nothing.
