@@ -448,8 +448,10 @@ class ChannelWorker:
         if isinstance(outcome, Blocked):
             self._note_try(lane, waiting, outcome, attempt, None, parts_done=parts_done)
             lane.refused = True
-            await self._block(outcome)
+            # At once for those who would send next; on disk after the try, so that whoever reads "blocked" finds why.
+            self.blocked = outcome
             await self._settle(lane, release=True)
+            await self._block(outcome)
             return True
         self._note(lane, waiting, outcome, attempt)
         return False
