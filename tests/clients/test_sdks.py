@@ -115,8 +115,7 @@ def test_the_three_documented_calls(server: Server, sandbox: Sandbox, make: Call
     for _, message in calls:
         fate = server.reaches(message["messageId"])
         assert (fate["state"], fate["reason"]) == ("delivered", None)
-        if server.has_api:
-            assert [attempt["reply"]["status"] for attempt in fate["attempts"]] == [200]
+        assert [attempt["reply"]["status"] for attempt in fate["attempts"]] == [200]
     check_documented_state(sandbox, sent_from=began)
     assert server.stats()["sources"]["backend"] == {"received": 3, "duplicates": 0}
 

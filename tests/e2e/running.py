@@ -5,7 +5,6 @@ Nothing here waits a fixed time: `until` looks again and again and gives up at a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gzip
 import http.client
@@ -13,6 +12,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +21,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import yaml
@@ -38,6 +38,9 @@ SHORT_LEASES = (
     "import sternpost.limits as limits; limits.LEASE_S = {lease_s}; limits.LEASE_RENEW_S = {lease_s} / 4; "
     "from sternpost.cli import main; main()"
 )
+
+#: What the banner remarks on, and uvicorn's own words about what others did.
+HARMLESS = ("Note: ", "timeout graceful shutdown exceeded", "Invalid HTTP request received.")
 
 Found = TypeVar("Found")
 
@@ -285,8 +288,6 @@ class Server(Program):
 
     def entries(self, message_id: str) -> list[dict[str, Any]]:
         """The fate of an event, one entry for each source that sent it; [] when it is not kept."""
-        if not self.has_api:
-            return self._entries_of_the_store(message_id)
         answer = self.api(f"events/{quote(message_id, safe='')}")
         if answer.status == 404:
             return []
@@ -319,42 +320,11 @@ class Server(Program):
 
         return until(there, within_s=within_s, what=f"{message_id} {sorted(wanted)}")
 
-    @property
-    def has_api(self) -> bool:
-        if not hasattr(self, "_has_api"):
-            self._has_api = request(self.url, "GET", "/api/v1/openapi.json").status != 404
-        return self._has_api
-
-    def _entries_of_the_store(self, message_id: str) -> list[dict[str, Any]]:
-        from sternpost.store.views import Views
-        from sternpost.wire.message import received
-
-        views = Views(self.data / "sternpost.db")
-        return [
-            {
-                "messageId": kept.event.message_id,
-                "event": received(kept.event),
-                "destinations": [
-                    {
-                        "destination": s.destination_id,
-                        "state": s.state,
-                        "reason": s.reason,
-                        "explanation": s.detail,
-                        "diagnostics": [{"code": n.code} for n in s.notes],
-                        "attempts": list(s.tries),
-                    }
-                    for s in kept.standings
-                ],
-            }
-            for kept in asyncio.run(views.events_by_message_id(message_id))
-        ]
+    def live(self, query: str = "") -> Live:
+        """The stream of live events, open when this returns."""
+        return Live(self.url, (self.data / "api-token").read_text().strip(), query)
 
     def stats(self) -> Any:
-        if not self.has_api:
-            from sternpost.store.views import Views
-
-            views = Views(self.data / "sternpost.db")
-            return asyncio.run(views.stats(destinations=["pendo"], sources=[], bytes_max=0, now=time.time()))
         answer = self.api("stats")
         assert answer.status == 200, answer.body
         return answer.json()
@@ -387,13 +357,45 @@ class Server(Program):
             try:
                 entry = json.loads(line)
             except ValueError:
-                # What the banner remarks on, and uvicorn's own words about requests that outlive a stop.
-                if not line.startswith("Note: ") and "timeout graceful shutdown exceeded" not in line:
+                if not any(harmless in line for harmless in HARMLESS):
                     found.append(line)
                 continue
             if entry.get("level") in {"error", "critical"} or "exception" in entry or "Traceback" in line:
                 found.append(line)
         return found
+
+
+class Live:
+    """Live events, collected by a thread; a context that closes the stream."""
+
+    def __init__(self, url: str, token: str, query: str) -> None:
+        self._http = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        self._http.request("GET", f"/api/v1/live{query}", headers={"Authorization": f"Bearer {token}"})
+        self._reply = self._http.getresponse()
+        assert self._reply.status == 200, self._reply.read()
+        self._entries: list[dict[str, Any]] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError, http.client.HTTPException):
+            for line in self._reply:
+                if line.startswith(b"data:"):
+                    found = json.loads(line[5:])
+                    if "messageId" in found:
+                        self._entries.append(found)
+
+    def entries(self) -> list[dict[str, Any]]:
+        return list(self._entries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self._http.sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._http.close()
 
 
 # --- workspaces -------------------------------------------------------------------------------------------------------

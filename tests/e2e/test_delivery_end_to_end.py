@@ -79,15 +79,14 @@ def test_what_a_status_makes_of_an_event(faulty: Server, sandbox: Sandbox, case:
         for destination in (f"pendo-{status}", f"hook-{status}"):
             fate = faulty.reaches(first, state, destination=destination)
             assert (fate["reason"] is None) is (state == "delivered")
-            if faulty.has_api:
-                attempt = fate["attempts"][-1]
-                assert attempt["reply"]["status"] == status
-                if state != "delivered":
-                    assert attempt["reply"]["body"] == "as ordered"
-                    assert first in attempt["request"]["body"]
-                    assert fate["explanation"]
-                    assert fate["remedy"]
-                assert (fate["nextAttemptAt"] is not None) is (state == "retrying")
+            attempt = fate["attempts"][-1]
+            assert attempt["reply"]["status"] == status
+            if state != "delivered":
+                assert attempt["reply"]["body"] == "as ordered"
+                assert first in attempt["request"]["body"]
+                assert fate["explanation"]
+                assert fate["remedy"]
+            assert (fate["nextAttemptAt"] is not None) is (state == "retrying")
             if state in {"delivered", "rejected"}:
                 assert faulty.reaches(second, destination=destination)["state"] == "delivered"
             else:

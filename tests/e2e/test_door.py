@@ -73,9 +73,27 @@ def test_case(server: Server, case: dict[str, Any]) -> None:
 
 
 def test_a_message_id_of_invisible_characters_is_replaced(server: Server) -> None:
-    """The case whose event is found by another field than its id: it is kept under an id of ours, seen among the live events."""
-    if not server.has_api:
-        pytest.skip("no live events yet")
+    """The case whose event is found by another field than its id: it is seen among the live events, under an id of ours."""
+    (case,) = [case for case in CASES if case["id"] == "gw-messageid-invisible-replaced"]
+    (stored,) = case["expect"]["stored"]
+    with server.live() as live:
+        assert ask(server, case).status == 200
+        entry = until(
+            lambda: next((one for one in live.entries() if fits(stored["find"], one["event"])), None)
+        )
+        assert fits(stored["match"], entry["event"])
+        assert server.reaches(entry["messageId"])
+        # Received, and once more at each change of a state.
+        until(
+            lambda: (
+                [
+                    one["destinations"][0]["state"]
+                    for one in live.entries()
+                    if one["messageId"] == entry["messageId"]
+                ][-1]
+                != "pending"
+            )
+        )
 
 
 def test_all_that_was_answered_survives_a_kill_right_behind_the_answers(

@@ -219,3 +219,66 @@ def test_health_is_green_only_while_events_are_accepted(
     received = server.stats()["sources"]["backend"]["received"]
     # The answer to the last one may have been lost on its way.
     assert taken <= received <= taken + 1
+
+
+def test_a_live_stream_does_not_hold_up_a_stop(sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    """Somebody watches the live events while the server is told to stop: it ends in seconds, with 0 and without a trace."""
+    server = serve(connected([source("backend")], [pendo(sandbox)]))
+    with server.live() as live:
+        server.accept("wk-backend", {"type": "track", "userId": "l", "event": "E", "messageId": "seen live"})
+        until(lambda: [one for one in live.entries() if one["messageId"] == "seen live"])
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10
+
+
+def test_ctrl_c_is_a_polite_stop(sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    """SIGINT ends the server as SIGTERM does; a second one while it stops changes nothing."""
+    import signal
+
+    server = serve(connected([source("backend")], [pendo(sandbox)]))
+    server.accept("wk-backend", {"type": "track", "userId": "c", "event": "E", "messageId": "ctrl c"})
+    server.process.send_signal(signal.SIGINT)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(20) == 0
+    server.again()
+    assert server.reaches("ctrl c")["state"] == "delivered"
+
+
+def test_a_full_store_refuses_and_recovers(sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    """What waits for a blocked destination fills the space that is allowed: events are refused with 503 and Retry-After, /health says why,
+    nothing that was accepted is given up; once the destination takes them, events are accepted again.
+    """
+    wrong = "99999999-9999-4999-8999-999999999999"
+    server = serve(
+        connected([source("backend")], [pendo(sandbox, trackEventSecret=wrong)]),
+        "--bytes-max",
+        "4MB",
+        lease_s=2.0,
+    )
+    run = f"full-{time.time_ns()}"
+    accepted: list[str] = []
+
+    def refused() -> bool:
+        name = f"{run}-{len(accepted)}"
+        event = {"userId": run, "event": "E", "messageId": name, "context": {"filler": "x" * 200_000}}
+        answer = server.send("wk-backend", "/v1/track", event)
+        if answer.status == 200:
+            accepted.append(name)
+            return False
+        assert answer.status == 503, answer
+        assert answer.body == b"Service Unavailable\n"
+        assert int(answer.header("retry-after") or 0) > 0
+        return True
+
+    until(refused, within_s=30, what="the store is full")
+    assert len(accepted) > 5
+    health = request(server.url, "GET", "/health")
+    assert health.status == 503
+    assert "--bytes-max" in health.json()["problem"]
+    server.write(connected([source("backend")], [pendo(sandbox)]))
+    for name in accepted:
+        server.reaches(name, "delivered")
+    until(lambda: not refused(), within_s=30, what="events are accepted again")
+    assert request(server.url, "GET", "/health").status == 200
+    assert len(sandbox.events(visitorId=run)) >= len(accepted) - 1
