@@ -33,7 +33,9 @@ class Claim:
     """What `claim` handed out."""
 
     runs: tuple[Run, ...]
-    next_due_at: float | None  #: when the next lane of this channel is due; None = nothing waits
+    #: When the next lane of this channel is due; None = nothing waits. Not after `now`: more is due, also when `runs` is empty
+    #: (the lanes looked at wait for a gate or a window); claim again.
+    next_due_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class Store(Protocol):
     async def accept(self, events: Sequence[Accepted], *, now: float) -> Receipt:
         """Keep events, their deliveries, links and memberships in one transaction; durable when it returns.
 
-        A (source, messageId) that is kept already is ignored. Raises StoreFull, StoreUnavailable; then nothing of it is kept.
+        A (source, messageId) that is kept already is ignored; of several routes to one destination the first counts. Half a surrogate
+        pair in a text is kept as U+FFFD. Raises StoreFull, StoreUnavailable; then nothing of it is kept.
         """
         ...
 
@@ -93,7 +96,10 @@ class Store(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement], *, now: float) -> Settling:
-        """Record outcomes; durable when it returns. A settlement whose lease was lost changes nothing."""
+        """Record outcomes; durable when it returns. A settlement whose lease was lost changes nothing.
+
+        A lease that has passed is lost only when somebody else has claimed the lane since.
+        """
         ...
 
     async def renew(self, leases: Iterable[tuple[LaneKey, str]], *, now: float, lease_s: float) -> None:
@@ -135,7 +141,10 @@ class Store(Protocol):
     async def retry_rejected(
         self, seqs: Sequence[tuple[int, str]], routes: Mapping[tuple[int, str], Route], *, now: float
     ) -> Receipt:
-        """Put dead letters (seq, destination) back into their lanes, by the routes that the workspace gives them now."""
+        """Put dead letters (seq, destination) back into their lanes, by the routes that the workspace gives them now.
+
+        One without a route stays a dead letter. `Receipt.stored` says how many went back.
+        """
         ...
 
     async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:
