@@ -164,7 +164,6 @@ async def _build(
     views = Views(data_dir / STORE_FILE)
     stack.callback(views.close)
     live = LiveHub(views, lambda: holder.current)
-    stack.callback(live.close)
     observers = Observers(metrics, live.publish)
     engine: Engine
 
@@ -262,6 +261,7 @@ async def _build(
     if watch is not None:
         await stack.enter_async_context(_task(_follow(watch, holder)))
     await stack.enter_async_context(_listening(listener))
+    stack.callback(live.close)  # before listening ends, which would wait for whoever watches
     stack.enter_context(_server_file(data_dir / SERVER_FILE, url))
     return Ready(
         url=url,
