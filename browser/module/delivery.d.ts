@@ -1,0 +1,14 @@
+/**
+ * Sends queued events to the data plane: batches, one request at a time, in order, with retries for as long as it takes.
+ *
+ * When the page is hidden or left, all that waits leaves at once by `fetch` with keepalive, by beacon where that fails. An event
+ * stays in the queue until an answer or a beacon confirmed it.
+ */
+import { type Dict } from './util';
+export declare const openDelivery: (dataPlaneUrl: string, key: string, options: Dict) => void;
+/** Events may leave from now on. */
+export declare const startDelivery: () => void;
+/** The source is disabled: nothing leaves, nothing is kept. */
+export declare const stopDelivery: () => void;
+/** A new event: calls of one tick travel together. */
+export declare const nudge: () => void;

@@ -1,0 +1,9 @@
+/** The ES module: `import { RudderAnalytics } from '@sternpost/browser'`. */
+import type { RudderAnalyticsApi } from './types';
+export type * from './types';
+/** One object for the whole page, whatever number of times it is made; also set as `window.rudderanalytics`. */
+export declare class RudderAnalytics {
+    constructor();
+}
+export interface RudderAnalytics extends RudderAnalyticsApi {
+}

@@ -1,0 +1,35 @@
+/**
+ * Events that are not yet confirmed by the server: in memory, and as one storage key each.
+ *
+ * A key per event lets tabs share the store without overwriting each other: adding is one write, settling one removal. Keys are
+ * `sp_q.<write key>.<tab>.<number>`. While a tab has events it says until when it is alive under `sp_q.<write key>.<tab>`; the
+ * events of a tab that is gone are taken over by any other. Two tabs that do so at once send an event twice, which the server
+ * removes by `messageId`; losing one would be worse.
+ */
+export interface Item {
+    /** Its storage key. */
+    key: string;
+    /** The event as JSON; begins with its type. */
+    text: string;
+    /** Whether the store took it: with a full one it lives in memory only. */
+    stored: boolean;
+    /** Whether another tab or page left it behind. */
+    recovered: boolean;
+    /** Whether a request with it is under way. */
+    sending: boolean;
+}
+export declare const queued: () => Item[];
+export declare const openQueue: (writeKey: string, max: number) => void;
+/** From now on events survive the page; before consent they must not be stored. */
+export declare const persist: () => void;
+export declare const enqueue: (text: string, recovered?: boolean) => void;
+/** Forgets events that are delivered or refused. */
+export declare const settle: (done: Item[]) => void;
+/** Says that this tab looks after its events. */
+export declare const beat: (aliveMs?: number) => void;
+/** The page goes away: others may take over, at once unless a request is still under way. */
+export declare const leave: () => void;
+/** Takes over what tabs that are gone left behind. */
+export declare const adopt: () => void;
+/** Back from the back/forward cache: what another tab took over meanwhile is no longer ours. */
+export declare const comeBack: () => void;

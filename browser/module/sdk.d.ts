@@ -1,0 +1,6 @@
+/** The SDK's object: RudderStack's calls, and the order in which things happen after `load`. */
+import { type Dict } from './util';
+/** `origin`: where our own script came from, the server that answers by default. */
+export declare const createSdk: (origin: string, installType: 'cdn' | 'npm') => Dict;
+/** The calls that a page's address carries: `ajs_aid`, `ajs_uid`, `ajs_trait_*`, `ajs_event`, `ajs_prop_*`. */
+export declare const queryCalls: (search: string) => unknown[][];

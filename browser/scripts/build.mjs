@@ -1,0 +1,90 @@
+// Builds the committed files and the package. `--check` builds beside them instead and compares.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { minify } from 'terser';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const lib = join(root, '../src/sternpost/static/lib');
+const BANNER = '/*! Sternpost browser SDK, Apache-2.0 */';
+/** One request of at most 9 KB carries everything. */
+const GZIP_MAX = 9216;
+
+const bundle = async (entry, options = {}) => {
+  const result = await build({
+    absWorkingDir: root,
+    entryPoints: ['src/' + entry],
+    bundle: true,
+    write: false,
+    target: 'es2017',
+    charset: 'utf8',
+    format: 'iife',
+    logLevel: 'warning',
+    legalComments: 'none',
+    ...options,
+  });
+  return result.outputFiles[0].text;
+};
+
+/** esbuild joins the modules, terser makes them small. */
+const small = async (code) => {
+  const result = await minify(code, {
+    ecma: 2017,
+    toplevel: true,
+    compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false, pure_getters: true, booleans_as_integers: false },
+    mangle: { toplevel: true },
+    format: { preamble: BANNER },
+  });
+  return result.code + '\n';
+};
+
+const readable = (code) => BANNER + '\n' + code;
+
+export const files = async () => {
+  const sdk = await bundle('global.ts');
+  const pendo = await bundle('bundle.ts', { globalName: 'Pendo_RS' });
+  return {
+    [join(lib, 'sp.js')]: readable(sdk),
+    [join(lib, 'sp.min.js')]: await small(sdk),
+    [join(lib, 'js-integrations/Pendo.js')]: readable(pendo),
+    [join(lib, 'js-integrations/Pendo.min.js')]: await small(pendo),
+  };
+};
+
+const main = async () => {
+  const checking = process.argv.includes('--check');
+  let wrong = 0;
+  for (const [path, code] of Object.entries(await files())) {
+    const size = gzipSync(code, { level: 9 }).length;
+    const name = path.slice(lib.length + 1);
+    if (name.endsWith('.min.js')) console.log(`${name}: ${Buffer.byteLength(code)} bytes, ${size} gzip -9`);
+    if (name === 'sp.min.js' && size > GZIP_MAX) {
+      console.error(`${name} is above ${GZIP_MAX} bytes`);
+      wrong++;
+    }
+    if (checking) {
+      let committed = '';
+      try {
+        committed = readFileSync(path, 'utf8');
+      } catch {}
+      if (committed !== code) {
+        console.error(`${name} differs from its sources: npm run build`);
+        wrong++;
+      }
+    } else {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, code);
+    }
+  }
+  if (!checking) {
+    mkdirSync(join(root, 'module'), { recursive: true });
+    writeFileSync(join(root, 'module/module.js'), readable(await bundle('module.ts', { format: 'esm' })));
+    execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.types.json'], { cwd: root, stdio: 'inherit' });
+  }
+  process.exitCode = wrong ? 1 : 0;
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

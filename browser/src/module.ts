@@ -1,0 +1,23 @@
+/** The ES module: `import { RudderAnalytics } from '@sternpost/browser'`. */
+
+import { createSdk, queryCalls } from './sdk';
+import type { RudderAnalyticsApi } from './types';
+import type { Dict } from './util';
+
+export type * from './types';
+
+let instance: Dict | undefined;
+
+/** One object for the whole page, whatever number of times it is made; also set as `window.rudderanalytics`. */
+export class RudderAnalytics {
+  constructor() {
+    if (!instance) {
+      instance = createSdk('', 'npm');
+      (window as Dict).rudderanalytics = instance;
+      for (const [name, ...given] of queryCalls(location.search) as [string, ...unknown[]][]) instance[name](...given);
+    }
+    return instance as never;
+  }
+}
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
+export interface RudderAnalytics extends RudderAnalyticsApi {}
