@@ -180,7 +180,7 @@ class Filler:
     """Fills templates in turn."""
 
     def __init__(self, templates: tuple[str, ...], run: str, *, people: int = PEOPLE) -> None:
-        """`run` begins every messageId."""
+        """`run` (8 characters) is part of every messageId."""
         self._pieces = [_MARKER.split(template) for template in templates]
         self._run = run
         self._people = people
@@ -205,8 +205,8 @@ class Filler:
 
 
 def message_id(run: str, n: int) -> str:
-    """As long as the UUIDs of the SDKs."""
-    return f"{run}-00-{n:010d}-0000-0000-00000"
+    """As long as the UUIDs of the SDKs, and beginning as much at random as they do."""
+    return f"{n * 2_654_435_761 % 2**32:08x}-{run}-00-{n:010d}-0000"
 
 
 def rfc3339(now: float) -> str:

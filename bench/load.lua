@@ -3,7 +3,7 @@
 --   wrk -s load.lua URL -- TEMPLATES BATCH PEOPLE REQUESTS_MAX RUN AUTHORIZATION RESULT
 --
 -- TEMPLATES holds one template a line (see bodies.py), BATCH is the number of events in a body (0: a single event, not a batch),
--- REQUESTS_MAX bounds each thread, RUN (8 characters) begins every messageId, RESULT is the JSON file that `done` writes: what was
+-- REQUESTS_MAX bounds each thread, RUN (8 characters) is part of every messageId, RESULT is the JSON file that `done` writes: what was
 -- answered, all latencies, and how many requests each thread has begun, so that every one can be looked for afterwards.
 
 local ffi = require("ffi")
@@ -49,6 +49,7 @@ function init(args)
   end
   batch, people, requests_max = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
   run, result = args[5], args[7]
+  math.randomseed(os.time() * 100 + number)
   head = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\nAuthorization: " .. args[6]
     .. "\r\nContent-Type: application/json\r\nUser-Agent: bench\r\nContent-Length: "
 end
@@ -72,7 +73,8 @@ local function fill(out, request, position)
   -- Each thread walks through the people at another place, so that they do not go in step.
   local n = request * math.max(batch, 1) + position + number * 7919
   local person = n % people
-  values.MESSAGE = string.format("%s-%02d-%010d-%04d-0000-00000", run, number, request, position)
+  -- It begins at random, as UUIDs do: the store's index must not have it easier than in real life.
+  values.MESSAGE = string.format("%08x-%s-%02d-%010d-%04d", math.random(0, 4294967295), run, number, request, position)
   values.USER = string.format("user-%06d", person)
   values.ACCOUNT = string.format("account-%03d", person % accounts)
   values.NOW = string.format("%s.%03dZ", timestamp(), n % 1000)

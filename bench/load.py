@@ -24,7 +24,7 @@ AUTHORIZATION = "Basic " + base64.b64encode(f"{WRITE_KEY}:".encode()).decode()
 class Load:
     """One run of wrk."""
 
-    run: str  #: begins its messageIds
+    run: str  #: part of its messageIds
     batch: int  #: events in a body; 0 for a single event
     connections: int
     answered: int  #: requests answered with 200

@@ -10,6 +10,7 @@ from pathlib import Path
 
 STORE_FILE = "sternpost.db"
 EVENTS_PER_COMMIT = 50
+OF_RUN = "substr(message_key, 10, 8) = ?"  #: see bodies.message_id and load.lua
 EDGE = 4  #: an unanswered request is among the last so many per connection
 
 
@@ -30,12 +31,7 @@ def count(data_dir: Path, run: str) -> int:
     """Events of one run in the store."""
     connection = connect(data_dir)
     try:
-        return int(
-            connection.execute(
-                "SELECT count(*) FROM events WHERE message_key >= ? AND message_key < ?",
-                (f"{run}-", f"{run}."),
-            ).fetchone()[0]
-        )
+        return int(connection.execute(f"SELECT count(*) FROM events WHERE {OF_RUN}", (run,)).fetchone()[0])
     finally:
         connection.close()
 
@@ -51,9 +47,9 @@ def losses(
     database = connect(data_dir)
     try:
         rows = database.execute(
-            "SELECT substr(message_key, 10, 2), substr(message_key, 13, 10), count(*) FROM events "
-            "WHERE message_key >= ? AND message_key < ? GROUP BY 1, 2",
-            (f"{run}-", f"{run}."),
+            "SELECT substr(message_key, 19, 2), substr(message_key, 22, 10), count(*) FROM events "
+            f"WHERE {OF_RUN} GROUP BY 1, 2",
+            (run,),
         ).fetchall()
     finally:
         database.close()
