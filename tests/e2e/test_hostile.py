@@ -361,6 +361,57 @@ def test_any_bytes_on_any_path(watched: Server) -> None:
     connection.close()
 
 
+def test_any_query_on_pixels_and_beacons(watched: Server) -> None:
+    """A pixel answers with its picture whatever its query holds; a beacon with one of the contract's words."""
+    chance = random.Random(13)
+    names = [
+        *FIELDS,
+        "properties.a",
+        "context.traits.b",
+        "a.b.c.d.e",
+        ".",
+        "..",
+        "a..b",
+        "__proto__",
+        "x" * 500,
+    ]
+    alphabet = [
+        "a",
+        "1",
+        "%00",
+        "%ff",
+        "%zz",
+        "%",
+        "+",
+        "=",
+        "&",
+        ";",
+        "%F0%9F%98%80",
+        "%ED%A0%80",
+        ".",
+        "'",
+        "%22",
+        "{",
+        "%7B%22id%22:1%7D",
+    ]
+    connection = Connection(watched.url)
+    for _ in range(300):
+        pairs = "&".join(
+            f"{chance.choice(names)}={''.join(chance.choices(alphabet, k=chance.randint(0, 12)))}"
+            for _ in range(chance.randint(0, 12))
+        )
+        key = chance.choice([KEY, KEY, KEY, "wk-wrong", ""])
+        answer = connection("GET", f"/pixel/v1/{chance.choice(['track', 'page'])}?writeKey={key}&{pairs}")
+        assert answer.status == 200, pairs
+        assert answer.body.startswith(b"GIF89a")
+        body = json.dumps({"batch": [track()]}).encode()
+        answer = connection("POST", f"/beacon/v1/batch?{pairs}&writeKey={key}", body)
+        assert answer.status in {200, 401}, pairs
+    deep = ".".join("a" * 5_000)
+    assert connection("GET", f"/pixel/v1/track?writeKey={KEY}&userId=u&event=E&{deep}=1").status == 200
+    connection.close()
+
+
 def test_values_of_a_megabyte(watched: Server, sandbox: Sandbox) -> None:
     """Ids, names and values of a million characters are accepted, as RudderStack accepts them, and end with a reason or at Pendo."""
     rss_before = watched.rss_mb
