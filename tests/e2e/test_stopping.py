@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
+import json
 import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e.running import Sandbox, Sender, Server, connected, pendo, request, source, until
+from tests.e2e.running import (
+    Connection,
+    Sandbox,
+    Sender,
+    Server,
+    basic,
+    connected,
+    pendo,
+    request,
+    source,
+    until,
+)
 
 CONNECTIONS = 4
 PEOPLE_EACH = 3
@@ -103,6 +117,98 @@ def test_kill_nine_loses_nothing_that_was_answered(sandbox: Sandbox, serve: Call
     all_there(server, sandbox, load)
     # Of each lane at most the request that was on its way when the server died.
     check_order(sandbox, load, repeats_max=rounds * CONNECTIONS * PEOPLE_EACH)
+
+
+def visit(device: str) -> list[dict[str, Any]]:
+    """What one device sends: somebody anonymous, who logs in, leaves, and somebody else who logs in on it."""
+    one, other = f"{device}-one", f"{device}-other"
+    calls: list[dict[str, Any]] = [
+        {"type": "track", "event": "a0"},
+        {"type": "track", "event": "a1"},
+        {"type": "identify", "userId": one, "traits": {"who": "one"}},
+        {"type": "group", "userId": one, "groupId": f"{device}-account", "traits": {"plan": "pro"}},
+        {"type": "track", "event": "b0", "userId": one},
+        {"type": "track", "event": "c0"},
+        {"type": "track", "event": "c1"},
+        {"type": "identify", "userId": other, "traits": {"who": "other"}},
+        {"type": "track", "event": "d0", "userId": other},
+    ]
+    begun = time.time() - 60
+    for number, call in enumerate(calls):
+        call["anonymousId"] = device
+        call["messageId"] = f"{device}-{number}"
+        call["timestamp"] = f"{datetime.fromtimestamp(begun + number, UTC):%Y-%m-%dT%H:%M:%S.000Z}"
+    return calls
+
+
+def test_kill_nine_while_people_log_in(sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    """Killed while anonymous events are held, linked and released: each device's events end at whom they belong to, in order, with the
+    account of the group call.
+    """
+    server = serve(connected([source("backend")], [pendo(sandbox, anonymousVisitors="hold")]), lease_s=2.0)
+    run = time.time_ns()
+    devices = [[f"visit-{run}-{thread}-{n}" for n in range(15)] for thread in range(4)]
+    waiting = [[call for device in mine for call in visit(device)] for mine in devices]
+    total = sum(len(calls) for calls in waiting)
+
+    def send(calls: list[dict[str, Any]]) -> None:
+        connection = Connection(server.url)
+        while calls:
+            try:
+                body = json.dumps(calls[0]).encode()
+                answer = connection("POST", f"/v1/{calls[0]['type']}", body, basic("wk-backend"))
+            except (OSError, http.client.HTTPException):
+                return  # nobody knows whether it was taken; it is sent again
+            assert answer.status == 200
+            calls.pop(0)
+
+    for left in (0.8, 0.5, 0.2, 0):
+        threads = [threading.Thread(target=send, args=(calls,)) for calls in waiting]
+        for thread in threads:
+            thread.start()
+        until(lambda: sum(len(calls) for calls in waiting) <= total * left, every_s=0.001)  # noqa: B023
+        server.kill()
+        for thread in threads:
+            thread.join(30)
+        server.again()
+    until(
+        lambda: (
+            (counts := server.stats()["destinations"]["pendo"])["delivered"] == total and not counts["held"]
+        ),
+        within_s=40,
+        what="everything is delivered",
+    )
+
+    def told(visitor: str) -> list[str]:
+        return [
+            event for event, _ in itertools.groupby(e["event"] for e in sandbox.events(visitorId=visitor))
+        ]
+
+    for device in itertools.chain(*devices):
+        assert told(f"{device}-one") == ["a0", "a1", "b0"]
+        assert told(f"{device}-other") == ["c0", "c1", "d0"]
+        assert {e["accountId"] for e in sandbox.events(visitorId=f"{device}-one", event="b0")} == {
+            f"{device}-account"
+        }
+        assert sandbox.events(visitorId=device) == []
+
+
+def test_settings_that_change_under_load_cost_nothing(sandbox: Sandbox, serve: Callable[..., Server]) -> None:
+    """The destination's connections are replaced, and its rate is changed, while events flow: each event is delivered once, in order."""
+    server = serve(connected([source("backend")], [pendo(sandbox)]))
+    name = f"change-{time.time_ns()}"
+    load = Load(server, name, seed=3)
+    # Slow enough that requests are on their way whenever the file is applied.
+    with sandbox.faults({"match": {"path": "/data/track", "bodyContains": name}, "delayMs": 50}):
+        for revision, settings in enumerate([{"concurrency": 3}, {"concurrency": 50, "ratePerSecond": 500}]):
+            load.begin()
+            server.write(connected([source("backend")], [pendo(sandbox, **settings)]))
+            until(lambda: server.log.count('"event": "workspace_applied"') == revision + 1, within_s=10)  # noqa: B023
+            assert not server.idle()
+            load.end()
+    load.finish()
+    all_there(server, sandbox, load)
+    check_order(sandbox, load, repeats_max=0)
 
 
 def test_sigterm_under_load_ends_in_seconds_and_loses_nothing(
