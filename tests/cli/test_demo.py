@@ -277,7 +277,9 @@ def test_workspace(demo: Demo) -> None:
     refused = demo.run("workspace", "apply", "exported.yaml")
     assert refused.status == 1
     assert re.match(r"exported.yaml line 3, sources\[0\].type: ", refused.err)
-    assert demo.settled(demo.send("identify", "--user-id", "u7"))["state"] == "delivered"
+    assert (
+        demo.settled(demo.send("identify", "--user-id", "u7", "--trait", "plan=pro"))["state"] == "delivered"
+    )
 
 
 def test_killed(tmp_path: Path) -> None:
