@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shlex
 import signal
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 
 from tests.cli.programs import Done, Program, fetch, free_port, running, sternpost, until
 
+START = Path(__file__).parent.parent.parent / "docs/start.md"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -244,6 +248,57 @@ def test_failures(demo: Demo) -> None:
     assert demo.fate(second)["destinations"][0]["reason"] == "discarded_by_operator"
     assert "No failures." in demo.run("failures", "list").out
     assert "Nothing of pendo" in demo.run("failures", "retry", "pendo").err
+
+
+def test_blocked(tmp_path: Path) -> None:
+    """Of a destination that waits for a person it is said what is wrong, what to do, and that nothing is lost."""
+    with running("demo", "--port", "0", "--sandbox-port", "0", cwd=tmp_path) as program:
+        program.line(r"Stop with Ctrl\+C")
+        sandbox = program.line(r"Sandbox +(\S+)/__sandbox/")[1]
+        fetch(
+            f"{sandbox}/__sandbox/faults",
+            content={"match": {"path": "/data/track"}, "status": 403, "times": 1000},
+            headers={"Content-Type": "application/json"},
+        )
+        sent = sternpost("send", "track", "--event", "x", "--user-id", "u", cwd=tmp_path)
+        message_id = sent.out.split()[1]
+        told = until(
+            lambda: "blocked" in (out := sternpost("events", "get", message_id, cwd=tmp_path).out) and out
+        )
+        assert "which waits for a person" in told
+        assert re.search(r"reply +403", told)
+        assert "1 event waits for pendo, the oldest for " in told
+        assert "Do this: " in told
+        report = sternpost("doctor", cwd=tmp_path)
+        assert report.status == 1
+        assert re.search(r"FAIL +pendo +channel track: Blocked", report.out)
+
+
+def test_first_five_minutes(demo: Demo) -> None:
+    """What docs/start.md shows, done as printed, against servers on other ports."""
+    page = START.read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    sends = [line for line in lines if line.startswith("sternpost send ")]
+    assert len(sends) == 2
+    for line in sends:
+        message_id = demo.send(*shlex.split(line)[2:])
+        assert demo.settled(message_id)["state"] == "delivered"
+    [curl] = [line for line in lines if line.startswith("curl ")]
+    words = shlex.split(curl)
+    assert words[:4] == ["curl", "-u", "wk-backend:", "http://127.0.0.1:8080/v1/track"]
+    basic = base64.b64encode(words[2].encode()).decode()
+    request = urllib.request.Request(
+        f"{demo.url}/v1/track", data=words[5].encode(), headers={"Authorization": f"Basic {basic}"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as reply:
+        assert reply.status == 200
+    [document] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (demo.place / "start.yaml").write_text(document)
+    env = {"PENDO_INTEGRATION_KEY": "33333333-3333-4333-8333-333333333333.us", "PENDO_TRACK_SECRET": "5" * 36}
+    checked = sternpost("workspace", "check", "start.yaml", cwd=demo.place, env=env)
+    assert checked.status == 0, checked.err
+    missing = sternpost("workspace", "check", "start.yaml", cwd=demo.place)
+    assert "PENDO_INTEGRATION_KEY" in missing.err
 
 
 def test_workspace(demo: Demo) -> None:

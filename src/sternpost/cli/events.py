@@ -46,6 +46,13 @@ def get(ctx: click.Context, message_id: str, source: str | None, *, as_json: boo
             say()
         for line in described(entry):
             say(line)
+    blocked = {
+        one["destination"] for entry in found for one in entry["destinations"] if one["state"] == "blocked"
+    }
+    if blocked:
+        counts = server.get("/api/v1/stats")["destinations"]
+        for destination in sorted(blocked & set(counts)):
+            say(waiting(destination, counts[destination]))
 
 
 def described(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -74,8 +81,16 @@ def described(entry: Mapping[str, Any]) -> Iterator[str]:
     for remedy in remedies:
         if remedy != "Nothing.":
             yield f"Do this: {remedy}"
-    if any(destination["state"] == "blocked" for destination in destinations):
-        yield "Find out more: sternpost doctor"
+
+
+def waiting(destination: str, counts: Mapping[str, Any]) -> str:
+    """What else waits for a blocked destination, so that nobody fears for the rest."""
+    number = sum(int(counts[state]) for state in ("pending", "retrying", "blocked"))
+    oldest = span(float(counts["oldestPendingSeconds"]))
+    verb = "waits" if number == 1 else "wait"
+    return (
+        f"{count(number, 'event')} {verb} for {plain(destination)}, the oldest for {oldest}. Nothing is lost."
+    )
 
 
 def _what(entry: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def say_json(value: Any) -> None:
 
 def styled(text: str, color: str | None = None, *, bold: bool = False) -> str:
     """The text in colour on a terminal that wants it, plain otherwise."""
-    return click.style(text, fg=color, bold=bold or None) if _in_color() else text
+    return click.style(text, fg=color, bold=bold or None) if (color or bold) and _in_color() else text
 
 
 def state_word(state: str, width: int = 0) -> str:
