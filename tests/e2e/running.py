@@ -345,6 +345,9 @@ class Server(Program):
     @property
     def rss_mb(self) -> float:
         """What the process holds in memory."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        if status.exists():
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1]) / 1024
         shown = subprocess.run(
             ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
         )
