@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from sternpost.ids import Digits, clean, rudder_id
 from sternpost.wire.decode import decode_single
 
-CASES = json.loads((Path(__file__).parent / "data" / "pipeline.json").read_text(encoding="utf-8"))[
-    "cases"
-]
+CASES = json.loads((Path(__file__).parent / "data" / "pipeline.json").read_text(encoding="utf-8"))["cases"]
 STRINGIFY = [case for case in CASES if case["kind"] == "id_stringify"]
 RUDDER_IDS = [case for case in CASES if case["kind"] == "rudder_id"]
 

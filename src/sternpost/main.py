@@ -123,7 +123,7 @@ async def serve(
             gc.collect()
             gc.freeze()
             ready(running)
-            log.info("ready", version=__version__, port=settings.port, data_dir=str(settings.data_dir))
+            log.info("ready", version=__version__, url=running.url, data_dir=str(settings.data_dir))
             await stopped.wait()
             log.info("stopping")
 

@@ -179,7 +179,7 @@ async function follow(entry) {
   }
   // The least settled destination is what a person waits for.
   const open = found.destinations.find((one) => !FINAL.has(one.state)) ?? found.destinations[0];
-  const told = [open.explanation, open.state === "delivered" ? "" : open.remedy].filter(Boolean).join(" ");
+  const told = [open.explanation, open.state === "delivered" || open.remedy.startsWith("Nothing") ? "" : open.remedy].filter(Boolean).join(" ");
   show(entry, open.state, `${open.destination}: ${told || open.state}`);
   entry.done = found.destinations.every((one) => FINAL.has(one.state));
 }
