@@ -170,7 +170,8 @@ class Bench:
         """wrk against both, in turn: what disturbs the machine disturbs both."""
         loads: dict[str, list[wrk.Load]] = {"own": [], "base": []}
         usages = {"own": Usage(), "base": Usage()}
-        targets = [("base", baseline), ("own", program)]
+        # With an even number of rounds the server comes last: it is killed at once, with requests on their way.
+        targets = [("own", program), ("base", baseline)]
         for number in range(self.plan.rounds):
             for name, target in targets if number % 2 == 0 else reversed(targets):
                 with target.watched() as usage:
