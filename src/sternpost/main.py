@@ -26,6 +26,7 @@ from prometheus_client import CollectorRegistry
 
 from sternpost import __version__, access, logs
 from sternpost.browserside import AgentHealth, BrowserSide
+from sternpost.console import wiring as console
 from sternpost.control.api import create_api
 from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
@@ -92,6 +93,7 @@ class Ready:
     warnings: tuple[str, ...]  #: what needs a person
     sandbox_url: str | None
     workspace_file: str  #: "" when the store holds the workspace
+    setup_url: str  #: the one-time address of the console, "" once somebody owns the server
 
 
 async def serve(
@@ -207,27 +209,26 @@ async def _build(
 
     token = access.api_token(data_dir, env)
     role_of = owner_token(token)
-    api = create_api(
-        Context(
-            store=store,
-            views=views,
-            live=live,
-            workspaces=holder,
-            destinations=DESTINATIONS,
-            clock=clock,
-            role_of=role_of,
-            route_for=intake.route,
-            wake=wake,
-            send=engine.exchange,
-            request_record=records.request_record,
-            reply_record=records.reply_record,
-            refused=refused.entries,
-            health=health,
-            disk_free_bytes=lambda: disk_free_bytes(data_dir),
-            bytes_max=settings.bytes_max,
-            new_id=lambda: str(uuid.uuid4()),
-        )
+    context = Context(
+        store=store,
+        views=views,
+        live=live,
+        workspaces=holder,
+        destinations=DESTINATIONS,
+        clock=clock,
+        role_of=role_of,
+        route_for=intake.route,
+        wake=wake,
+        send=engine.exchange,
+        request_record=records.request_record,
+        reply_record=records.reply_record,
+        refused=refused.entries,
+        health=health,
+        disk_free_bytes=lambda: disk_free_bytes(data_dir),
+        bytes_max=settings.bytes_max,
+        new_id=lambda: str(uuid.uuid4()),
     )
+    api = create_api(context)
     browser = BrowserSide(workspace=workspace, health=AgentHealth(), clock=clock)
     scrape = MetricsPage(
         metrics,
@@ -240,7 +241,22 @@ async def _build(
     apps: dict[str, App] = {"/api/v1": api, "/sourceConfig": browser, "/lib/": browser, "/metrics": scrape}
     if sandbox_url is not None:
         apps["/demo"] = _demo_page(sandbox_url, holder.current, api, token)
-    listener = Listener(Paths(gateway, gateway.handles, apps, front="/demo/" if demo else ""), bound)
+    setup_token = ""
+    front = "/demo/" if demo else ""
+    if "console" in settings.roles:
+        apps[console.MOUNT], setup_token = await console.create(
+            settings,
+            context,
+            api=api,
+            token=token,
+            gateway=gateway,
+            store=store,
+            metrics=metrics,
+            sandbox_url=sandbox_url,
+            stack=stack,
+        )
+        front = front or f"{console.MOUNT}/"
+    listener = Listener(Paths(gateway, gateway.handles, apps, front=front), bound)
     url = f"http://{shown_host(settings.host)}:{listener.port}"
 
     async def workspace_changed() -> None:
@@ -272,6 +288,7 @@ async def _build(
         warnings=tuple(warnings(holder.current)),
         sandbox_url=sandbox_url,
         workspace_file=holder.current.read_from,
+        setup_url=f"{url}{console.MOUNT}/setup/{setup_token}" if setup_token else "",
     )
 
 

@@ -31,16 +31,17 @@ class Facts:
     sandbox_url: str | None
     workspace_file: str
     data_dir_option: str  #: what commands need to find this server: "" or ` --data-dir DIR`
+    setup_url: str = ""  #: the one-time address of the console, "" once somebody owns the server
 
 
 def server(facts: Facts) -> list[str]:
     """The banner of `sternpost serve`."""
-    lines = [f"Sternpost {__version__} is ready · store: {facts.store}", ""]
+    lines = [f"Sternpost {__version__} is ready · store: {facts.store}", "", _console(facts)]
     source = first_enabled(facts.sources)
     if source is None:
         lines += [f"  Send to     {facts.url}        no source is enabled yet; add one to the workspace", ""]
     else:
-        lines += [*_send_to(facts.url, source), "", *_try_it(facts, source, "sternpost send")]
+        lines += [*_send_to(facts.url, source), *_try_it(facts, source, "sternpost send")]
     if facts.workspace_file:
         lines.append(f"  Workspace:  {facts.workspace_file}, applied again whenever it changes")
     if facts.warnings:
@@ -54,6 +55,7 @@ def demo(facts: Facts) -> list[str]:
         f"Sternpost {__version__} demo is ready. Nothing leaves this computer.",
         "",
         f"  Shop        {facts.url}/demo/",
+        _console(facts),
         f"  Sandbox     {facts.sandbox_url}/__sandbox/     stands in for Pendo",
         f"  Write keys  {_keys(facts.sources)}",
     ]
@@ -87,6 +89,15 @@ def sandbox(url: str, *, region: str, state_file: Path | None) -> list[str]:
 
 def first_enabled(sources: Sequence[Source]) -> Source | None:
     return next((source for source in sources if source.enabled), None)
+
+
+def _console(facts: Facts) -> str:
+    if not facts.setup_url:
+        return f"  Console     {facts.url}/console/"
+    # The longest addresses leave no room for the remark.
+    remark = "   works once, for 30 min"
+    line = f"  Set up      {facts.setup_url}"
+    return line + remark if len(line) + len(remark) <= COLUMNS_MAX else line
 
 
 def _send_to(url: str, source: Source) -> list[str]:

@@ -105,6 +105,7 @@ def _run(settings: Settings, demo: DemoOptions | None, lines: Callable[[banner.F
             warnings=found.warnings,
             sandbox_url=found.sandbox_url,
             workspace_file=found.workspace_file,
+            setup_url=found.setup_url,
             data_dir_option=data_dir_option(found.data_dir),
         )
         try:
@@ -116,6 +117,8 @@ def _run(settings: Settings, demo: DemoOptions | None, lines: Callable[[banner.F
             remark(f"Note: {warning}")
         if demo is not None and not settings.no_open:
             open_browser(f"{found.url}/demo/")
+        elif found.setup_url and found.first_start and not settings.no_open:
+            open_browser(found.setup_url)
 
     run_async(run_server(settings, env=os.environ, demo=demo, ready=ready))
 

@@ -34,6 +34,12 @@ async def examine(context: Context) -> dict[str, Any]:
     return {"ok": all(check["result"] != "fail" for check in checks), "checks": checks}
 
 
+async def examine_destination(context: Context, config: DestinationConfig) -> dict[str, Any]:
+    """The checks of one destination alone; `ok` when none of them fails."""
+    checks, _ = await _destination(context, config)
+    return {"ok": all(check["result"] != "fail" for check in checks), "checks": checks}
+
+
 def _check(
     name: str, result: str, message: str, *, remedy: str = "", destination: str | None = None
 ) -> dict[str, Any]:

@@ -1,0 +1,77 @@
+"""Live rows: what the live stream tells, rendered by the template of the page, at most five times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+
+from sternpost.control.live import HEARTBEAT_S, RECONNECT_MS, Listener, Lost
+
+PACE_S = 0.2  #: people read no faster
+ROWS_PER_FRAME_MAX = 100  #: of what came within a pace the newest; the page says how many more there were
+
+
+class RowStream:
+    """The answer of `GET /console/live`: server-sent events with rows of HTML, until the browser goes."""
+
+    def __init__(self, listener: Listener, render: Callable[[Mapping[str, Any]], str]) -> None:
+        self._listener = listener
+        self._render = render
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        listener = self._listener
+        gone = asyncio.get_running_loop().create_task(_until_gone(receive))
+        gone.add_done_callback(lambda _: listener.close())
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [
+                        (b"content-type", b"text/event-stream; charset=utf-8"),
+                        (b"x-accel-buffering", b"no"),
+                    ],
+                }
+            )
+            frame = b"retry: %d\n\n" % RECONNECT_MS
+            while not listener.closed:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+                await asyncio.sleep(PACE_S)
+                taken = await listener.take(HEARTBEAT_S)
+                frame = self._frame(taken) if taken else b": nothing new\n\n"
+            with contextlib.suppress(OSError):
+                await send({"type": "http.response.body", "body": b""})
+        except OSError:
+            pass  # the browser went while something was sent
+        finally:
+            gone.cancel()
+            listener.close()
+
+    def _frame(self, taken: list[bytes | Lost]) -> bytes:
+        lost = sum(one.count for one in taken if isinstance(one, Lost))
+        entries = [one for one in taken if isinstance(one, bytes)]
+        lost += max(0, len(entries) - ROWS_PER_FRAME_MAX)
+        # Half a surrogate pair in a name of a client's is no text that can travel.
+        rows = [
+            self._render(_decoded(one)).encode("utf-8", "replace").decode()
+            for one in entries[-ROWS_PER_FRAME_MAX:]
+        ]
+        return b"data: " + msgspec.json.encode({"rows": rows, "lost": lost}) + b"\n\n"
+
+
+def _decoded(entry: bytes) -> Mapping[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.json.decode(entry)
+    except msgspec.DecodeError:
+        found = json.loads(entry.decode("utf-8", "replace"))
+    return found
+
+
+async def _until_gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,112 @@
+"""What the console is given by `main`, and what a page function gets and gives."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from starlette.requests import Request
+
+from sternpost.console.access import Access, Session, form_token
+from sternpost.console.inside import Api
+from sternpost.console.pulse import Pulse
+from sternpost.control.context import Context
+from sternpost.server import App
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Facts(Protocol):
+    """The part of the store that keeps small facts and exact counts."""
+
+    async def remember(self, values: Mapping[str, str]) -> None: ...
+    async def remembered(self, prefix: str) -> dict[str, str]: ...
+    async def reason_counts(self, destination_id: str) -> dict[tuple[str, str], int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound that is in force, and why it is there."""
+
+    name: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The console's surroundings."""
+
+    context: Context  #: of the control API, whose functions give the data
+    api: Api
+    gateway: App  #: takes the test event, like any client's
+    access: Access
+    facts: Facts
+    pulse: Pulse
+    clock: Callable[[], float]
+    on_loopback: bool  #: only this machine can connect
+    retention_s: float
+    store: str  #: "SQLite in ./sternpost-data"
+    limits: tuple[Limit, ...] = ()
+    sandbox_url: str | None = None  #: under `sternpost demo`
+    trusted_proxies: Sequence[Network] = ()
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request of a browser."""
+
+    request: Request
+    session: Session | None
+    cookie: str  #: what forms are bound to: the session's token, else one of its own
+    base: str  #: how the browser reached this server: scheme and host
+    secure: bool
+    theme: str
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def form_token(self) -> str:
+        return form_token(self.cookie)
+
+    @property
+    def address(self) -> str:
+        """Whose patience is counted. Behind a proxy that is not trusted it is the proxy's."""
+        client = self.request.client
+        return client.host if client else ""
+
+    def query(self, name: str) -> str:
+        return str(self.request.query_params.get(name, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page function gives: the same data as HTML or as JSON."""
+
+    template: str
+    title: str
+    data: Mapping[str, Any]
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """After a form, or from an old address: the browser goes on there."""
+
+    path: str
+    said: str = ""  #: a sentence for the next page
+    wrong: bool = False  #: it says that something was not done
+
+
+Result: TypeAlias = Page | Elsewhere
+
+
+def is_trusted(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address is a proxy whose word counts."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)

@@ -1,0 +1,345 @@
+"""Who gets in: the one-time address, cookies, forms, the password, and patience with guessing."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sternpost.console import access as access_module
+from sternpost.console.access import Access, matches, password_problem, stretch
+from tests.console.house import POLICY, House, house, text_of
+from tests.control.bench import TOKEN, make
+
+PASSWORD = "correct horse battery"
+PAGES = (
+    "/console/", "/console/events", "/console/events?tab=refused", "/console/events/m1", "/console/failures",
+    "/console/sources", "/console/sources/web", "/console/destinations", "/console/destinations/pendo", "/console/settings",
+    "/console/search?q=u1", "/console/live",
+)  # fmt: skip
+FORMS = (
+    "/console/failures/retry", "/console/failures/discard", "/console/destinations/pendo/check", "/console/settings/password",
+    "/console/settings/sign-out-others", "/console/test-event", "/console/checklist",
+)  # fmt: skip
+
+
+# --- the one-time address ---------------------------------------------------------------------------------------------
+
+
+async def test_one_button(home: House) -> None:
+    """On loopback opening the address uses nothing up; the button signs this browser in, once."""
+    address = f"/console/setup/{home.setup_token}"
+    assert len(home.setup_token) == 22  # 128 bits
+    browser = home.browser()
+    for _ in range(3):
+        page = await browser.get(address)
+        assert "Start" in page
+        assert 'type="password"' not in page
+    answer = await browser.ask("GET", address)
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
+    assert (await browser.post(address)).status == 303
+    assert "Needs attention" in await browser.get("/console/") or "Nothing needs you" in browser.last
+    other = home.browser()
+    assert "does not work any more" in await other.get(address, 404)
+    assert (await other.ask("GET", "/console/")).status == 303
+
+
+async def test_one_of_two_at_once(home: House) -> None:
+    """Two browsers that press at the same moment: one is in."""
+    address = f"/console/setup/{home.setup_token}"
+    first, second = home.browser(), home.browser()
+    await first.get(address)
+    await second.get(address)
+    await asyncio.gather(first.post(address), second.post(address))
+    signed_in = [browser for browser in (first, second) if "sternpost_session" in browser.cookies]
+    assert len(signed_in) == 1
+
+
+async def test_half_an_hour(home: House) -> None:
+    browser = home.browser()
+    await browser.get(f"/console/setup/{home.setup_token}")
+    home.bench.now += 30 * 60 + 1
+    await browser.post(f"/console/setup/{home.setup_token}")
+    assert "sternpost_session" not in browser.cookies
+    await browser.get(f"/console/setup/{home.setup_token}", 404)
+
+
+async def test_each_start_prints_a_new_one(tmp_path: Path) -> None:
+    """While nobody owns the server the address before ends; afterwards none is printed; once every session has ended, one is again."""
+    bench = await make(tmp_path)
+    first = await house(tmp_path, bench=bench)
+    second = await house(tmp_path, bench=bench)
+    assert first.setup_token != second.setup_token
+    await second.browser().get(f"/console/setup/{first.setup_token}", 404)
+    browser = await second.owner()
+    third = await house(tmp_path, bench=bench)
+    assert third.setup_token == ""
+    browser.app = third.app
+    await browser.get("/console/")
+    assert (await browser.post("/console/sign-out")).status == 303
+    assert (await house(tmp_path, bench=bench)).setup_token
+    bench.close()
+
+
+async def test_only_hashes_are_stored(home: House) -> None:
+    """Nothing in the file of the store lets anybody in."""
+    browser = home.browser()
+    await browser.get(f"/console/setup/{home.setup_token}")
+    await browser.post(f"/console/setup/{home.setup_token}")
+    await browser.get("/console/settings")
+    await browser.post("/console/settings/password", new=PASSWORD, again=PASSWORD)
+    with closing(sqlite3.connect(home.bench.store.path)) as cx:
+        text = "\n".join(str(row) for row in cx.iterdump())
+    for secret in (home.setup_token, browser.cookies["sternpost_session"], PASSWORD):
+        assert secret not in text
+    assert "scrypt$32768$8$1$" in text
+
+
+async def test_wrong_tokens(home: House) -> None:
+    browser = home.browser()
+    for token in ("x", home.setup_token[:-1], home.setup_token + "x", "%00", "..%2f"):
+        assert (await browser.ask("GET", f"/console/setup/{token}")).status in {404, 405}
+
+
+# --- reached from other machines --------------------------------------------------------------------------------------
+
+
+async def test_password_is_asked_for(remote: House) -> None:
+    """Bound to anything but loopback: at least twelve characters, twice the same; a warning when nothing is encrypted."""
+    browser = remote.browser()
+    address = f"/console/setup/{remote.setup_token}"
+    page = await browser.get(address)
+    assert "The connection is not encrypted." in text_of(page)
+    for password, again, problem in (
+        ("", "", "at least 12"),
+        ("short", "short", "at least 12"),
+        (PASSWORD, PASSWORD + "x", "differ"),
+        ("sternpost-sternpost", "sternpost-sternpost", "too easy"),
+        ("aaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaa", "too easy"),
+    ):
+        answer = await browser.post(address, password=password, again=again)
+        assert answer.status == 400
+        assert problem in answer.body.decode()
+        assert "sternpost_session" not in browser.cookies
+    answer = await browser.post(address, password=PASSWORD, again=PASSWORD)
+    assert answer.headers["location"] == "/console/"
+    other = remote.browser()
+    assert "Sign in" in await other.get("/console/sign-in")
+    assert (await other.post("/console/sign-in", password=PASSWORD)).status == 303
+    await other.get("/console/")
+
+
+async def test_nothing_else_without_an_owner(remote: House) -> None:
+    browser = remote.browser()
+    for path in PAGES:
+        answer = await browser.ask("GET", path)
+        assert answer.status == 303
+        assert answer.headers["location"].startswith("/console/sign-in?next=")
+    assert "Nobody owns this server" in await browser.get("/console/sign-in")
+
+
+async def test_ten_failures(remote: House) -> None:
+    """Ten wrong passwords in ten minutes: this address waits, others do not; then it may try again."""
+    await remote.access.use_setup(remote.setup_token, PASSWORD)
+    browser = remote.browser()
+    await browser.get("/console/sign-in")
+    for _ in range(10):
+        assert (await browser.post("/console/sign-in", password="wrong")).status == 403
+    answer = await browser.post("/console/sign-in", password=PASSWORD)
+    assert answer.status == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 600
+    assert "Try again in" in answer.body.decode()
+    assert remote.access.wait_s("203.0.113.7") == 0
+    remote.bench.now += 601
+    assert (await browser.post("/console/sign-in", password=PASSWORD)).status == 303
+
+
+async def test_guesses_from_everywhere(remote: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guesses from many addresses make every sign-in slow, and lock nobody out."""
+    monkeypatch.setattr(access_module, "GUESSED_DELAY_S", 0.05)
+    await remote.access.use_setup(remote.setup_token, PASSWORD)
+    for number in range(10):
+        assert (await remote.access.sign_in("wrong", f"198.51.100.{number}"))[0] == "wrong"
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    assert (await remote.access.sign_in(PASSWORD, "203.0.113.7"))[0] == "in"
+    assert loop.time() - before >= 0.05
+
+
+async def test_api_token_signs_in(home: House) -> None:
+    """Whoever can read the data directory is never locked out."""
+    browser = home.browser()
+    await browser.get("/console/sign-in?next=/console/events%3Fq%3Dtype%253Atrack")
+    answer = await browser.ask(
+        "POST",
+        "/console/sign-in?next=/console/events%3Fq%3Dtype%253Atrack",
+        {"form_token": browser.last.split('name="form_token" value="')[1][:32], "password": TOKEN},
+    )
+    assert answer.headers["location"] == "/console/events?q=type%3Atrack"
+    await browser.get("/console/")
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example/", "/console/../api", "/console/\\evil", "/other", ""]
+)
+async def test_goes_on_within_the_console_only(home: House, wanted: str) -> None:
+    browser = await home.owner()
+    from urllib.parse import quote
+
+    answer = await browser.ask("GET", f"/console/sign-in?next={quote(wanted)}")
+    assert answer.headers["location"] == "/console/"
+
+
+async def test_change_of_password(home: House) -> None:
+    """Choosing one needs only the session, changing it the one before; other browsers can be signed out."""
+    browser = await home.owner()
+    await browser.get("/console/settings")
+    assert (await browser.post("/console/settings/password", new="short", again="short")).status == 400
+    page = await browser.follow(
+        await browser.post("/console/settings/password", new=PASSWORD, again=PASSWORD)
+    )
+    assert "The password is set." in text_of(page)
+    answer = await browser.post(
+        "/console/settings/password", current="x", new=PASSWORD + "2", again=PASSWORD + "2"
+    )
+    assert "current password is another one" in answer.body.decode()
+    other = home.browser()
+    await other.get("/console/sign-in")
+    await other.post("/console/sign-in", password=PASSWORD)
+    await other.get("/console/")
+    page = await browser.follow(await browser.post("/console/settings/sign-out-others"))
+    assert "Signed out elsewhere: 1." in text_of(page)
+    assert (await other.ask("GET", "/console/")).status == 303
+
+
+# --- cookies, forms, headers ------------------------------------------------------------------------------------------
+
+
+async def test_cookies(home: House) -> None:
+    browser = await home.owner()
+    for cookie in browser.set_cookies:
+        attributes = {part.strip().lower() for part in cookie.split(";")}
+        assert {"httponly", "samesite=strict", "path=/console/"} <= attributes, cookie
+        assert "secure" not in attributes
+    assert any(cookie.startswith("sternpost_session=") for cookie in browser.set_cookies)
+
+
+async def test_secure_cookie_behind_tls(tmp_path: Path) -> None:
+    """A trusted proxy says that the browser's connection is encrypted; nobody else may."""
+    for networks, secure in (((ipaddress.ip_network("127.0.0.0/8"),), True), ((), False)):
+        (tmp_path / str(secure)).mkdir()
+        made = await house(tmp_path / str(secure), trusted_proxies=networks)
+        browser = made.browser()
+        browser.headers["x-forwarded-proto"] = "https"
+        await browser.get(f"/console/setup/{made.setup_token}")
+        await browser.post(f"/console/setup/{made.setup_token}")
+        assert ("secure" in browser.set_cookies[-1].lower()) is secure
+        assert ("https://127.0.0.1:8080" in await browser.get("/console/sources/web")) is secure
+        made.bench.close()
+
+
+async def test_headers_everywhere(home: House) -> None:
+    """Pages, files, errors, redirects and streams carry the policy word by word."""
+    browser = await home.owner()
+    for path in (
+        *PAGES[:-1],
+        "/console",
+        "/console/nothing",
+        "/console/events?q=nokey:1",
+        "/console/static/console.css",
+        "/console/sign-in",
+    ):
+        for one in (browser, home.browser()):
+            answer = await one.ask("GET", path)
+            assert answer.headers["content-security-policy"] == POLICY, path
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["referrer-policy"] == "no-referrer"
+            assert answer.headers["x-frame-options"] == "DENY"
+            if "/static/" not in path:
+                assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_no_change_without_a_form_token(home: House, path: str) -> None:
+    """A form without the token, with another session's, or from another site changes nothing."""
+    browser = await home.owner()
+    other = home.browser()
+    await other.get("/console/sign-in")
+    theirs = other.last.split('name="form_token" value="')[1][:32]
+    for form in ({}, {"form_token": ""}, {"form_token": theirs}, {"form_token": "é" * 32}):
+        answer = await browser.ask(
+            "POST", path, {**form, "destination": "pendo", "new": PASSWORD, "again": PASSWORD}
+        )
+        assert answer.status == 403, path
+        assert "Nothing was changed" in answer.body.decode()
+    ours = browser.last.split('name="form_token" value="')[1][:32]
+    answer = await browser.ask("POST", path, {"form_token": ours}, sec_fetch_site="cross-site")
+    assert answer.status == 403
+    assert not home.bench.sent
+    assert not home.access.has_password
+    assert (await home.bench.get("/events"))["events"] == []
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_no_change_for_strangers(home: House, path: str) -> None:
+    browser = home.browser()
+    await browser.get("/console/sign-in")
+    assert (await browser.post(path, destination="pendo")).status == 401
+    assert (await browser.ask("GET", path)).status in {303, 405, 404}
+
+
+async def test_changes_take_forms_only(home: House) -> None:
+    browser = await home.owner()
+    for path in FORMS:
+        answer = await browser.ask("GET", path)
+        assert answer.status in {404, 405}, path
+
+
+async def test_json_for_strangers(home: House) -> None:
+    for path in PAGES:
+        answer = await home.browser().json(path, 401)
+        assert answer["error"]["message"] == "You are not signed in."
+
+
+async def test_link_from_another_site(home: House) -> None:
+    """A strict cookie does not come with a link from a chat; the page asks for itself once more, then it does."""
+    browser = home.browser()
+    page = await browser.get("/console/events/m1?source=web", sec_fetch_site="cross-site")
+    assert '<meta http-equiv="refresh" content="0">' in page
+    answer = await browser.ask("GET", "/console/events/m1", sec_fetch_site="same-origin")
+    assert answer.headers["location"] == "/console/sign-in?next=/console/events/m1"
+
+
+async def test_too_large_a_form(home: House) -> None:
+    browser = await home.owner()
+    assert (await browser.post("/console/failures/discard", note="x" * 70_000)).status == 413
+
+
+async def test_a_session_ends(home: House) -> None:
+    browser = await home.owner()
+    home.bench.now += 31 * 86_400
+    assert (await browser.ask("GET", "/console/")).status == 303
+    assert not home.access.owned
+
+
+async def test_sessions_outlive_a_restart(home: House) -> None:
+    browser = await home.owner()
+    again = Access(home.bench.store, clock=lambda: home.bench.now, role_of=lambda token: None)
+    assert await again.start() == ""
+    assert again.session(browser.cookies["sternpost_session"]) is not None
+    assert again.session("x") is None
+    assert again.session("") is None
+
+
+def test_passwords() -> None:
+    kept = stretch(PASSWORD)
+    assert kept != stretch(PASSWORD)
+    assert matches(PASSWORD, kept)
+    assert not matches(PASSWORD + " ", kept)
+    assert password_problem("x" * 2_000)
+    assert password_problem("Tr0ub4dor&3xyz") == ""
