@@ -229,7 +229,8 @@ async def _build(
         new_id=lambda: str(uuid.uuid4()),
     )
     api = create_api(context)
-    browser = BrowserSide(workspace=workspace, health=AgentHealth(), clock=clock)
+    agents = AgentHealth()
+    browser = BrowserSide(workspace=workspace, health=agents, clock=clock)
     scrape = MetricsPage(
         metrics,
         views,
@@ -252,6 +253,7 @@ async def _build(
             gateway=gateway,
             store=store,
             metrics=metrics,
+            agents=agents,
             sandbox_url=sandbox_url,
             stack=stack,
         )

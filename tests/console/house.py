@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from prometheus_client import CollectorRegistry
 
+from sternpost.browserside import AgentHealth
 from sternpost.console.access import Access
 from sternpost.console.app import create_console
 from sternpost.console.inside import Api
@@ -106,6 +107,7 @@ class House:
     access: Access
     app: Any
     setup_token: str
+    agents: AgentHealth
 
     def browser(self) -> Browser:
         return Browser(self.app)
@@ -145,6 +147,7 @@ async def house(
     )
     access = Access(bench.store, clock=lambda: bench.now, role_of=bench.context.role_of)
     token = await access.start()
+    agents = AgentHealth()
     app = create_console(
         Surroundings(
             context=bench.context,
@@ -157,8 +160,9 @@ async def house(
             on_loopback=on_loopback,
             retention_s=7 * 86_400,
             store="SQLite in ./sternpost-data",
+            agents=agents.of,
             limits=(Limit("Retention", "7 days", "So."),),
             trusted_proxies=trusted_proxies,
         )
     )
-    return House(bench, access, app, token)
+    return House(bench, access, app, token, agents)

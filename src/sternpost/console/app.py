@@ -64,6 +64,7 @@ HEADERS = {
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_CODE = re.compile(r"`([^`]+)`")
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
 
 Handler: TypeAlias = Callable[[Visit], Awaitable[Result]]
@@ -190,7 +191,9 @@ class _Console:
 
     def _html(self, visit: Visit, page: Page) -> bytes:
         said, wrong = "", False
-        if visit.session is not None:
+        # A script that looks for news must not take away what the page of another tab is to say.
+        by_script = visit.request.headers.get("sec-fetch-dest") == "empty"
+        if visit.session is not None and not by_script:
             said, wrong = self._said.pop(digest(visit.session.token), ("", False))
         text = self._templates.get_template(page.template).render(
             {
@@ -469,7 +472,8 @@ def environment(files: Mapping[str, _File]) -> jinja2.Environment:
         pretty=words.pretty,
         pretty_text=words.pretty_text,
         as_curl=words.curl,
-        with_times=with_times,
+        prose=prose,
+        sentences=words.sentences,
     )
     made.globals.update(
         MARKS=words.MARKS,
@@ -483,9 +487,10 @@ def environment(files: Mapping[str, _File]) -> jinja2.Environment:
     return made
 
 
-def with_times(text: str) -> Markup:
-    """A sentence whose moments are shown in the reader's zone."""
-    return Markup(_MOMENT.sub(r'<time datetime="\g<0>">\g<0></time>', str(escape(text))))  # noqa: S704 - escaped just before
+def prose(text: str) -> Markup:
+    """A sentence of ours: its moments are shown in the reader's zone, and what stands between backticks as code."""
+    told = _MOMENT.sub(r'<time datetime="\g<0>">\g<0></time>', str(escape(text)))
+    return Markup(_CODE.sub(r"<code>\1</code>", told))  # noqa: S704 - escaped just before
 
 
 def row_key(entry: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from sternpost import __version__
 from sternpost.console import snippets, words
 from sternpost.console.inside import ApiProblem, part, send_event
-from sternpost.console.surroundings import Elsewhere, Page, Result, Surroundings, Visit
+from sternpost.console.surroundings import AgentReport, Elsewhere, Page, Result, Surroundings, Visit
 from sternpost.control import doctor, fate
 from sternpost.reasons import REASONS
 from sternpost.store.views import Kept, Selection
@@ -30,6 +30,8 @@ RETRY_ROUNDS_MAX = 10  #: of 10,000 dead letters each, with one press of the but
 OLDEST_WAITING_WARNING_S = 300
 DISK_WARNING = 0.8
 REFUSED_SHOWN_S = 86_400
+AGENT_REPORTS_MIN = 20  #: fewer say little
+AGENT_BLOCKED_WARNING = 0.2  #: of the pages that reported
 TEST_EVENT = "Hello from the console"
 
 FOLLOWED = "console:followed"
@@ -117,7 +119,7 @@ class Pages:
             if one["enabled"] and (one["blocked"] or one["state"].startswith("Blocked")):
                 remedy = one["blocked"][0]["remedy"] if one["blocked"] else ""
                 add(
-                    f"{one['name']}: {one['state']}",
+                    f"{one['name']}: {words.sentences(one['state'])[0]}",
                     f"/console/destinations/{part(one['id'])}",
                     "Look",
                     remedy,
@@ -154,6 +156,18 @@ class Pages:
             what = "1 request came" if count == 1 else f"{words.number(count)} requests came"
             keys = ", ".join(sorted({entry.write_key for entry in unknown})[:3])
             add(f"{what} with an unknown write key ({keys}).", "/console/events?tab=refused", "Refused")
+        for one in destinations:
+            agent = _agent(self._around.agents(one["id"]))
+            if (
+                agent["total"] >= AGENT_REPORTS_MIN
+                and agent["missing"] > AGENT_BLOCKED_WARNING * agent["total"]
+            ):
+                add(
+                    f"{one['name']}: the browser agent did not load on {agent['percent']} % of the pages that reported.",
+                    f"/console/destinations/{part(one['id'])}#agent",
+                    "Look",
+                    "Blockers stop it; cloud mode delivers without it.",
+                )
         used, limit = stats["disk"]["bytes"], stats["disk"]["bytesMax"]
         if limit and used > DISK_WARNING * limit:
             add(
@@ -446,6 +460,7 @@ class Pages:
                     for connection in workspace.connections
                     if connection.destination_id == identifier
                 ],
+                "agent": _agent(self._around.agents(identifier)),
                 "retention": snippets.retention_text(self._around.retention_s),
             },
         )
@@ -772,6 +787,28 @@ def _slowest(destination_id: str, recent: Sequence[Kept], now: float) -> list[di
             if waited >= entry["seconds"]:
                 entry.update(seconds=waited, messageId=kept.event.message_id)
     return sorted(waiting.values(), key=lambda entry: -entry["seconds"])[:10]
+
+
+def _agent(reports: Sequence[AgentReport]) -> dict[str, Any]:
+    """What pages reported about the partner's agent since the server started, by origin, the worst first."""
+    total = sum(report.count for report in reports)
+    missing = sum(report.count for report in reports if report.state in {"blocked", "failed"})
+    rows = [
+        {
+            "state": report.state,
+            "page": report.page,
+            "detail": report.detail,
+            "count": report.count,
+            "lastAt": fate.when(report.last_at),
+        }
+        for report in sorted(reports, key=lambda report: (report.state == "loaded", -report.count))
+    ]
+    return {
+        "total": total,
+        "missing": missing,
+        "percent": round(100 * missing / total) if total else 0,
+        "rows": rows[:20],
+    }
 
 
 def _line(values: Sequence[int]) -> str:

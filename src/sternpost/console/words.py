@@ -137,6 +137,12 @@ def person(event: Mapping[str, Any]) -> str:
     return str(event["userId"] or event["anonymousId"])
 
 
+def sentences(text: str) -> tuple[str, str]:
+    """The first sentence, and the rest of what is said."""
+    first, stop, rest = text.partition(". ")
+    return (f"{first}.", rest) if stop else (text, "")
+
+
 def filter_value(text: str) -> str:
     """A text as a value of a filter."""
     if re.fullmatch(r"[^\s\",:\\-][^\s\",:\\]*", text):

@@ -58,9 +58,28 @@ function setPaused(value) {
   say();
 }
 
+// What happened while the connection was lost is on the page as it is now.
+async function catchUp() {
+  try {
+    const reply = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!reply.ok || reply.redirected) return;
+    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    waiting.push(...[...page.querySelectorAll("#rows tbody tr")].map((row) => row.outerHTML).reverse());
+    if (!paused) flush();
+  } catch {
+    // The next time it connects tells.
+  }
+}
+
+let opened = false;
+
 function open() {
   stream = new EventSource(`/console/live?q=${encodeURIComponent(query)}`);
-  stream.onopen = say;
+  stream.onopen = () => {
+    if (opened) catchUp();
+    opened = true;
+    say();
+  };
   stream.onerror = () => {
     say();
     // A browser gives up when the answer was an error, say after a sign-out; then it is asked again, slowly.
