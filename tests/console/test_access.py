@@ -12,6 +12,7 @@ import pytest
 
 from sternpost.console import access as access_module
 from sternpost.console.access import Access, matches, password_problem, stretch
+from sternpost.console.surroundings import client_address
 from tests.console.house import POLICY, House, house, text_of
 from tests.control.bench import TOKEN, make
 
@@ -157,6 +158,17 @@ async def test_ten_failures(remote: House) -> None:
     assert remote.access.wait_s("203.0.113.7") == 0
     remote.bench.now += 601
     assert (await browser.post("/console/sign-in", password=PASSWORD)).status == 303
+
+
+def test_whose_patience() -> None:
+    """Behind a trusted proxy each client is counted by itself; what a client claims about itself is not believed."""
+    ours = (ipaddress.ip_network("10.0.0.0/8"),)
+    assert client_address("203.0.113.7", "198.51.100.1", ours) == "203.0.113.7"
+    assert client_address("10.0.0.1", "198.51.100.1", ours) == "198.51.100.1"
+    assert client_address("10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", ours) == "198.51.100.1"
+    assert client_address("10.0.0.1", "", ours) == "10.0.0.1"
+    assert client_address("10.0.0.1", "made up", ()) == "10.0.0.1"
+    assert client_address("", "x", ours) == ""
 
 
 async def test_guesses_from_everywhere(remote: House, monkeypatch: pytest.MonkeyPatch) -> None:

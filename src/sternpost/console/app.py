@@ -31,7 +31,15 @@ from sternpost.console.access import SESSION_VALID_S, digest, is_form_token, pas
 from sternpost.console.inside import ApiProblem, part
 from sternpost.console.pages import Pages
 from sternpost.console.stream import RowStream
-from sternpost.console.surroundings import Elsewhere, Page, Result, Surroundings, Visit, is_trusted
+from sternpost.console.surroundings import (
+    Elsewhere,
+    Page,
+    Result,
+    Surroundings,
+    Visit,
+    client_address,
+    is_trusted,
+)
 from sternpost.control.answers import Answers
 from sternpost.control.filters import Filter, FilterError, parse
 from sternpost.control.live import TooManyListeners
@@ -368,7 +376,9 @@ class _Console:
 
     def _visit(self, request: Request) -> Visit:
         session = self._around.access.session(request.cookies.get(COOKIE, ""))
-        proxied = request.client is not None and is_trusted(request.client.host, self._around.trusted_proxies)
+        peer = request.client.host if request.client is not None else ""
+        proxies = self._around.trusted_proxies
+        proxied = is_trusted(peer, proxies)
         scheme = request.headers.get("x-forwarded-proto", "") if proxied else ""
         secure = (scheme or request.scope.get("scheme", "http")).lower() == "https"
         host = request.headers.get("host", "")
@@ -384,6 +394,7 @@ class _Console:
             base=f"{'https' if secure else 'http'}://{host}",
             secure=secure,
             theme=theme if theme in THEMES else "",
+            address=client_address(peer, ",".join(request.headers.getlist("x-forwarded-for")), proxies),
         )
 
     async def _read_form(self, visit: Visit) -> None:

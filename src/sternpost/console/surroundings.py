@@ -80,17 +80,12 @@ class Visit:
     base: str  #: how the browser reached this server: scheme and host
     secure: bool
     theme: str
+    address: str  #: whose patience with guessing is counted
     form: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def form_token(self) -> str:
         return form_token(self.cookie)
-
-    @property
-    def address(self) -> str:
-        """Whose patience is counted. Behind a proxy that is not trusted it is the proxy's."""
-        client = self.request.client
-        return client.host if client else ""
 
     def query(self, name: str) -> str:
         return str(self.request.query_params.get(name, ""))
@@ -126,3 +121,13 @@ def is_trusted(address: str, networks: Iterable[Network]) -> bool:
     except ValueError:
         return False
     return any(found in network for network in networks)
+
+
+def client_address(peer: str, forwarded_for: str, networks: Sequence[Network]) -> str:
+    """Who asks: the peer, or what the nearest proxies that are trusted say about whom they serve."""
+    address = peer
+    for entry in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
+        if not is_trusted(address, networks):
+            break
+        address = entry
+    return address
