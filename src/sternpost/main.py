@@ -265,6 +265,8 @@ async def _build(
         metrics.workspace_revision.set(holder.current.revision)
         await engine.apply()
 
+    # We hold the data directory's lock, so whoever held a lease has ended: what a killed server had in hand need not wait it out.
+    await store.take_over(now=clock())
     await engine.apply()
     stack.push_async_callback(engine.stop)
     holder.on_change = workspace_changed

@@ -33,12 +33,6 @@ FINAL = frozenset({"delivered", "skipped", "rejected"})
 INTEGRATION_KEY = "33333333-3333-4333-8333-333333333333.us"
 TRACK_SECRET = "55555555-5555-4555-8555-555555555555"
 
-#: The command itself, with another value of the one bound that would make tests of a kill wait.
-SHORT_LEASES = (
-    "import sternpost.limits as limits; limits.LEASE_S = {lease_s}; limits.LEASE_RENEW_S = {lease_s} / 4; "
-    "from sternpost.cli import main; main()"
-)
-
 #: What the banner remarks on, and uvicorn's own words about what others did.
 HARMLESS = ("Note: ", "timeout graceful shutdown exceeded", "Invalid HTTP request received.")
 
@@ -231,11 +225,7 @@ class Server(Program):
         workspace: Mapping[str, Any],
         *flags: str,
         env: Mapping[str, str] | None = None,
-        lease_s: float | None = None,
     ) -> None:
-        """`lease_s`: what a killed server was sending is free again after so long, instead of a minute."""
-        if lease_s is not None:
-            self.command = ("-c", SHORT_LEASES.format(lease_s=lease_s))
         folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "data"
         self.file = folder / "workspace.yaml"

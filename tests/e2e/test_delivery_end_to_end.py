@@ -160,7 +160,7 @@ def test_a_wrong_key_blocks_its_channel_alone_until_it_is_corrected(
     corrected workspace file sets everything going, in order, without a restart.
     """
     wrong = "99999999-9999-4999-8999-999999999999"
-    server = serve(connected([source("backend")], [pendo(sandbox, trackEventSecret=wrong)]), lease_s=2.0)
+    server = serve(connected([source("backend")], [pendo(sandbox, trackEventSecret=wrong)]))
     person = f"blocked-{time.time_ns()}"
     tracks = [f"{person}-{n}" for n in range(20)]
     server.accept(
@@ -224,7 +224,7 @@ def test_two_people_on_one_device_get_their_own_anonymous_events(
     """Hold (I6, I7): what was done anonymously before the first login is the first user's, what was done after the reset is the second
     user's, although the anonymousId stayed; each with its own time.
     """
-    server = serve(connected([source("app", kind)], [pendo(sandbox, anonymousVisitors="hold")]), lease_s=2.0)
+    server = serve(connected([source("app", kind)], [pendo(sandbox, anonymousVisitors="hold")]))
     device = f"device-{time.time_ns()}"
     one, other = f"{device}-one", f"{device}-other"
     stamp = "originalTimestamp" if kind == "web" else "timestamp"

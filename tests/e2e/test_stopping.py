@@ -102,7 +102,7 @@ def all_there(server: Server, sandbox: Sandbox, load: Load) -> None:
 
 def test_kill_nine_loses_nothing_that_was_answered(sandbox: Sandbox, serve: Callable[..., Server]) -> None:
     """Killed under load at random moments, several times: every event answered 200 is there and reaches Pendo, in order per person."""
-    server = serve(connected([source("backend")], [pendo(sandbox)]), lease_s=2.0)
+    server = serve(connected([source("backend")], [pendo(sandbox)]))
     load = Load(server, f"kill-{time.time_ns()}", seed=20261123)
     rounds = 4
     for _ in range(rounds):
@@ -145,7 +145,7 @@ def test_kill_nine_while_people_log_in(sandbox: Sandbox, serve: Callable[..., Se
     """Killed while anonymous events are held, linked and released: each device's events end at whom they belong to, in order, with the
     account of the group call.
     """
-    server = serve(connected([source("backend")], [pendo(sandbox, anonymousVisitors="hold")]), lease_s=2.0)
+    server = serve(connected([source("backend")], [pendo(sandbox, anonymousVisitors="hold")]))
     run = time.time_ns()
     devices = [[f"visit-{run}-{thread}-{n}" for n in range(15)] for thread in range(4)]
     waiting = [[call for device in mine for call in visit(device)] for mine in devices]
@@ -361,7 +361,6 @@ def test_a_full_store_refuses_and_recovers(sandbox: Sandbox, serve: Callable[...
         connected([source("backend")], [pendo(sandbox, trackEventSecret=wrong)]),
         "--bytes-max",
         "4MB",
-        lease_s=2.0,
     )
     run = f"full-{time.time_ns()}"
     accepted: list[str] = []

@@ -130,6 +130,12 @@ class Store(Protocol):
         """Remember that a channel is blocked (None: no longer), for people and for the next start."""
         ...
 
+    async def take_over(self, *, now: float) -> int:
+        """End every lease: whoever held one is gone. Only for a caller who is alone with the store, such as the holder of the data
+        directory's lock at its start. Returns how many lanes are due again at once.
+        """
+        ...
+
     async def channels(self) -> Sequence[ChannelState]:
         """Every channel in which something waits or that is blocked."""
         ...
