@@ -15,4 +15,4 @@ export interface Call {
     options?: any;
     callback?: ((event: Dict) => void) | undefined;
 }
-export declare const readCall: (type: Call['type'], given: unknown[]) => Call;
+export declare const readCall: (type: Call['type'], given: any[]) => Call;

@@ -5,10 +5,9 @@
  * stays in the queue until an answer or a beacon confirmed it.
  */
 import { type Dict } from './util';
+export declare const basicAuth: (key: string) => string;
 export declare const openDelivery: (dataPlaneUrl: string, key: string, options: Dict) => void;
 /** Events may leave from now on. */
 export declare const startDelivery: () => void;
-/** The source is disabled: nothing leaves, nothing is kept. */
-export declare const stopDelivery: () => void;
 /** A new event: calls of one tick travel together. */
 export declare const nudge: () => void;

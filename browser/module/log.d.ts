@@ -1,7 +1,6 @@
 /** What the page's developer is told, by the level that the page chose in `load`. */
-export declare const setLevel: (name: unknown) => void;
-export declare const debug: (...words: unknown[]) => void;
-export declare const warn: (...words: unknown[]) => void;
-export declare const error: (...words: unknown[]) => void;
-/** A warning that is shown at the default level too: something the owner of the page must know. */
-export declare const alarm: (...words: unknown[]) => void;
+export declare const DEBUG = 2;
+export declare const WARN = 3;
+export declare const ERROR = 4;
+export declare const setLevel: (name: any) => void;
+export declare const log: (level: number, ...words: unknown[]) => void;

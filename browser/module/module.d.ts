@@ -5,5 +5,6 @@ export type * from './types';
 export declare class RudderAnalytics {
     constructor();
 }
+/** The class has the methods of the one object that it answers. */
 export interface RudderAnalytics extends RudderAnalyticsApi {
 }

@@ -12,24 +12,22 @@ export interface Item {
     /** The event as JSON; begins with its type. */
     text: string;
     /** Whether the store took it: with a full one it lives in memory only. */
-    stored: boolean;
+    isStored?: boolean;
     /** Whether another tab or page left it behind. */
-    recovered: boolean;
+    isRecovered: boolean;
     /** Whether a request with it is under way. */
-    sending: boolean;
+    isSending?: boolean;
 }
 export declare const queued: () => Item[];
-export declare const openQueue: (writeKey: string, max: number) => void;
+export declare const openQueue: (writeKey: string, size: number) => void;
 /** From now on events survive the page; before consent they must not be stored. */
 export declare const persist: () => void;
-export declare const enqueue: (text: string, recovered?: boolean) => void;
+export declare const enqueue: (text: string, isRecovered?: boolean) => void;
 /** Forgets events that are delivered or refused. */
 export declare const settle: (done: Item[]) => void;
-/** Says that this tab looks after its events. */
-export declare const beat: (aliveMs?: number) => void;
 /** The page goes away: others may take over, at once unless a request is still under way. */
 export declare const leave: () => void;
-/** Takes over what tabs that are gone left behind. */
+/** Says that this tab is alive, and takes over what tabs that are gone left behind. */
 export declare const adopt: () => void;
 /** Back from the back/forward cache: what another tab took over meanwhile is no longer ours. */
 export declare const comeBack: () => void;

@@ -5,7 +5,7 @@
  * a cookie above 4 KB) stays in memory for this page view.
  */
 import { type Dict } from './util';
-export declare const KEYS: {
+declare const KEYS: {
     userId: string;
     userTraits: string;
     groupId: string;
@@ -18,10 +18,11 @@ export declare const KEYS: {
 };
 export type Entry = keyof typeof KEYS;
 export declare const ENTRIES: Entry[];
-export declare const readCookie: (name: string) => string | null;
+export declare const readCookie: (name: string) => string | undefined;
 /** The browser's own store, or undefined where access is denied. */
-export declare const webStorage: (name: 'localStorage' | 'sessionStorage') => Storage | undefined;
+export declare const webStorage: (name: string) => Storage | undefined;
 /** Chooses the store of each entry. `type` names the wish; what this page view already knows is carried over. */
-export declare const openStorage: (options: Dict, type: (entry: Entry) => string | undefined, carry: boolean) => void;
+export declare const openStorage: (options: Dict, type: (entry: Entry) => string) => void;
 export declare const read: (entry: Entry) => any;
-export declare const write: (entry: Entry, value: any) => void;
+export declare const write: (entry: Entry, value?: any) => void;
+export {};

@@ -4,22 +4,34 @@ export type Dict = Record<string, any>;
 export declare const isString: (value: unknown) => value is string;
 export declare const isFunction: (value: unknown) => value is (...args: any[]) => any;
 export declare const isObject: (value: unknown) => value is Dict;
-export declare const isFilled: (value: unknown) => boolean;
 export declare const isList: (arg: any) => arg is any[];
-export declare const noop: () => void;
+export declare const keys: {
+    (o: object): string[];
+    (o: {}): string[];
+};
+export declare const assign: {
+    <T extends {}, U>(target: T, source: U): T & U;
+    <T extends {}, U, V>(target: T, source1: U, source2: V): T & U & V;
+    <T extends {}, U, V, W>(target: T, source1: U, source2: V, source3: W): T & U & V & W;
+    (target: object, ...sources: any[]): any;
+};
+export declare const page: Dict;
 export declare const now: () => number;
 export declare const iso: () => string;
 /** The result of `make`, or undefined when it throws: for stores, cookies and foreign code. */
 export declare const attempt: <T>(make: () => T) => T | undefined;
-/** `object.name(...args)` of a foreign object that may be missing, lack the method or throw. */
-export declare const tell: (object: any, name: string, ...args: unknown[]) => any;
+/** The value of a text that is JSON, or undefined. */
+export declare const parse: (text: any) => any;
 export declare const uuid: () => string;
 /** A copy as JSON would carry it: dates become text, functions and undefined go, cycles and BigInt are named. */
 export declare const clone: <T>(value: T) => T;
 /** Deep merge to the right: objects by key, lists by position. Neither side is changed. */
 export declare const merge: (left: any, right: any) => any;
+/** UTF-8 in base64; `unescape` is old, and the shortest way there is. */
 export declare const base64: (text: string) => string;
 export declare const unbase64: (text: string) => string;
 export declare const on: (target: EventTarget, name: string, listener: (event: any) => void) => void;
-/** The value of a text that is JSON, or undefined. */
-export declare const parse: (text: string) => any;
+/** `fetch` that gives up. */
+export declare const request: (url: string, init: RequestInit, timeoutMs: number) => Promise<Response>;
+/** Adds to a bounded list. Tracks and pages give way first, the oldest before the newer: who a person is matters more. */
+export declare const pushBounded: <T>(list: T[], entry: T, max: number, typeOf: (entry: T) => string) => void;

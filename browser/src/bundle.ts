@@ -1,18 +1,18 @@
 /** The bundle for RudderStack's own SDKs: `window.Pendo_RS.Pendo`. */
 
 import { createPendo, type Analytics } from './pendo';
-import { attempt, type Dict } from './util';
+import { attempt, keys, page, type Dict } from './util';
 
 const script = document.currentScript as HTMLScriptElement | null;
 const base = (script && attempt(() => new URL(script.src).origin)) || '';
 
 /** The destination's config may name it; v2 hands out its inner object, which has it; v3 keeps its state under it. */
 const writeKeyOf = (config: Dict, analytics: Dict): string =>
-  config.writeKey || analytics.writeKey || Object.keys((window as Dict).RudderStackGlobals || {}).find((key) => key !== 'app') || '';
+  config.writeKey || analytics.writeKey || keys(page.RudderStackGlobals || {}).find((key) => key !== 'app') || '';
 
 /** A class, because the SDKs call `new`. */
 export class Pendo {
   constructor(config: Dict, analytics: Analytics, info: Dict) {
-    return createPendo(config, analytics, info || {}, { base, writeKey: writeKeyOf(config, analytics) });
+    return createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)], false) as never;
   }
 }

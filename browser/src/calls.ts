@@ -20,33 +20,26 @@ export interface Call {
 
 const text = (value: unknown): any => (isString(value) || value == null ? value : JSON.stringify(value));
 
-export const readCall = (type: Call['type'], given: unknown[]): Call => {
+export const readCall = (type: Call['type'], given: any[]): Call => {
   const at = given.findIndex(isFunction);
-  const callback = (at < 0 ? undefined : given[at]) as Call['callback'];
+  const callback = given[at];
   // Whatever follows the callback is ignored.
-  const [a, b, c, d] = (at < 0 ? given : given.slice(0, at)).map(clone) as any[];
-  const call = (rest: Partial<Call>): Call => Object.assign({ type, callback }, rest);
-  if (type === 'track') return call({ name: a, properties: b == null ? {} : b, options: c });
-  if (type === 'alias') {
-    const shifted = isObject(b) || b === null;
-    return call({ id: text(a), from: shifted ? undefined : text(b), options: shifted ? b : c });
-  }
+  let [a, b, c, d] = (at < 0 ? given : given.slice(0, at)).map(clone);
+  if (type === 'track') return { type, callback, name: a, properties: b == null ? {} : b, options: c };
   if (type === 'page') {
-    if (isObject(a)) return page(call({ properties: a, options: b }));
-    if (isObject(b)) return page(call({ name: isString(a) ? a : undefined, properties: b, options: c }));
-    const alone = isString(a) && !isString(b);
-    return page(call({ name: alone ? a : b, category: alone ? undefined : a, properties: c, options: d }));
+    // A lone text is the name: a category only exists together with one.
+    if (isObject(a)) [a, b, c, d] = [undefined, undefined, a, b];
+    else if (isObject(b)) [a, b, c, d] = [undefined, isString(a) ? a : undefined, b, c];
+    else if (isString(a) && !isString(b)) [a, b] = [undefined, a];
+    const properties: Dict = isObject(c) ? c : {};
+    if (isString(b) && b) properties.name = b;
+    if (isString(a) && a) properties.category = a;
+    return { type, callback, name: b, category: a, properties, options: d };
   }
-  const shifted = isObject(a) || a === null;
-  const traits = shifted ? a : b;
-  return call({ id: shifted ? null : text(a), traits: isObject(traits) ? traits : undefined, options: shifted ? b : c });
-};
-
-/** Name and category also travel in the properties. */
-const page = (call: Call): Call => {
-  const properties: Dict = isObject(call.properties) ? call.properties : {};
-  if (isString(call.name) && call.name) properties.name = call.name;
-  if (isString(call.category) && call.category) properties.category = call.category;
-  call.properties = properties;
-  return call;
+  if (type === 'alias') {
+    if (isObject(b) || b === null) [b, c] = [undefined, b];
+    return { type, callback, id: text(a), from: text(b), options: c };
+  }
+  if (isObject(a) || a === null) [a, b, c] = [null, a, b];
+  return { type, callback, id: text(a), traits: isObject(b) ? b : undefined, options: c };
 };

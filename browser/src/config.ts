@@ -1,56 +1,33 @@
 /** The source's configuration: asked from the server until it answers. */
 
-import { error } from './log';
-import { attempt, isFunction, isList, isObject, isString, parse, type Dict } from './util';
+import { ERROR, log } from './log';
+import { isList, isString, request, type Dict } from './util';
 
 const TIMEOUT_MS = 10000;
 const RETRY_MS_MAX = 60000;
 
-export const configAddress = (base: string, writeKey: string, version: string, installType: string): string => {
+export const configAddress = (base: string, extra: Dict): string => {
   const url = new URL(base);
   const path = url.pathname.replace(/\/+$/, '');
   if (!path.endsWith('/sourceConfig')) url.pathname = path + '/sourceConfig/';
   // What the page put into the address wins.
-  const extra: Dict = { p: installType, v: version, writeKey };
-  for (const key of Object.keys(extra)) if (!url.searchParams.has(key)) url.searchParams.set(key, extra[key]);
+  for (const key in extra) if (!url.searchParams.has(key)) url.searchParams.set(key, extra[key]);
   return url.href;
 };
 
-const isSound = (config: any): boolean =>
-  isObject(config) && isObject(config.source) && config.source.id != null && isList(config.source.destinations);
-
-/** Calls `take` once with the configuration, and `failed` after each attempt without one. */
-export const fetchConfig = (
-  address: string | undefined,
-  writeKey: string,
-  own: unknown,
-  take: (config: Dict) => void,
-  failed: () => void,
-  waitMs = 1000,
-): void => {
-  const ask = async (): Promise<any> => {
-    if (isFunction(own)) return own();
-    const stop = new AbortController();
-    const clock = setTimeout(() => stop.abort(), TIMEOUT_MS);
-    const headers = { Accept: 'application/json', Authorization: 'Basic ' + btoa(writeKey + ':') };
-    const answer = await fetch(address!, { headers, signal: stop.signal });
-    const body = await answer.json();
-    clearTimeout(clock);
-    if (!answer.ok) throw JSON.stringify(body);
-    return body;
-  };
-  ask()
-    .then((answer) => {
-      const config = isString(answer) ? parse(answer) : answer;
-      if (!isSound(config)) throw 'not a source configuration';
-      return config;
-    })
-    .then(
-      (config) => attempt(() => take(config)),
-      (cause) => {
-        error('no source configuration:', cause);
-        failed();
-        setTimeout(fetchConfig, waitMs, address, writeKey, own, take, failed, Math.min(waitMs * 2, RETRY_MS_MAX));
-      },
-    );
+/** Waits until there is one; `failed` is called after each attempt without. */
+export const fetchConfig = async (address: string, Authorization: string, own: any, failed: () => void): Promise<Dict> => {
+  for (let waitMs = 1000; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+    try {
+      const headers = { Accept: 'application/json', Authorization };
+      const answer = own ? await own() : await request(address, { headers }, TIMEOUT_MS).then((one) => one.ok && one.json());
+      const config = isString(answer) ? JSON.parse(answer) : answer;
+      if (config.source.id != null && isList(config.source.destinations)) return config;
+      throw 0;
+    } catch (cause) {
+      log(ERROR, 'no source configuration', cause);
+      failed();
+      await new Promise((done) => setTimeout(done, waitMs));
+    }
+  }
 };

@@ -1,99 +1,87 @@
 /** Consent: which categories a person allowed, and whether that is enough for a destination (contract 9.3). */
 
-import { error } from './log';
-import { attempt, isFilled, isList, isObject, type Dict } from './util';
-
-type Provider = 'custom' | 'oneTrust' | 'ketch' | 'iubenda';
+import { ERROR, log } from './log';
+import { attempt, isList, isObject, keys, page, type Dict } from './util';
 
 /** The keys that older workspaces use instead of `consentManagement`. */
 const OLD_KEYS: Dict = {
-  oneTrust: ['oneTrustCookieCategories', 'oneTrustCookieCategory', 'and'],
-  ketch: ['ketchConsentPurposes', 'purpose', 'or'],
+  oneTrust: ['oneTrustCookieCategories', 'oneTrustCookieCategory'],
+  ketch: ['ketchConsentPurposes', 'purpose'],
 };
 
-let provider: Provider | undefined;
+let provider = '';
 let allowed: string[] = [];
 let denied: string[] = [];
-let known = false;
+let isKnown = false;
 let strategies: Dict[] = [];
 
-const page = (): Dict => window as Dict;
-
-const split = (purposes: Dict): void => {
-  allowed = Object.keys(purposes).filter((id) => purposes[id]);
-  denied = Object.keys(purposes).filter((id) => !purposes[id]);
-  known = true;
-};
-
-/** How each provider tells what was allowed; nothing when it is not on the page (yet). */
-const READERS: Record<Provider, () => void> = {
-  custom: () => {},
-  oneTrust: () => {
-    const ids: Dict = {};
-    for (const group of page().OneTrust.GetDomainData().Groups) ids[group.CustomGroupId] = false;
-    for (const id of page().OnetrustActiveGroups.split(',')) if (id) ids[id] = true;
-    split(ids);
-  },
-  ketch: () => split(page().ketchConsent),
-  iubenda: () => split(page()._iub.cs.consent.purposes),
-};
-
-/** Takes the options of `load`, or of `consent()`, where the provider stays. */
-export const setConsent = (options: Dict | undefined, first: boolean): void => {
-  if (first) {
-    provider = undefined;
-    if (!options || options.enabled !== true) return;
+/** Takes the options of `load`, and those of `consent()`, where the provider stays. */
+export const setConsent = (given: unknown, isFirst: boolean): void => {
+  const options: Dict = isObject(given) ? given : {};
+  if (isFirst && options.enabled === true) {
     provider = options.provider;
-    if (!(provider! in READERS)) {
-      error('consent provider ' + provider + ' is not supported');
-      provider = undefined;
+    if (!/^(custom|oneTrust|ketch|iubenda)$/.test(provider)) {
+      log(ERROR, 'unknown consent provider', provider);
+      provider = '';
     }
   }
-  if (!provider) return;
-  const given = isObject(options) ? options : {};
-  known = [given.allowedConsentIds, given.deniedConsentIds].some((ids) => isList(ids) || isFilled(ids));
-  if (known) {
-    allowed = given.allowedConsentIds || [];
-    denied = given.deniedConsentIds || [];
+  const { allowedConsentIds, deniedConsentIds } = options;
+  isKnown = !!(allowedConsentIds || deniedConsentIds);
+  if (isKnown) {
+    allowed = allowedConsentIds || [];
+    denied = deniedConsentIds || [];
   }
 };
 
-/** Asks the provider, where the page gave no ids itself. */
+/** Asks the provider, where the page gave no ids itself; it may not be on the page (yet). */
 export const askProvider = (): void => {
-  if (provider && !known) attempt(READERS[provider]);
+  if (isKnown) return;
+  attempt(() => {
+    if (provider === 'oneTrust') {
+      const ids: string[] = page.OnetrustActiveGroups.split(',').filter(Boolean);
+      denied = page.OneTrust.GetDomainData().Groups.map((one: Dict) => one.CustomGroupId).filter((id: string) => !ids.includes(id));
+      allowed = ids;
+    } else {
+      const purposes = provider === 'ketch' ? page.ketchConsent : page._iub.cs.consent.purposes;
+      allowed = keys(purposes).filter((id) => purposes[id]);
+      denied = keys(purposes).filter((id) => !purposes[id]);
+    }
+    isKnown = true;
+  });
 };
 
-export const consentEnabled = (): boolean => !!provider;
-export const consentKnown = (): boolean => known;
+/** Consent management is on, and nobody said yet what is allowed. */
+export const isConsentOpen = (): boolean => !!provider && !isKnown;
 
 export const setStrategies = (metadata: any): void => {
-  strategies = (metadata && metadata.providers) || [];
+  strategies = (metadata || {}).providers || [];
 };
 
-const strategy = (): string | undefined => {
-  const entry = strategies.find((one) => one.provider === provider);
-  return provider === 'custom' ? undefined : (entry && entry.resolutionStrategy) || 'and';
-};
+const sourceStrategy = (): string | undefined =>
+  provider === 'custom' ? undefined : (strategies.find((one) => one.provider === provider) || {}).resolutionStrategy || 'and';
 
 /** The event's `context.consentManagement`. */
 export const consentContext = (): Dict | undefined =>
-  provider && { deniedConsentIds: denied, allowedConsentIds: allowed, provider, resolutionStrategy: strategy() };
+  provider
+    ? { deniedConsentIds: denied, allowedConsentIds: allowed, provider, resolutionStrategy: sourceStrategy() }
+    : undefined;
 
 export const isConsented = (config: Dict): boolean => {
-  if (!provider || !known) return true;
-  const entries = config.consentManagement;
-  let rule = strategy();
-  let ids: unknown[] = [];
-  if (isList(entries)) {
-    const entry = entries.find((one) => one.provider === provider) || {};
-    ids = (entry.consents || []).map((one: Dict) => one.consent);
-    if (provider === 'custom' || provider === 'iubenda') rule = entry.resolutionStrategy || rule;
+  if (!provider || !isKnown) return true;
+  let strategy = sourceStrategy();
+  let list: Dict[] | undefined = config.consentManagement;
+  let key = 'consent';
+  if (list) {
+    const entry = list.find((one) => one.provider === provider) || {};
+    list = entry.consents;
+    // These two leave the strategy to the destination.
+    if (/^[ci]/.test(provider)) strategy = entry.resolutionStrategy || strategy;
   } else if (OLD_KEYS[provider]) {
-    const [list, key, old] = OLD_KEYS[provider];
-    ids = (config[list] || []).map((one: Dict) => one[key]);
-    rule = old;
+    key = OLD_KEYS[provider][1];
+    list = config[OLD_KEYS[provider][0]];
+    strategy = provider === 'ketch' ? 'or' : 'and';
   }
-  const wanted = ids.map((id) => String(id).trim()).filter(Boolean);
+  const ids = (isList(list) ? list : []).map((one) => String(one[key]).trim()).filter(Boolean);
   const isAllowed = (id: string): boolean => allowed.includes(id);
-  return !wanted.length || (rule === 'or' ? wanted.some(isAllowed) : wanted.every(isAllowed));
+  return !ids.length || (strategy === 'or' ? ids.some(isAllowed) : ids.every(isAllowed));
 };

@@ -2,47 +2,51 @@
 
 import { isConsented } from './consent';
 import { isIntegrated, passesList } from './filters';
-import { debug, error, warn } from './log';
+import { DEBUG, ERROR, log, WARN } from './log';
 import { createPendo, type Analytics, type Home } from './pendo';
 import { anonymousVisitor, PREFIX } from './pendo/anonymous';
-import { clone, isFunction, isObject, merge, tell, type Dict } from './util';
+import { tell } from './pendo/agent';
+import { clone, merge, pushBounded, type Dict } from './util';
 
 const LOOK_MS = 50;
 const READY_MS = 11000;
-const CUSTOM = 'Custom Device Mode';
-const LOGGER = { log: debug, debug, info: debug, warn, error };
+const say = (level: number) => (...words: unknown[]): void => log(level, ...words);
+const LOGGER = { log: say(0), info: say(1), debug: say(DEBUG), warn: say(WARN), error: say(ERROR) };
 
 interface Device {
   id: string;
   name: string;
   config: Dict;
   integration: any;
-  /** Events before it is ready; undefined once it is. */
-  waiting?: [Dict, Dict | undefined][] | undefined;
-  failed?: boolean;
-  allowed: boolean;
+  isReady?: boolean;
+  isAllowed: boolean;
 }
 
-let devices: Device[] = [];
-/** Events before the destinations are known; undefined afterwards. */
-let early: [Dict, Dict | undefined][] | undefined = [];
-let earlyMax = 100;
-let custom: Record<string, any> = {};
+/** A message, and the traits that a group call itself brought. */
+type Handed = [message: Dict, own: Dict | undefined];
 
-export const limitEarly = (max: unknown): void => {
-  if ((max as number) > 0) earlyMax = max as number;
+let devices: Device[] = [];
+/** Events until all destinations are ready or failed; undefined from then on. */
+let waiting: Handed[] | undefined = [];
+let waitingMax = 100;
+const custom: Record<string, any> = {};
+
+export const limitWaiting = (max: number): void => {
+  waitingMax = max;
 };
 
 export const addCustom = (id: string, integration: any): void => {
-  if (early && isObject(integration) && isFunction(integration.isReady)) custom[id] = integration;
-  else error('a custom integration needs isReady and is added before load');
+  custom[id] = integration;
 };
 
 /** A page's integration in the shape of our own. */
 const adapt = (own: any, config: Dict, analytics: Analytics): Dict => {
-  const adapted: Dict = { isReady: () => own.isReady(analytics, LOGGER), init: () => own.init && own.init(config, analytics, LOGGER) };
+  const adapted: Dict = {
+    init: () => tell(own, 'init', config, analytics, LOGGER),
+    isReady: () => own.isReady(analytics, LOGGER),
+  };
   for (const type of ['identify', 'track', 'page', 'group', 'alias']) {
-    adapted[type] = ({ message }: Dict) => own[type] && own[type](analytics, LOGGER, { message });
+    adapted[type] = ({ message }: Dict) => tell(own, type, analytics, LOGGER, { message });
   }
   return adapted;
 };
@@ -56,84 +60,64 @@ export const openDevices = (
   home: Home,
   ready: () => void,
 ): void => {
-  for (const destination of destinations) {
-    const { id, destinationDefinition } = destination;
-    const name = (destinationDefinition || {}).displayName;
+  for (const { id, enabled, config: own, destinationDefinition } of destinations) {
+    const name = destinationDefinition.displayName;
     const override = overrides.find((one) => one.id === id) || {};
-    const config = merge(destination.config || {}, clone(override.config) || {});
-    const enabled = typeof override.enabled === 'boolean' ? override.enabled : destination.enabled !== false;
+    const config = merge(own, override.config || {});
+    const isAllowed =
+      (override.enabled === undefined ? enabled : override.enabled) !== false &&
+      config.connectionMode !== 'cloud' &&
+      isIntegrated(integrations, name) &&
+      isConsented(config);
     const known = devices.find((one) => one.id === id);
-    const allowed = enabled && config.connectionMode !== 'cloud' && isIntegrated(integrations, name) && isConsented(config);
     if (known) {
       // Consent changed: what was withdrawn stops at once, and comes back when given again.
-      if (known.allowed !== allowed) tell(known.integration, allowed ? 'resume' : 'stop');
-      known.allowed = allowed;
-    } else if (allowed) {
-      const own = name === CUSTOM ? custom[id] && adapt(custom[id], config, analytics) : undefined;
-      if (!own && name !== 'Pendo') {
-        error('there is no integration for ' + name);
-        continue;
-      }
-      const integration = own || createPendo(config, analytics, { destinationId: id, embedded: true }, home);
-      const device: Device = { id, name, config, integration, allowed, waiting: early ? early.slice() : [] };
-      devices.push(device);
-      try {
-        integration.init();
-      } catch (cause) {
-        giveUp(device, cause);
-      }
+      if (known.isAllowed !== isAllowed) tell(known.integration, isAllowed ? 'resume' : 'stop');
+      known.isAllowed = isAllowed;
+    } else if (isAllowed) {
+      const integration =
+        name === 'Pendo' ? createPendo(config, analytics, id, home, true) : custom[id] && adapt(custom[id], config, analytics);
+      if (integration) {
+        waiting = waiting || [];
+        devices.push({ id, name, config, integration, isAllowed });
+        tell(integration, 'init');
+      } else log(ERROR, 'no integration for', name);
     }
   }
-  early = undefined;
   watch(ready, 0);
 };
 
-const giveUp = (device: Device, cause: unknown): void => {
-  device.failed = true;
-  device.waiting = undefined;
-  error(device.name + ' is not available:', cause);
-};
-
 const watch = (ready: () => void, waitedMs: number): void => {
-  for (const device of devices) {
-    const { waiting } = device;
-    if (!waiting) continue;
+  devices = devices.filter((device) => {
     try {
-      if (device.integration.isReady()) {
-        device.waiting = undefined;
-        for (const [message, own] of waiting) hand(device, message, own);
-      } else if (waitedMs > READY_MS) throw 'no answer';
-    } catch (cause) {
-      giveUp(device, cause);
+      device.isReady = device.isReady || device.integration.isReady();
+      if (device.isReady || waitedMs < READY_MS) return true;
+    } catch (_) {
+      // It failed, and says so by throwing.
     }
+    return log(ERROR, device.name, 'is not available');
+  });
+  if (devices.some((device) => !device.isReady)) setTimeout(watch, LOOK_MS, ready, waitedMs + LOOK_MS);
+  else {
+    const events = waiting || [];
+    waiting = undefined;
+    events.forEach(toDevices);
+    ready();
   }
-  if (devices.some((device) => device.waiting)) setTimeout(watch, LOOK_MS, ready, waitedMs + LOOK_MS);
-  else ready();
 };
 
-const hand = (device: Device, message: Dict, own: Dict | undefined): void => {
-  if (device.failed || !device.allowed || !isIntegrated(message.integrations, device.name)) return;
-  if (passesList(device.config, message)) tell(device.integration, message.type, { message: clone(message), own });
-};
-
-/** `own`: the traits that a group call itself brought. */
-export const toDevices = (message: Dict, own: Dict | undefined): void => {
-  const lists = early ? [early] : [];
-  for (const device of devices) {
-    if (device.waiting) lists.push(device.waiting);
-    else hand(device, message, own);
-  }
-  for (const list of lists) {
-    list.push([message, own]);
-    if (list.length > earlyMax) {
-      // Identify and group say who is there; only tracks and pages may be lost.
-      list.splice(Math.max(0, list.findIndex(([one]) => /^(track|page)$/.test(one.type))), 1);
+export const toDevices = (handed: Handed): void => {
+  if (waiting) return pushBounded(waiting, handed, waitingMax, ([message]) => message.type);
+  const [message, own] = handed;
+  for (const { integration, name, config, isAllowed } of devices) {
+    if (isAllowed && isIntegrated(message.integrations, name) && passesList(config, message)) {
+      tell(integration, message.type, { message: clone(message), own });
     }
   }
 };
 
-export const forgetEarly = (): void => {
-  if (early) early = [];
+export const forgetWaiting = (): void => {
+  if (waiting) waiting = [];
 };
 
 /** After `reset()`. */
@@ -145,8 +129,7 @@ export const watchDevices = (): void => {
 export const nameVisitor = (message: Dict): void => {
   if (message.userId || !isIntegrated(message.integrations, 'Pendo')) return;
   const visitorId = anonymousVisitor(message.anonymousId);
-  const hybrid = devices.some((device) => device.allowed && device.config.connectionMode === 'hybrid');
-  if (hybrid || visitorId !== PREFIX + message.anonymousId) {
+  if (visitorId !== PREFIX + message.anonymousId || devices.some((one) => one.config.connectionMode === 'hybrid')) {
     message.integrations = merge(message.integrations, { Pendo: { visitorId } });
   }
 };

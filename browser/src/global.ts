@@ -1,10 +1,9 @@
 /** The script-tag build: takes over the snippet's array and its calls. */
 
 import { createSdk, queryCalls } from './sdk';
-import { attempt, isFunction, isList, type Dict } from './util';
+import { attempt, isFunction, isList, page } from './util';
 
 const script = document.currentScript as HTMLScriptElement | null;
-const page = window as Dict;
 const waiting: any = page.rudderanalytics;
 
 // A second copy of the script changes nothing.

@@ -1,19 +1,15 @@
 /** What the page's developer is told, by the level that the page chose in `load`. */
 
 const LEVELS = ['LOG', 'INFO', 'DEBUG', 'WARN', 'ERROR', 'NONE'];
-let level = 4;
+export const DEBUG = 2;
+export const WARN = 3;
+export const ERROR = 4;
+let lowest = ERROR;
 
-export const setLevel = (name: unknown): void => {
-  const found = LEVELS.indexOf(name as string);
-  if (found >= 0) level = found;
+export const setLevel = (name: any): void => {
+  if (LEVELS.includes(name)) lowest = LEVELS.indexOf(name);
 };
 
-const out = (lowest: number, method: 'debug' | 'warn' | 'error', words: unknown[]): void => {
-  if (level <= lowest) console[method]('Sternpost:', ...words);
+export const log = (level: number, ...words: unknown[]): void => {
+  if (level >= lowest) (console as any)[LEVELS[level]!.toLowerCase()]('Sternpost:', ...words);
 };
-
-export const debug = (...words: unknown[]): void => out(2, 'debug', words);
-export const warn = (...words: unknown[]): void => out(3, 'warn', words);
-export const error = (...words: unknown[]): void => out(4, 'error', words);
-/** A warning that is shown at the default level too: something the owner of the page must know. */
-export const alarm = (...words: unknown[]): void => out(4, 'warn', words);

@@ -2,135 +2,104 @@
 
 import type { Call } from './calls';
 import { browserContext, pageProperties } from './context';
-import { warn } from './log';
+import { log, WARN } from './log';
 import { read } from './storage';
-import { clone, isFilled, isObject, isString, iso, merge, uuid, type Dict } from './util';
+import { assign, clone, isObject, isString, iso, keys, merge, page, uuid, type Dict } from './util';
 
-export const NAME = 'RudderLabs JavaScript SDK';
-/** RudderStack's names, which other systems filter by; our own version. */
-const APP = { name: NAME, namespace: 'com.rudderlabs.javascript' };
+/** RudderStack's name, which other systems filter by; the version and the variant are our own. */
+const name = 'RudderLabs JavaScript SDK';
 
 const RESERVED_CONTEXT = ['library', 'consentManagement', 'userAgent', 'ua-ch', 'screen'];
-const RESERVED_TRAITS =
+const RESERVED_TRAIT =
   /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
-
-/** What is the same for all events of a page view. */
-export interface Settings {
-  version: string;
-  installType: 'cdn' | 'npm';
-  integrations?: Dict | undefined;
-  hints?: unknown;
-  /** Nothing may be stored at all. */
-  trulyAnonymous?: boolean;
-  autoTrack?: Dict | undefined;
-}
 
 let custom: Dict = {};
 export const customContext = (): Dict => clone(custom);
 export const clearCustomContext = (): void => {
   custom = {};
 };
+/** `null` removes a key. */
 export const setCustomContext = (given: unknown): void => {
-  custom = withoutNulls(mergeContext(custom, given));
+  custom = JSON.parse(JSON.stringify(mergeContext(custom, given), (_, value) => (value === null ? undefined : value)));
 };
-
-const withoutNulls = (value: Dict): Dict =>
-  JSON.parse(JSON.stringify(value, (_, entry) => (entry === null ? undefined : entry)));
 
 /** Merges what a page gives into a context; reserved names and those that reach a prototype are refused. */
 const mergeContext = (context: Dict, given: unknown): Dict => {
   const copy = clone(given);
-  if (!isObject(copy) || /"(constructor|prototype)":/.test(JSON.stringify(copy))) {
-    warn('a context is a plain object', given);
-    return context;
+  if (isObject(copy) && !/"(constructor|prototype)":/.test(JSON.stringify(copy))) {
+    for (const key of RESERVED_CONTEXT) if (delete copy[key] && key in (given as Dict)) log(WARN, 'reserved:', key);
+    return merge(context, copy);
   }
-  for (const key of RESERVED_CONTEXT) {
-    if (key in copy) {
-      warn(key + ' in the context is reserved');
-      delete copy[key];
-    }
-  }
-  return merge(context, copy);
+  log(WARN, 'bad context:', given);
+  return context;
 };
 
-export const buildMessage = (call: Call, session: Dict, settings: Settings, consent: Dict | undefined): Dict => {
-  const { type, options } = call;
-  const message: Dict = { type, channel: 'web' };
-  const userTraits = read('userTraits');
-  let properties = call.properties;
-  if (type === 'page') {
-    const defaults = pageProperties();
-    const given = (isObject(options) && options.page) || {};
-    for (const key of Object.keys(defaults)) {
-      if (properties[key] === undefined) properties[key] = given[key] || defaults[key];
+/** `extra`: the parts of the context that belong to the page view. */
+export const buildMessage = (call: Call, session: Dict, version: string, installType: string, extra: Dict): Dict => {
+  const { type, id, traits, properties } = call;
+  const options: Dict = isObject(call.options) ? call.options : {};
+  const isPage = type === 'page';
+  const details = pageProperties();
+  if (isPage) {
+    for (const key of keys(details)) {
+      if (properties[key] === undefined) properties[key] = (options.page || {})[key] || details[key];
+      details[key] = properties[key] || details[key];
     }
-    message.name = call.name;
-    message.category = call.category;
   }
-  const context: Dict = {
-    // With storage type `none` an identify still carries what it was given.
-    traits: clone(userTraits || (type === 'identify' && call.traits) || {}),
-    sessionId: session.id || undefined,
-    sessionStart: session.sessionStart || undefined,
-    consentManagement: consent,
-    'ua-ch': settings.hints,
-    app: Object.assign({ version: settings.version, installType: settings.installType }, APP),
-    library: {
-      name: NAME,
-      version: settings.version,
-      variant: 'sternpost',
-      snippetVersion: (window as Dict).RudderSnippetVersion,
-    },
-    trulyAnonymousTracking: settings.trulyAnonymous || undefined,
-    autoTrack: settings.autoTrack,
+  const message: Dict = {
+    // First, so that the queue sees it without reading the event.
+    type,
+    channel: 'web',
+    name: isPage ? call.name : undefined,
+    category: call.category,
+    originalTimestamp: iso(),
+    messageId: uuid(),
+    userId: (type === 'identify' && id) || (type === 'alias' && id != null ? id : read('userId') || ''),
+    anonymousId: read('anonymousId') || uuid(),
+    previousId: call.from,
+    event: null,
+    properties: properties === undefined ? null : properties,
+    integrations: { All: true },
+    context: merge(
+      assign(
+        {
+          // With storage type `none` an identify still carries what it was given.
+          traits: read('userTraits') || (type === 'identify' && traits) || {},
+          sessionId: session.id,
+          sessionStart: session.sessionStart || undefined,
+          app: { name, namespace: 'com.rudderlabs.javascript', version, installType },
+          library: { name, version, variant: 'sternpost', snippetVersion: page.RudderSnippetVersion },
+          page: details,
+        },
+        browserContext(),
+        extra,
+      ),
+      custom,
+    ),
   };
-  Object.assign(context, browserContext(type === 'page' ? properties : {}));
-  message.originalTimestamp = iso();
-  message.messageId = uuid();
-  message.userId = (type === 'identify' || type === 'alias' ? call.id : '') || read('userId') || '';
-  message.anonymousId = read('anonymousId') || uuid();
-  message.event = null;
-  if (type === 'alias') {
-    message.userId = call.id == null ? message.userId : call.id;
-    message.previousId = call.from;
-  }
   if (type === 'group') {
-    message.groupId = call.id || read('groupId') || undefined;
-    message.traits = clone(read('groupTraits') || call.traits || {});
+    message.groupId = id || read('groupId') || undefined;
+    message.traits = read('groupTraits') || traits || {};
   }
   if (type === 'track') {
-    message.event = eventName(call.name);
+    const event = typeof call.name === 'number' ? String(call.name) : call.name;
+    if (isString(event) && event) message.event = event;
+    else log(WARN, 'track needs a name');
   }
-  message.properties = properties === undefined ? null : properties;
-  message.context = merge(context, custom);
-  if (isObject(options)) applyOptions(message, options);
-  for (const holder of [message.properties, message.traits, message.context.traits]) {
-    for (const key of Object.keys(isObject(holder) ? holder : {})) {
-      if (RESERVED_TRAITS.test(key)) warn(key + ' is a reserved name');
-    }
-  }
-  message.integrations = settings.integrations || message.integrations || { All: true };
-  // What is undefined goes, as it would on the wire.
-  return clone(message);
-};
-
-const eventName = (name: unknown): string | null => {
-  const text = typeof name === 'number' ? String(name) : name;
-  if (isString(text) && text) return text;
-  warn('track needs the name of the event');
-  return null;
-};
-
-/** The call's own options, which win over what was built (contract 4.3). */
-const applyOptions = (message: Dict, options: Dict): void => {
-  for (const key of Object.keys(options)) {
+  // The call's own options win over what was built (contract 4.3).
+  for (const key of keys(options)) {
     const value = options[key];
-    if (key === 'anonymousId' || key === 'originalTimestamp') {
+    if (/^(anonymousId|originalTimestamp)$/.test(key)) {
       if (isString(value) && value) message[key] = value;
     } else if (key === 'integrations') {
-      if (isFilled(value)) message[key] = value;
+      if (isObject(value) && keys(value).length) message[key] = value;
     } else {
       message.context = mergeContext(message.context, key === 'context' ? value : { [key]: value });
     }
   }
+  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
+    if (RESERVED_TRAIT.test(key)) log(WARN, 'reserved:', key);
+  }
+  // What is undefined goes, as it would on the wire.
+  return clone(message);
 };

@@ -2,7 +2,7 @@
 
 import { createSdk, queryCalls } from './sdk';
 import type { RudderAnalyticsApi } from './types';
-import type { Dict } from './util';
+import { page, type Dict } from './util';
 
 export type * from './types';
 
@@ -13,11 +13,11 @@ export class RudderAnalytics {
   constructor() {
     if (!instance) {
       instance = createSdk('', 'npm');
-      (window as Dict).rudderanalytics = instance;
+      page.rudderanalytics = instance;
       for (const [name, ...given] of queryCalls(location.search) as [string, ...unknown[]][]) instance[name](...given);
     }
     return instance as never;
   }
 }
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging
+/** The class has the methods of the one object that it answers. */
 export interface RudderAnalytics extends RudderAnalyticsApi {}

@@ -7,9 +7,8 @@
  * removes by `messageId`; losing one would be worse.
  */
 
-import { warn } from './log';
 import { webStorage } from './storage';
-import { attempt, now, uuid } from './util';
+import { attempt, keys, now, pushBounded, uuid } from './util';
 
 export interface Item {
   /** Its storage key. */
@@ -17,94 +16,87 @@ export interface Item {
   /** The event as JSON; begins with its type. */
   text: string;
   /** Whether the store took it: with a full one it lives in memory only. */
-  stored: boolean;
+  isStored?: boolean;
   /** Whether another tab or page left it behind. */
-  recovered: boolean;
+  isRecovered: boolean;
   /** Whether a request with it is under way. */
-  sending: boolean;
+  isSending?: boolean;
 }
 
 const ALIVE_MS = 10000;
 /** How long a request of a page that was left may still be under way. */
 const LEFT_MS = 3000;
 
-let tab = '';
+const tab = uuid();
 let prefix = '';
-let size = 0;
+let max = 0;
 let serial = 0;
-let store: Storage | undefined;
+let store: Storage;
 let items: Item[] = [];
 
 export const queued = (): Item[] => items;
 
-export const openQueue = (writeKey: string, max: number): void => {
-  tab = uuid();
+export const openQueue = (writeKey: string, size: number): void => {
   prefix = `sp_q.${writeKey}.`;
-  size = max;
+  max = size;
 };
 
 /** From now on events survive the page; before consent they must not be stored. */
 export const persist = (): void => {
-  store = webStorage('localStorage') || webStorage('sessionStorage');
-  for (const item of items) keep(item);
+  store = (webStorage('localStorage') || webStorage('sessionStorage'))!;
+  items.forEach(keep);
   adopt();
 };
 
 const keep = (item: Item): void => {
-  if (store) item.stored = !!attempt(() => (store!.setItem(item.key, item.text), true));
+  item.isStored = attempt(() => (store.setItem(item.key, item.text), true))!;
 };
 
-export const enqueue = (text: string, recovered = false): void => {
-  const item = { key: prefix + tab + '.' + serial++, text, stored: false, recovered, sending: false };
+export const enqueue = (text: string, isRecovered = false): void => {
+  const item: Item = { key: prefix + tab + '.' + serial++, text, isRecovered };
   keep(item);
-  items.push(item);
-  while (items.length > size) {
-    // Tracks and pages give way first, the oldest before the newer: who a person is matters more.
-    const idle = items.filter((one) => !one.sending);
-    const victim = idle.find((one) => /^{"type":"(track|page)/.test(one.text)) || idle[0];
-    if (!victim) break;
-    warn('the queue is full; an event was dropped');
-    settle([victim]);
-  }
-  beat();
+  const before = items.concat(item);
+  pushBounded(items, item, max, (one) => (one.isSending ? '' : one.text.slice(9)));
+  settle(before.filter((one) => !items.includes(one)));
 };
 
 /** Forgets events that are delivered or refused. */
 export const settle = (done: Item[]): void => {
   items = items.filter((item) => !done.includes(item));
-  for (const item of done) attempt(() => store!.removeItem(item.key));
-  beat();
+  for (const item of done) attempt(() => store.removeItem(item.key));
+  beat(ALIVE_MS);
 };
 
-/** Says that this tab looks after its events. */
-export const beat = (aliveMs = ALIVE_MS): void => {
+/** Says that this tab looks after its events, for so long. */
+const beat = (aliveMs: number): void => {
   attempt(() =>
-    items.length && aliveMs ? store!.setItem(prefix + tab, String(now() + aliveMs)) : store!.removeItem(prefix + tab),
+    items.length && aliveMs ? store.setItem(prefix + tab, String(now() + aliveMs)) : store.removeItem(prefix + tab),
   );
 };
 
 /** The page goes away: others may take over, at once unless a request is still under way. */
-export const leave = (): void => beat(items.some((item) => item.sending) ? LEFT_MS : 0);
+export const leave = (): void => beat(items.some((item) => item.isSending) ? LEFT_MS : 0);
 
-/** Takes over what tabs that are gone left behind. */
+/** Says that this tab is alive, and takes over what tabs that are gone left behind. */
 export const adopt = (): void => {
+  beat(ALIVE_MS);
   attempt(() => {
-    const keys = Object.keys(store!).filter((key) => key.startsWith(prefix));
-    const parts = keys.map((key) => key.slice(prefix.length).split('.'));
-    parts.sort((left, right) => +left[1]! - +right[1]!);
-    for (const [owner, number] of parts) {
-      if (owner === tab || +store!.getItem(prefix + owner)! > now()) continue;
-      const key = prefix + owner + (number ? '.' + number : '');
-      const text = store!.getItem(key);
-      store!.removeItem(key);
-      if (number && text) enqueue(text, true);
-    }
+    keys(store)
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length).split('.'))
+      .sort((left, right) => +left[1]! - +right[1]!)
+      .forEach(([owner, number]) => {
+        if (owner === tab || +store.getItem(prefix + owner)! > now()) return;
+        const key = prefix + owner + (number ? '.' + number : '');
+        const text = store.getItem(key);
+        store.removeItem(key);
+        if (number && text) enqueue(text, true);
+      });
   });
 };
 
 /** Back from the back/forward cache: what another tab took over meanwhile is no longer ours. */
 export const comeBack = (): void => {
-  items = items.filter((item) => !item.stored || attempt(() => store!.getItem(item.key)) !== null);
-  for (const item of items) item.sending = false;
-  beat();
+  items = items.filter((item) => !item.isStored || store.getItem(item.key));
+  for (const item of items) item.isSending = false;
 };

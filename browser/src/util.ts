@@ -6,10 +6,11 @@ export type Dict = Record<string, any>;
 export const isString = (value: unknown): value is string => typeof value === 'string';
 export const isFunction = (value: unknown): value is (...args: any[]) => any => typeof value === 'function';
 export const isObject = (value: unknown): value is Dict => ({}).toString.call(value) === '[object Object]';
-export const isFilled = (value: unknown): boolean => isObject(value) && Object.keys(value).length > 0;
 export const isList = Array.isArray;
+export const keys = Object.keys;
+export const assign = Object.assign;
+export const page = window as Dict;
 
-export const noop = (): void => {};
 export const now = (): number => Date.now();
 export const iso = (): string => new Date().toISOString();
 
@@ -22,9 +23,8 @@ export const attempt = <T>(make: () => T): T | undefined => {
   }
 };
 
-/** `object.name(...args)` of a foreign object that may be missing, lack the method or throw. */
-export const tell = (object: any, name: string, ...args: unknown[]): any =>
-  attempt(() => isFunction(object[name]) && object[name](...args));
+/** The value of a text that is JSON, or undefined. */
+export const parse = (text: any): any => attempt(() => JSON.parse(text));
 
 export const uuid = (): string =>
   // randomUUID exists on secure pages only.
@@ -36,39 +36,41 @@ export const uuid = (): string =>
 /** A copy as JSON would carry it: dates become text, functions and undefined go, cycles and BigInt are named. */
 export const clone = <T>(value: T): T => {
   const parents: unknown[] = [];
-  const text = attempt(() =>
-    JSON.stringify(value, function (this: unknown, key: string, entry: unknown) {
-      // `this` holds the entry: what lies above it on the way from the top is what a cycle can point to.
-      while (parents.length && parents[parents.length - 1] !== this) parents.pop();
-      if (parents.includes(entry)) return '[Circular Reference]';
-      if (typeof entry === 'bigint') return '[BigInt]';
-      if (entry && typeof entry === 'object') parents.push(entry);
-      return key === '__proto__' ? undefined : entry;
-    }),
+  return parse(
+    attempt(() =>
+      JSON.stringify(value, function (this: unknown, key: string, entry: unknown) {
+        // `this` holds the entry: what lies above it on the way from the top is what a cycle can point to.
+        while (parents.length && parents[0] !== this) parents.shift();
+        if (parents.includes(entry)) return '[Circular Reference]';
+        if (typeof entry === 'object') parents.unshift(entry);
+        return key === '__proto__' ? undefined : typeof entry === 'bigint' ? '[BigInt]' : entry;
+      }),
+    ),
   );
-  return text === undefined ? (undefined as never) : JSON.parse(text);
 };
 
 /** Deep merge to the right: objects by key, lists by position. Neither side is changed. */
 export const merge = (left: any, right: any): any => {
   const lists = isList(left) && isList(right);
   if (!lists && !(isObject(left) && isObject(right))) return right;
-  const merged: any = lists ? left.slice() : Object.assign({}, left);
-  for (const key of Object.keys(right)) merged[key] = merge(merged[key], (right as Dict)[key]);
+  const merged: any = lists ? left.slice() : assign({}, left);
+  for (const key of keys(right)) merged[key] = merge(merged[key], (right as Dict)[key]);
   return merged;
 };
 
-export const base64 = (text: string): string => {
-  let bytes = '';
-  new TextEncoder().encode(text).forEach((byte) => (bytes += String.fromCharCode(byte)));
-  return btoa(bytes);
-};
-
-export const unbase64 = (text: string): string =>
-  new TextDecoder().decode(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
+/** UTF-8 in base64; `unescape` is old, and the shortest way there is. */
+export const base64 = (text: string): string => btoa(unescape(encodeURIComponent(text)));
+export const unbase64 = (text: string): string => decodeURIComponent(escape(atob(text)));
 
 export const on = (target: EventTarget, name: string, listener: (event: any) => void): void =>
   target.addEventListener(name, listener);
 
-/** The value of a text that is JSON, or undefined. */
-export const parse = (text: string): any => attempt(() => JSON.parse(text));
+/** `fetch` that gives up. */
+export const request = async (url: string, init: RequestInit, timeoutMs: number): Promise<Response> =>
+  fetch(url, assign({ signal: AbortSignal.timeout && AbortSignal.timeout(timeoutMs) }, init));
+
+/** Adds to a bounded list. Tracks and pages give way first, the oldest before the newer: who a person is matters more. */
+export const pushBounded = <T>(list: T[], entry: T, max: number, typeOf: (entry: T) => string): void => {
+  list.push(entry);
+  if (list.length > max) list.splice(Math.max(0, list.findIndex((one) => /^(track|page)/.test(typeOf(one)))), 1);
+};

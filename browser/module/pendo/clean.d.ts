@@ -3,8 +3,5 @@
  * tests/data/traits.json holds the cases that both are tested with.
  */
 import { type Dict } from '../util';
-export interface CleanSettings {
-    metadataGroup?: string;
-    nestedTraits?: string;
-}
-export declare const cleanTraits: (traits: Dict, settings: CleanSettings, leftOut?: unknown) => Dict;
+/** `settings`: the destination's `metadataGroup` and `nestedTraits`. */
+export declare const cleanTraits: (traits: Dict, settings: Dict, leftOut?: unknown) => Dict;

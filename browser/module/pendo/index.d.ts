@@ -15,33 +15,10 @@ export interface Analytics extends Dict {
     getAnonymousId(): string;
 }
 /** Where the page tells the server about the agent: `POST <base>/lib/health?writeKey=`. */
-export interface Home {
-    base: string;
-    writeKey: string;
-}
+export type Home = [base: string, writeKey: string];
 export interface Parcel {
     message: Dict;
     /** The traits that the group call itself brought, where the SDK knows them. */
     own?: Dict | undefined;
 }
-export interface Integration {
-    name: string;
-    init(): void;
-    isReady(): boolean;
-    isLoaded(): boolean;
-    identify(parcel: Parcel): void;
-    track(parcel: Parcel): void;
-    page(parcel: Parcel): void;
-    group(parcel: Parcel): void;
-    alias(): void;
-    getDataForIntegrationsObject(): Dict;
-    watch(): void;
-    stop(): void;
-    resume(): void;
-}
-export declare const createPendo: (config: Dict, analytics: Analytics, info: Dict, home: Home) => Integration;
-declare global {
-    interface Window {
-        pendo?: any;
-    }
-}
+export declare const createPendo: (config: Dict, analytics: Analytics, id: string, home: Home, isOurs: boolean) => Dict;

@@ -6,34 +6,30 @@
  */
 
 import { webStorage } from '../storage';
-import { attempt, isList, parse, uuid } from '../util';
+import { attempt, isList, parse, uuid, type Dict } from '../util';
 
 export const PREFIX = '_PENDO_T_';
 const KEY = 'sp_pendo';
 
 /** The anonymousId that became a user, the fresh visitor id that stands for it since, the account and its own traits. */
-export type Memory = [used: string, fresh: string, group: string, traits: Record<string, any>];
+type Memory = [used: string, fresh: string, group: string, traits: Dict];
 
-let memory: Memory | undefined;
+let memory: Memory = ['', '', '', {}];
 
 export const recall = (): Memory => {
-  const text = attempt(() => webStorage('localStorage')!.getItem(KEY));
-  const stored = text && parse(text);
-  return (memory = (isList(stored) && (stored as Memory)) || memory || ['', '', '', {}]);
+  const stored = parse(attempt(() => webStorage('localStorage')!.getItem(KEY)));
+  return isList(stored) ? (memory = stored as Memory) : memory;
 };
 
-export const remember = (change: (memory: Memory) => void): void => {
-  const next = recall();
-  const before = JSON.stringify(next);
-  change(next);
-  const after = JSON.stringify(next);
-  if (after !== before) attempt(() => webStorage('localStorage')!.setItem(KEY, after));
+export const remember = (change: Partial<Memory>): void => {
+  recall();
+  Object.assign(memory, change);
+  attempt(() => webStorage('localStorage')!.setItem(KEY, JSON.stringify(memory)));
 };
 
 export const anonymousVisitor = (anonymousId: string): string => {
-  if (recall()[0] !== anonymousId) return PREFIX + anonymousId;
-  remember((one) => {
-    one[1] = one[1] || PREFIX + uuid();
-  });
-  return memory![1];
+  const [used, fresh] = recall();
+  if (used !== anonymousId) return PREFIX + anonymousId;
+  if (!fresh) remember([used, PREFIX + uuid()]);
+  return memory[1];
 };

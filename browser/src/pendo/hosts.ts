@@ -2,11 +2,8 @@
 
 import type { Dict } from '../util';
 
-const REGIONS: Record<string, string> = { us: '.pendo', us1: '.pendo', eu: '.eu.pendo', jp: '.jpn.pendo', au: '.au.pendo' };
+const INFIX: Dict = { eu: '.eu', jp: '.jpn', au: '.au' };
 
-export const pendoHosts = (config: Dict): { content: string; data: string } => {
-  const region = REGIONS[config.region] ? config.region : 'us';
-  const host = (role: string): string => `https://${region === 'us1' ? 'us1.' : ''}${role}${REGIONS[region]}.io`;
-  const own = config.hosts || {};
-  return { content: own.content || host('cdn'), data: own.data || host('data') };
-};
+export const pendoHost = (config: Dict, role: 'content' | 'data'): string =>
+  (config.hosts || {})[role] ||
+  `https://${config.region === 'us1' ? 'us1.' : ''}${role === 'data' ? role : 'cdn'}${INFIX[config.region] || ''}.pendo.io`;

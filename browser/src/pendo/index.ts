@@ -6,11 +6,12 @@
  * `pendo.identify` with both parts in full; the agent forgets what is left out.
  */
 
-import { alarm, debug, setLevel, warn } from '../log';
-import { attempt, clone, isFilled, isFunction, isObject, isString, merge, noop, now, on, tell, type Dict } from '../util';
+import { DEBUG, ERROR, log, setLevel, WARN } from '../log';
+import { assign, attempt, clone, isFunction, isObject, keys, merge, now, on, page, pushBounded, request, type Dict } from '../util';
+import { tell as call } from './agent';
 import { anonymousVisitor, PREFIX, recall, remember } from './anonymous';
 import { cleanTraits } from './clean';
-import { pendoHosts } from './hosts';
+import { pendoHost } from './hosts';
 
 const LOOK_MS = 50;
 const READY_MS = 10000;
@@ -30,31 +31,12 @@ export interface Analytics extends Dict {
 }
 
 /** Where the page tells the server about the agent: `POST <base>/lib/health?writeKey=`. */
-export interface Home {
-  base: string;
-  writeKey: string;
-}
+export type Home = [base: string, writeKey: string];
 
 export interface Parcel {
   message: Dict;
   /** The traits that the group call itself brought, where the SDK knows them. */
   own?: Dict | undefined;
-}
-
-export interface Integration {
-  name: string;
-  init(): void;
-  isReady(): boolean;
-  isLoaded(): boolean;
-  identify(parcel: Parcel): void;
-  track(parcel: Parcel): void;
-  page(parcel: Parcel): void;
-  group(parcel: Parcel): void;
-  alias(): void;
-  getDataForIntegrationsObject(): Dict;
-  watch(): void;
-  stop(): void;
-  resume(): void;
 }
 
 interface Person {
@@ -66,37 +48,39 @@ interface Person {
   groupTraits: Dict;
 }
 
-/** `idle`: no agent is needed yet; `inert`: another destination runs the page's agent. */
-type Status = 'idle' | 'loading' | 'ready' | 'failed' | 'stopped' | 'inert';
+/** Nothing waits for an agent that is `IDLE`: no agent is needed yet. `OFF`: failed, stopped, or another destination has it. */
+const [IDLE, LOADING, READY, OFF] = [0, 1, 2, 3];
 
 /** A page has one agent. */
-let taken = false;
+let isTaken = false;
 
 const idOf = (value: unknown): string => (value == null ? '' : String(value).trim());
 
-export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home: Home): Integration => {
-  let status: Status = 'idle';
+const agent = (method: string, ...given: unknown[]): any => call(page.pendo, method, ...given);
+
+export const createPendo = (config: Dict, analytics: Analytics, id: string, home: Home, isOurs: boolean): Dict => {
+  let status = IDLE;
+  let hasFailed = false;
   /** The person as of the messages handled so far. */
   let person: Person;
   /** Whether a message named a user yet. */
-  let named = false;
+  let isNamed = false;
   /** What the agent was given last, as JSON, and the user of that. */
   let given = '';
   let agentUser = '';
   /** Traits by account, as far as they are known to be its own; under '' those that wait for an id. */
   let accounts: Record<string, Dict> = {};
   /** Whether each group call is seen with the traits that it brings itself. */
-  let sees = info.embedded;
+  let seesOwn = isOurs;
   let waiting: Parcel[] = [];
   /** With `hold`: events of somebody unknown, until they are known. */
-  let held: Dict[] = [];
+  const held: Dict[] = [];
   let flushTimer: any;
   let isPolled = false;
 
   const isHybrid = config.connectionMode === 'hybrid';
   /** Only with `prefix` somebody unknown reaches the agent. */
   const hidesUnknown = /skip|hold/.test(config.anonymousVisitors);
-  const mayAppear = (who: Person): boolean => !!who.user || !hidesUnknown;
 
   // --- who is there ------------------------------------------------------------------------------------------------------
 
@@ -111,65 +95,58 @@ export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home
   };
 
   /** What the agent is told. The id is set last and always wins. */
-  const describe = (who: Person): Dict => {
+  const describe = ({ user, traits, group, groupTraits }: Person): Dict => {
+    const part = (values: Dict, own: string, leftOut?: unknown): Dict => assign(cleanTraits(values, config, leftOut), { id: own });
     const trait = config.parentAccountTrait;
-    const id = who.user || anonymousVisitor(analytics.getAnonymousId());
-    const told: Dict = { visitor: Object.assign(cleanTraits(who.traits, config), { id }), account: { id: null } };
-    if (who.group) {
-      told.account = Object.assign(cleanTraits(who.groupTraits, config, trait), { id: who.group });
-      const parent = trait && who.groupTraits[trait];
-      const parentId = idOf(isObject(parent) ? parent.id : parent);
-      if (parentId) told.parentAccount = Object.assign(cleanTraits(isObject(parent) ? parent : {}, config), { id: parentId });
-    }
-    return told;
+    const parent = groupTraits[trait];
+    const parentId = group && idOf(isObject(parent) ? parent.id : parent);
+    return {
+      visitor: part(traits, user || anonymousVisitor(analytics.getAnonymousId())),
+      account: group ? part(groupTraits, group, trait) : { id: null },
+      parentAccount: parentId ? part(isObject(parent) ? parent : {}, parentId) : undefined,
+    };
   };
 
   /** Notes whom the agent gets, so that an anonymousId that became a user is not used again. */
-  const note = (who: Person): void => {
-    agentUser = who.user;
-    remember((memory) => {
-      if (who.user) {
-        memory[0] = analytics.getAnonymousId();
-        memory[1] = '';
-      }
-      memory[2] = who.group;
-      memory[3] = who.groupTraits;
-    });
+  const note = ({ user, group, groupTraits }: Person): void => {
+    agentUser = user;
+    const [used, fresh] = recall();
+    remember(user ? [analytics.getAnonymousId(), '', group, groupTraits] : [used, fresh, group, groupTraits]);
   };
 
   /** Tells the agent who is there, if it does not know. */
   const apply = (who: Person): void => {
-    const agent = window.pendo;
-    if (agentUser && agentUser !== who.user) {
+    const { user } = who;
+    const isHidden = !user && hidesUnknown;
+    const isNew = !agentUser;
+    if (!isNew && agentUser !== user) {
       // Never from one user straight to another, nor with the account of the one before.
-      if (!mayAppear(who)) tell(agent, 'stopSendingEvents');
-      tell(agent, 'clearSession');
+      if (isHidden) agent('stopSendingEvents');
+      agent('clearSession');
       given = '';
       accounts = {};
-      const fresh = tell(agent, 'getVisitorId');
-      if (isString(fresh) && fresh.startsWith(PREFIX)) remember((memory) => (memory[1] = fresh));
+      const fresh = idOf(agent('getVisitorId'));
+      if (fresh.startsWith(PREFIX)) remember([recall()[0], fresh]);
     }
-    const returns = hidesUnknown && !agentUser;
     note(who);
-    if (!mayAppear(who)) return;
+    if (isHidden) return;
     const told = describe(who);
     const key = JSON.stringify(told);
     if (key === given) return;
     given = key;
-    if (returns) tell(agent, 'startSendingEvents');
+    if (isNew) agent('startSendingEvents');
     // After clearSession the agent knows the anonymous visitor already.
-    if (who.user || who.group || isFilled(who.traits) || told.visitor.id !== tell(agent, 'getVisitorId')) {
-      tell(agent, 'identify', told);
-    }
-    if (who.user) held.splice(0).forEach(sendTrack);
+    const isBare = !user && !who.group && !keys(who.traits)[0];
+    if (!isBare || told.visitor.id !== agent('getVisitorId')) agent('identify', told);
+    if (user) held.splice(0).forEach(sendTrack);
   };
 
   /** The SDK's `reset()`, and a check for changes that no message tells: a logout, another tab. */
   const watch = (): void => {
     const present = presentPerson();
-    if (present.user === person.user || waiting.length) return;
+    if (present.user === person.user || waiting[0]) return;
     person = present;
-    if (status === 'ready') apply(present);
+    if (status === READY) apply(present);
     else start();
   };
 
@@ -177,108 +154,96 @@ export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home
 
   /** Loads the agent, or joins the one that the page runs already. */
   const start = (): void => {
-    if (status !== 'idle' || !mayAppear(person)) return;
-    status = 'loading';
-    const hosts = pendoHosts(config);
+    if (status !== IDLE || (!person.user && hidesUnknown)) return;
+    status = LOADING;
     const told = describe(person);
-    const chosen = analytics.loadOnlyIntegrations || {};
-    const options = Object.assign(
-      { dataHost: hosts.data },
-      clone(config.agentOptions),
-      clone((chosen.Pendo || chosen.PENDO || {}).agentOptions),
-      told,
-    );
+    const wish = (analytics.loadOnlyIntegrations || {}).Pendo || {};
+    const options = assign({ dataHost: pendoHost(config, 'data') }, clone(config.agentOptions), clone(wish.agentOptions), told);
     note(person);
     forgetStranger(told.visitor.id);
-    const agent: Dict = (window.pendo = window.pendo || {});
-    const isJoined = isFunction(agent.initialize) || document.querySelector('script[src*="/agent/static/"]');
-    const queue: unknown[][] = (agent._q = agent._q || []);
+    const pendo: Dict = (page.pendo = page.pendo || {});
+    const hasStub = isFunction(pendo.initialize);
+    const isJoined = hasStub || document.querySelector('script[src*="/agent/static/"]');
+    const queue: any[][] = (pendo._q = pendo._q || []);
     // A page that initialises its agent itself keeps its options; the agent is told who is there afterwards.
-    if (!tell(agent, 'isReady') && ![].some.call(queue, (call) => call[0] === 'initialize')) {
+    if (!agent('isReady') && ![].some.call(queue, (entry: any) => entry[0] === 'initialize')) {
       given = JSON.stringify(told);
-      for (const name of ['initialize', 'identify', 'updateOptions', 'pageLoad', 'track', 'trackAgent']) {
-        agent[name] =
-          agent[name] || ((...call: unknown[]) => agent._q[name === 'initialize' ? 'unshift' : 'push']([name, ...call]));
+      if (hasStub) agent('initialize', options);
+      else {
+        for (const name of ['identify', 'updateOptions', 'pageLoad', 'track']) pendo[name] = (...rest: unknown[]) => pendo._q.push([name, ...rest]);
+        queue.unshift(['initialize', options]);
       }
-      tell(agent, 'initialize', options);
     }
     let hasArrived = !!isJoined;
     if (!isJoined) {
       const script = document.createElement('script');
-      const nonced = document.querySelector<HTMLScriptElement>('script[nonce]');
+      const nonced = document.querySelector<HTMLElement>('script[nonce]');
       if (nonced) script.nonce = nonced.nonce;
-      script.async = true;
-      script.src = `${hosts.content}/agent/static/${config.apiKey}/pendo.js`;
+      script.src = `${pendoHost(config, 'content')}/agent/static/${config.apiKey}/pendo.js`;
       script.onload = () => (hasArrived = true);
       script.onerror = () => fail('blocked');
       document.head.appendChild(script);
     }
-    awaitAgent(() => hasArrived, now(), 0);
-  };
-
-  const awaitAgent = (hasArrived: () => boolean, since: number, waited: number): void => {
-    if (status !== 'loading') return;
-    if (tell(window.pendo, 'isReady') === true) {
-      status = 'ready';
+    const since = now();
+    const look = (waitedMs: number): void => {
+      if (status !== LOADING) return;
       const ms = now() - since;
-      report(ms > SLOW_MS ? 'slow' : 'loaded', ms);
-      // Somebody unknown does not replace whom the page itself named.
-      if (given || person.user) apply(person);
-      waiting.splice(0).forEach(take);
-    } else if (waited >= READY_MS) {
-      fail(hasArrived() ? 'failed' : 'slow');
-    } else {
-      // The agent waits for the document to be complete; that time is not its fault.
-      const counts = !hasArrived() || document.readyState === 'complete';
-      setTimeout(awaitAgent, LOOK_MS, hasArrived, since, waited + (counts ? LOOK_MS : 0));
-    }
+      if (agent('isReady') === true) {
+        status = READY;
+        report(ms > SLOW_MS ? 'slow' : 'loaded', ms);
+        // Somebody unknown does not replace whom the page itself named.
+        if (given || person.user) apply(person);
+        waiting.splice(0).forEach(take);
+      } else if (waitedMs < READY_MS) {
+        // The agent waits for the document to be complete; that time is not its fault.
+        setTimeout(look, LOOK_MS, hasArrived && document.readyState !== 'complete' ? waitedMs : waitedMs + LOOK_MS);
+      } else fail(hasArrived ? 'failed' : 'slow');
+    };
+    look(0);
   };
 
-  const fail = (state: 'blocked' | 'failed' | 'slow'): void => {
-    if (status !== 'loading') return;
-    status = 'failed';
+  const fail = (state: string): void => {
+    if (status !== LOADING) return;
+    status = OFF;
+    hasFailed = true;
     waiting = [];
-    alarm('the Pendo agent is not available: ' + state);
+    log(ERROR, "Pendo's agent:", state);
     report(state);
   };
 
   const report = (state: string, ms?: number): void => {
-    const url = home.base + '/lib/health?writeKey=' + encodeURIComponent(home.writeKey);
-    const body = JSON.stringify({ destination: info.destinationId, state, ms });
-    if (home.base) attempt(() => fetch(url, { method: 'POST', body, keepalive: true }).catch(noop));
+    const [base, writeKey] = home;
+    const body = JSON.stringify({ destination: id, state, ms });
+    const url = base + '/lib/health?writeKey=' + encodeURIComponent(writeKey);
+    request(url, { method: 'POST', body, keepalive: true }, READY_MS).catch(() => {});
   };
 
   /**
    * The agent keeps its visitor in the page's storage. Where it kept another user, it would name both in one event, and keep the
    * account of the other.
    */
-  const forgetStranger = (id: string): void => {
+  const forgetStranger = (own: string): void => {
     attempt(() => {
-      const key = '.' + config.apiKey;
-      const kept = JSON.parse(localStorage.getItem('_pendo_visitorId' + key)!).value;
-      if (kept === id || kept.startsWith(PREFIX)) return;
-      for (const name of ['visitorId', 'accountId', 'oldVisitorId', 'meta']) localStorage.removeItem('_pendo_' + name + key);
+      const key = (name: string): string => `_pendo_${name}.${config.apiKey}`;
+      const kept = JSON.parse(localStorage.getItem(key('visitorId'))!).value;
+      if (kept === own || kept.startsWith(PREFIX)) return;
+      for (const name of ['visitorId', 'accountId', 'oldVisitorId', 'meta']) localStorage.removeItem(key(name));
     });
   };
 
   const flush = (): void => {
     clearTimeout(flushTimer);
     flushTimer = 0;
-    if (status === 'ready') tell(window.pendo, 'flushNow');
+    if (status === READY) agent('flushNow');
   };
 
   // --- messages ----------------------------------------------------------------------------------------------------------
 
   const take = (parcel: Parcel): void => {
-    if (status === 'ready') attempt(() => handle(parcel));
-    else if (status === 'idle' || status === 'loading') {
-      waiting.push(parcel);
-      if (waiting.length > WAITING_MAX) {
-        // Identify and group say who is there; only tracks and pages may be lost.
-        const old = waiting.findIndex(({ message }) => /^(track|page)$/.test(message.type));
-        waiting.splice(Math.max(old, 0), 1);
-      }
-      if (status === 'idle') {
+    if (status === READY) attempt(() => handle(parcel));
+    else if (status !== OFF) {
+      pushBounded(waiting, parcel, WAITING_MAX, ({ message }) => message.type);
+      if (status === IDLE) {
         person = presentPerson();
         start();
       }
@@ -286,32 +251,29 @@ export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home
   };
 
   const handle = ({ message, own }: Parcel): void => {
+    const { type } = message;
     const present = presentPerson();
     const user = idOf(message.userId);
     // Nobody known although the SDK knows somebody: from before the first identify, and therefore theirs.
-    const isEarly = !user && !named && person.user && person.user === present.user;
+    const isEarly = !user && !isNamed && person.user && person.user === present.user;
     if (user !== person.user && !isEarly) {
       person = user === present.user ? present : { user, traits: {}, group: '', groupTraits: {} };
     }
     const isPresent = person.user === present.user;
-    if (user) named = true;
+    if (user) isNamed = true;
     person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
-    if (message.type === 'track') {
+    if (type === 'track') {
       if (isHybrid || (!user && config.anonymousVisitors === 'skip')) return;
-      if (!idOf(message.event)) return warn('Pendo takes no event without a name');
-      if (mayAppear(person)) {
-        apply(person);
-        sendTrack(message);
-        // A replayed event of somebody who has left: back to who is there now.
-        if (!isPresent) apply(present);
-      } else {
-        held.push(message);
-        if (held.length > WAITING_MAX) held.shift();
-      }
-    } else if (message.type === 'page') {
-      if (config.pageLoad) tell(window.pendo, 'pageLoad');
+      if (!idOf(message.event)) return log(WARN, 'Pendo: a track without a name');
+      if (!person.user && hidesUnknown) return pushBounded(held, message, WAITING_MAX, () => type);
+      apply(person);
+      sendTrack(message);
+      // A replayed event of somebody who has left: back to who is there now.
+      if (!isPresent) apply(present);
+    } else if (type === 'page') {
+      if (config.pageLoad) agent('pageLoad');
     } else {
-      if (message.type === 'group') {
+      if (type === 'group') {
         // group('') leaves the account.
         if (isPresent && !present.group) person.group = '';
         join(idOf(message.groupId), message.traits || {}, own);
@@ -321,39 +283,35 @@ export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home
   };
 
   /** Without an id there is no account; its traits wait for one. */
-  const join = (id: string, merged: Dict, own: Dict | undefined): void => {
-    const before = accounts[''] || {};
-    const known = accounts[id] || (id && id === person.group && person.groupTraits) || before;
+  const join = (group: string, merged: Dict, own: Dict | undefined): void => {
+    const known = accounts[group] || (group && group === person.group && person.groupTraits) || accounts[''] || {};
     // The SDK merges the traits of the former account into the message: what the call itself brought is the account's own.
-    const traits = own ? merge(known, own) : sees && accounts[id] ? known : merge(known, merged);
-    if (id) {
-      person.group = id;
-      person.groupTraits = traits;
-    }
-    accounts[id] = traits;
-    if (id) accounts[''] = {};
+    const traits = own ? merge(known, own) : seesOwn && accounts[group] ? known : merge(known, merged);
+    accounts[group] = traits;
+    if (!group) return;
+    assign(person, { group, groupTraits: traits });
+    delete accounts[''];
   };
 
   const sendTrack = (message: Dict): void => {
-    tell(window.pendo, 'track', idOf(message.event), message.properties || {});
+    agent('track', idOf(message.event), message.properties || {});
     flushTimer = flushTimer || setTimeout(flush, FLUSH_MS);
   };
 
   /** Under RudderStack's SDKs: sees what each group call brings, which the message no longer tells. */
-  const watchGroupCalls = (): boolean => {
-    const sdk = (window as Dict).rudderanalytics;
+  const watchGroupCalls = (): void => {
+    const sdk = page.rudderanalytics;
     const original = sdk.group;
-    const group = (...call: unknown[]): unknown => {
+    sdk.group = (...rest: unknown[]): unknown => {
       attempt(() => {
-        const isBare = isObject(call[0]) || call[0] == null;
-        const id = isBare ? '' : idOf(call[0]);
-        const traits = isBare ? call[0] : call[1];
-        if (isObject(traits)) accounts[id] = merge(accounts[id] || {}, clone(traits));
+        const isBare = isObject(rest[0]) || rest[0] == null;
+        const group = isBare ? '' : idOf(rest[0]);
+        const traits = rest[isBare ? 0 : 1];
+        if (isObject(traits)) accounts[group] = merge(accounts[group] || {}, clone(traits));
       });
-      return original.apply(sdk, call);
+      return original.apply(sdk, rest);
     };
-    sdk.group = group;
-    return sdk.group === group;
+    seesOwn = sdk.group !== original;
   };
 
   return {
@@ -361,16 +319,16 @@ export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home
 
     init() {
       setLevel(analytics.logLevel);
-      if (taken) {
-        status = 'inert';
-        return alarm('a page has one Pendo agent; a second destination is not used');
+      if (isTaken) {
+        status = OFF;
+        return log(ERROR, 'a page has one Pendo agent; another destination is not used');
       }
-      taken = true;
-      const memory = recall();
-      const id = idOf(analytics.getGroupId());
-      if (id) accounts[id] = memory[2] === id ? memory[3] : clone(analytics.getGroupTraits() || {});
+      isTaken = true;
+      const [, , group, traits] = recall();
+      const present = idOf(analytics.getGroupId());
+      if (present) accounts[present] = group === present ? traits : clone(analytics.getGroupTraits() || {});
       person = presentPerson();
-      sees = sees || attempt(watchGroupCalls);
+      if (!isOurs) attempt(watchGroupCalls);
       setInterval(() => attempt(watch), WATCH_MS);
       on(document, 'visibilitychange', flush);
       on(window, 'pagehide', flush);
@@ -379,53 +337,44 @@ export const createPendo = (config: Dict, analytics: Analytics, info: Dict, home
 
     /** For v3; throws when the agent failed, which ends v3's wait at once. */
     isReady() {
-      if (status === 'failed' && !isPolled) throw Error('the Pendo agent is not available');
-      return status !== 'loading';
+      if (hasFailed && !isPolled) throw Error('no Pendo agent');
+      return status !== LOADING;
     },
 
     /** For v2, which must not see an exception. */
     isLoaded() {
       isPolled = true;
-      return status !== 'loading';
+      return status !== LOADING;
     },
 
     identify: take,
     track: take,
     page: take,
     group: take,
-    alias: () => debug('Pendo has no alias'),
+    alias: () => log(DEBUG, 'Pendo has no alias'),
 
     /** Hybrid: under which id the agent knows somebody unknown, so that the server uses the same. */
-    getDataForIntegrationsObject() {
-      if (!isHybrid || idOf(analytics.getUserId())) return {};
-      return { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } };
-    },
+    getDataForIntegrationsObject: () =>
+      isHybrid && !idOf(analytics.getUserId()) ? { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } } : {},
 
     watch,
 
     /** Consent was withdrawn: nothing more is collected. */
     stop() {
-      if (status === 'failed' || status === 'inert') return;
-      status = 'stopped';
+      status = OFF;
       waiting = [];
-      tell(window.pendo, 'stopSendingEvents');
-      tell(window.pendo, 'teardown');
+      agent('stopSendingEvents');
+      agent('teardown');
     },
 
     /** Consent was given again. */
     resume() {
-      if (status !== 'stopped') return;
-      status = 'idle';
+      if (hasFailed) return;
+      status = IDLE;
       given = '';
       person = presentPerson();
-      tell(window.pendo, 'startSendingEvents');
+      agent('startSendingEvents');
       start();
     },
   };
 };
-
-declare global {
-  interface Window {
-    pendo?: any;
-  }
-}
