@@ -45,7 +45,7 @@ const readable = (code) => BANNER + '\n' + code;
 
 export const files = async () => {
   const sdk = await bundle('global.ts');
-  const pendo = await bundle('bundle.ts', { globalName: 'Pendo_RS' });
+  const pendo = await bundle('bundle.ts');
   return {
     [join(lib, 'sp.js')]: readable(sdk),
     [join(lib, 'sp.min.js')]: await small(sdk),

@@ -11,8 +11,10 @@ const writeKeyOf = (config: Dict, analytics: Dict): string =>
   config.writeKey || analytics.writeKey || keys(page.RudderStackGlobals || {}).find((key) => key !== 'app') || '';
 
 /** A class, because the SDKs call `new`. */
-export class Pendo {
+class Pendo {
   constructor(config: Dict, analytics: Analytics, info: Dict) {
     return createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)], false) as never;
   }
 }
+
+page.Pendo_RS = { Pendo };

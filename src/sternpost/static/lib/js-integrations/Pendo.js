@@ -1,30 +1,6 @@
 /*! Sternpost browser SDK, Apache-2.0 */
 "use strict";
-var Pendo_RS = (() => {
-  var __defProp = Object.defineProperty;
-  var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
-  var __getOwnPropNames = Object.getOwnPropertyNames;
-  var __hasOwnProp = Object.prototype.hasOwnProperty;
-  var __export = (target, all) => {
-    for (var name in all)
-      __defProp(target, name, { get: all[name], enumerable: true });
-  };
-  var __copyProps = (to, from, except, desc) => {
-    if (from && typeof from === "object" || typeof from === "function") {
-      for (let key of __getOwnPropNames(from))
-        if (!__hasOwnProp.call(to, key) && key !== except)
-          __defProp(to, key, { get: () => from[key], enumerable: !(desc = __getOwnPropDesc(from, key)) || desc.enumerable });
-    }
-    return to;
-  };
-  var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
-
-  // src/bundle.ts
-  var bundle_exports = {};
-  __export(bundle_exports, {
-    Pendo: () => Pendo
-  });
-
+(() => {
   // src/log.ts
   var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
   var DEBUG = 2;
@@ -490,5 +466,5 @@ var Pendo_RS = (() => {
       return createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)], false);
     }
   };
-  return __toCommonJS(bundle_exports);
+  page.Pendo_RS = { Pendo };
 })();
