@@ -216,7 +216,7 @@ var cookieStore = (options) => {
   );
   const set = (name2, text2) => {
     attempt(
-      () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 && cookie.maxage / 1e3};path=${cookie.path};samesite=${cookie.samesite}` + (cookie.domain ? ";domain=" + cookie.domain : "") + (cookie.secure ? ";secure" : "")
+      () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? cookie.maxage / 1e3 : 0};path=${cookie.path};samesite=${cookie.samesite}` + (cookie.domain ? ";domain=" + cookie.domain : "") + (cookie.secure ? ";secure" : "")
     );
   };
   const sticks = () => {

@@ -17,4 +17,5 @@ class Pendo {
   }
 }
 
-page.Pendo_RS = { Pendo };
+// v3 fetches the script once per destination: the first copy stays, so that a page has one agent.
+page.Pendo_RS = page.Pendo_RS || { Pendo };

@@ -65,7 +65,7 @@ const cookieStore = (options: Dict): Store | undefined => {
     attempt(
       () =>
         (document.cookie =
-          `${name}=${encodeURIComponent(text)};max-age=${text && cookie.maxage / 1000};path=${cookie.path};samesite=${cookie.samesite}` +
+          `${name}=${encodeURIComponent(text)};max-age=${text ? cookie.maxage / 1000 : 0};path=${cookie.path};samesite=${cookie.samesite}` +
           (cookie.domain ? ';domain=' + cookie.domain : '') +
           (cookie.secure ? ';secure' : '')),
     );

@@ -169,7 +169,7 @@ for (const sdk of ['ours', 'v3']) {
     world.plane.config.source.destinations.push({ ...pendoDestination({ region: 'custom', hosts: { data: world.plane.url, content: world.plane.url } }), id: 'second' });
     const head = `<script>window.pendo = {_q: [['track', 'own']], initialize: function () { pendo._q.unshift(['initialize'].concat([].slice.call(arguments))); }};</script><script async src="${world.plane.url}/agent/static/${KEY}/pendo.js"></script>`;
     const page = await open(sdk, IDENTITY + "sdk.track('t');", { head });
-    await until(async () => (await named(page, 'track')).length === 2, 4000, () => page.consoleLines.join());
+    await until(async () => (await named(page, 'track')).length === 2, 4000, () => page.consoleLines.concat(page.problems).join());
     await sleep(200);
     assert.equal(await page.evaluate(`document.querySelectorAll('script[src*="/agent/static/"]').length`), 1);
     const calls = await agentCalls(page);

@@ -1,7 +1,7 @@
 // From the snippet to the data plane.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { until } from './support/server.mjs';
+import { sleep, until } from './support/server.mjs';
 import { useWorld } from './support/world.mjs';
 
 const world = useWorld();
@@ -18,4 +18,118 @@ test('the documented calls of the snippet arrive in one batch, in order', async 
   assert.equal(world.plane.posts().length, 1);
   assert.deepEqual(page.problems, []);
   world.browser.assertLocal();
+});
+
+const FAST = { options: { queueOptions: { minRetryDelay: 100, maxRetryDelay: 200 } } };
+const READY = 'rudderanalytics.ready(function () { window.isReady = true; });';
+
+for (const [what, verdict] of Object.entries({ '503': 503, '429': 429, '408': 408, 'no connection': { status: 599, drop: true } })) {
+  test(`${what} is retried, with the same messageId, the true reason and no loss of order`, async () => {
+    let left = 2;
+    world.plane.answer = () => (left-- > 0 ? verdict : 200);
+    await world.show('/', world.snippet("rudderanalytics.track('one'); rudderanalytics.track('two');", FAST));
+    await until(() => world.plane.events().length === 2);
+    const posts = world.plane.posts();
+    // Chromium itself repeats a request whose connection broke, and one that got 408.
+    const isBrowsersOwn = /408|connection/.test(what);
+    if (!isBrowsersOwn) assert.equal(posts.length, 3);
+    assert.equal(new Set(posts.map((post) => post.json.batch[0].messageId)).size, 1);
+    if (!isBrowsersOwn) {
+      assert.deepEqual(posts.map((post) => post.headers['rsa-retry-attempt']), [undefined, '1', '2']);
+      assert.equal(posts[1].headers['rsa-retry-reason'], 'server-' + what);
+    }
+    assert.equal(Buffer.from(posts[0].headers.anonymousid, 'base64').toString(), posts[0].json.batch[0].anonymousId);
+    assert.deepEqual(world.plane.names(), ['one', 'two']);
+  });
+}
+
+test('Retry-After is waited for', async () => {
+  let first = true;
+  world.plane.answer = () => (first ? ((first = false), { status: 429, headers: { 'retry-after': '1' } }) : 200);
+  await world.show('/', world.snippet("rudderanalytics.track('one');", FAST));
+  await until(() => world.plane.events().length === 1);
+  const [one, two] = world.plane.posts();
+  assert.ok(two.at - one.at >= 950, String(two.at - one.at));
+});
+
+test('413 halves the batch, 401 drops it', async () => {
+  world.plane.answer = (post) => (post.json.batch.length > 2 ? 413 : 200);
+  const page = await world.show('/', world.snippet("for (var i = 0; i < 7; i++) rudderanalytics.track('e' + i);" + READY));
+  await until(() => world.plane.events().length === 7);
+  assert.deepEqual(world.plane.names(), ['e0', 'e1', 'e2', 'e3', 'e4', 'e5', 'e6']);
+  world.plane.answer = () => 401;
+  await page.evaluate("rudderanalytics.track('refused')");
+  await sleep(600);
+  assert.equal(world.plane.posts().filter((post) => post.answered === 401).length, 1);
+});
+
+test('events survive a reload and another page sends them, marked as recovered', async () => {
+  world.plane.answer = () => 503;
+  const context = await world.browser.visitor();
+  const page = await world.show('/', world.snippet("rudderanalytics.track('kept');" + READY), context);
+  await until(() => world.plane.posts().length > 0);
+  await page.close();
+  world.plane.answer = () => 200;
+  await world.show('/next', world.snippet(''), context);
+  await until(() => world.plane.names().includes('kept'), 15000);
+  assert.equal(world.plane.posts().find((post) => post.answered === 200).headers['rsa-recovered'], 'true');
+  await context.close();
+});
+
+test('a full queue drops tracks, never an identify', async () => {
+  world.plane.answer = () => 503;
+  const page = await world.show('/', world.snippet("rudderanalytics.identify('A'); for (var i = 0; i < 9; i++) rudderanalytics.track('e' + i);" + READY,
+    { options: { queueOptions: { maxItems: 4, minRetryDelay: 100, maxRetryDelay: 200 } } }));
+  await page.waitForFunction('window.isReady');
+  world.plane.answer = () => 200;
+  await until(() => world.plane.events().length === 4);
+  assert.deepEqual(world.plane.names(), ['identify', 'e6', 'e7', 'e8']);
+});
+
+test('two tabs share the store: nothing is lost and nothing sent twice', async () => {
+  const context = await world.browser.visitor();
+  const tabs = [await world.show('/a', world.snippet(READY), context), await world.show('/b', world.snippet(READY), context)];
+  world.plane.answer = () => 503;
+  await Promise.all(tabs.map((tab, at) => tab.evaluate(`for (var i = 0; i < 20; i++) rudderanalytics.track('t${at}-' + i)`)));
+  await sleep(300);
+  world.plane.answer = () => 200;
+  await until(() => world.plane.events().length >= 40, 12000);
+  await sleep(300);
+  assert.equal(new Set(world.plane.events().map((event) => event.messageId)).size, 40);
+  assert.equal(world.plane.events().length, 40);
+  await context.close();
+});
+
+test('a store that is full loses nothing', async () => {
+  const context = await world.browser.visitor();
+  world.site.pages['/full'] = world.snippet("rudderanalytics.identify('A'); rudderanalytics.track('t');" + READY);
+  const page = await world.browser.open(context, world.site.url + '/full', "Storage.prototype.setItem = function () { throw new DOMException('full', 'QuotaExceededError'); };");
+  await until(() => world.plane.events().length === 2);
+  assert.deepEqual(page.problems, []);
+});
+
+test('leaving the page: what waits leaves by fetch, "Page Unloaded" included', async () => {
+  const page = await world.show('/', world.snippet(READY, { options: { autoTrack: { pageLifecycle: { enabled: true } } } }));
+  await page.waitForFunction('window.isReady');
+  await page.evaluate("rudderanalytics.track('last')");
+  await page.goto('about:blank');
+  await until(() => world.plane.names().includes('Page Unloaded'));
+  assert.ok(world.plane.names().includes('last'));
+  assert.ok(world.plane.posts().every((post) => post.path === '/v1/batch'));
+});
+
+test('sourceConfig that fails: events leave meanwhile, the configuration comes later', async () => {
+  world.plane.configStatus = 500;
+  const page = await world.show('/', world.snippet("rudderanalytics.track('t');" + READY));
+  await until(() => world.plane.names().includes('t'));
+  world.plane.configStatus = 200;
+  await page.waitForFunction('window.isReady');
+});
+
+test('a disabled source: nothing leaves', async () => {
+  world.plane.config.source.enabled = false;
+  const page = await world.show('/', world.snippet("rudderanalytics.track('t');" + READY));
+  await sleep(1500);
+  assert.equal(world.plane.posts().length, 0);
+  assert.equal(await page.evaluate('window.isReady'), undefined);
 });

@@ -1,0 +1,75 @@
+// Identity: shared with the genuine v3 SDK in both directions, and between tabs.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { until } from './support/server.mjs';
+import { useWorld } from './support/world.mjs';
+
+const world = useWorld();
+const READ = `({a: rudderanalytics.getAnonymousId(), u: rudderanalytics.getUserId(), t: rudderanalytics.getUserTraits(), g: rudderanalytics.getGroupId(), gt: rudderanalytics.getGroupTraits(), s: rudderanalytics.getSessionId()})`;
+const wait = (page) => page.waitForFunction('window.isReady');
+const READY = 'rudderanalytics.ready(function () { window.isReady = true; });';
+const cookies = async (context) => Object.fromEntries((await context.cookies()).filter((one) => one.name.startsWith('rl_')).map((one) => [one.name, one.value]));
+
+test('a site moves from v3 to us and back, and nobody is lost', async () => {
+  const context = await world.browser.visitor();
+  const v3 = world.genuine('v3', "ra.identify('ü1', {näme: 'Zoé', n: 1}); ra.group('g', {x: [1]}); ra.ready(function () { window.isReady = true; });");
+  const first = await world.show('/a', v3, context);
+  await wait(first);
+  const before = await first.evaluate(READ);
+  const stored = await cookies(context);
+  await first.close();
+  const ours = await world.show('/b', world.snippet(READY), context);
+  await wait(ours);
+  assert.deepEqual(await ours.evaluate(READ), before);
+  const kept = await cookies(context);
+  for (const name of ['rl_user_id', 'rl_trait', 'rl_group_id', 'rl_group_trait', 'rl_anonymous_id', 'rl_page_init_referrer']) assert.equal(kept[name], stored[name], name);
+  await ours.evaluate("rudderanalytics.identify('ü1', {more: 'ö'})");
+  const changed = await ours.evaluate(READ);
+  await ours.close();
+  const back = await world.show('/c', world.genuine('v3', 'ra.ready(function () { window.isReady = true; });'), context);
+  await wait(back);
+  assert.deepEqual(await back.evaluate(READ), changed);
+  await context.close();
+});
+
+test('a logout in one tab is seen in the other before its next event', async () => {
+  const context = await world.browser.visitor();
+  const one = await world.show('/a', world.snippet("rudderanalytics.identify('A', {n: 1});" + READY), context);
+  await wait(one);
+  const two = await world.show('/b', world.snippet(READY), context);
+  await wait(two);
+  assert.equal(await two.evaluate('rudderanalytics.getUserId()'), 'A');
+  await one.evaluate('rudderanalytics.reset()');
+  await two.evaluate("rudderanalytics.track('after')");
+  await until(() => world.plane.names().includes('after'));
+  assert.equal(world.plane.events().find((event) => event.event === 'after').userId, '');
+  await context.close();
+});
+
+for (const type of ['localStorage', 'sessionStorage', 'memoryStorage', 'none']) {
+  test(`storage type ${type}`, async () => {
+    const context = await world.browser.visitor();
+    const page = await world.show('/a', world.snippet("rudderanalytics.identify('A', {n: 1}); rudderanalytics.track('t');" + READY, { options: { storage: { type } } }), context);
+    await wait(page);
+    await until(() => world.plane.events().length === 2);
+    const [identify, track] = world.plane.events();
+    assert.equal(identify.userId, 'A');
+    assert.deepEqual(identify.context.traits, { n: 1 });
+    assert.equal(track.userId, type === 'none' ? '' : 'A');
+    assert.equal(identify.context.trulyAnonymousTracking, type === 'none' ? true : undefined);
+    assert.deepEqual(await cookies(context), {});
+    await context.close();
+  });
+}
+
+test('without localStorage and cookies the page works and nothing is thrown', async () => {
+  const page = await world.browser.visitor().then(async (context) => {
+    world.site.pages['/denied'] = world.snippet("rudderanalytics.identify('A'); rudderanalytics.track('t');" + READY);
+    return world.browser.open(context, world.site.url + '/denied', `for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, {get() { throw new DOMException('denied', 'SecurityError'); }});
+      Object.defineProperty(document, 'cookie', {get() { throw new DOMException('denied', 'SecurityError'); }, set() { throw new DOMException('denied', 'SecurityError'); }});`);
+  });
+  await wait(page);
+  await until(() => world.plane.events().length === 2);
+  assert.equal(world.plane.events()[1].userId, 'A');
+  assert.deepEqual(page.problems, []);
+});
