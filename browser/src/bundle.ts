@@ -18,4 +18,5 @@ class Pendo {
 }
 
 // v3 fetches the script once per destination: the first copy stays, so that a page has one agent.
-page.Pendo_RS = page.Pendo_RS || { Pendo };
+// (Under v2 the name may be that of its script element.)
+if (!(page.Pendo_RS || {}).Pendo) page.Pendo_RS = { Pendo };

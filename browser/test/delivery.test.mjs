@@ -69,6 +69,7 @@ test('events survive a reload and another page sends them, marked as recovered',
   const page = await world.show('/', world.snippet("rudderanalytics.track('kept');" + READY), context);
   await until(() => world.plane.posts().length > 0);
   await page.close();
+  await sleep(300);
   world.plane.answer = () => 200;
   await world.show('/next', world.snippet(''), context);
   await until(() => world.plane.names().includes('kept'), 15000);

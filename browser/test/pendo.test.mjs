@@ -78,3 +78,50 @@ for (const agent of ['stub', 'genuine']) {
     }
   }
 }
+
+for (const agent of ['stub', 'genuine']) {
+  for (const sdk of ['ours', 'v3']) {
+    test(`two users on one browser: ${sdk}, ${agent} agent`, async () => {
+      await prepare(agent, { connectionMode: 'device' });
+      const page = await open(sdk, "sdk.track('before');");
+      await settled(page);
+      const run = async (calls) => {
+        await page.evaluate(`(function () { var sdk = window.rudderanalytics; ${calls} })()`);
+        await sleep(150);
+        await page.evaluate('pendo.flushNow()');
+        await sleep(250);
+      };
+      await run("sdk.identify('ann', {name: 'Ann'}); sdk.group('annacc', {plan: 'pro'}); sdk.track('as ann');");
+      await run("sdk.reset();");
+      await run("sdk.track('between');");
+      await run("sdk.identify('bob', {role: 'x'}); sdk.track('as bob');");
+      // The page is opened anew with the next user known from the start: what the agent kept must not mix them.
+      await run("sdk.group('bobacc', {size: 2});");
+      const later = await open(sdk, "sdk.reset(); sdk.identify('cid', {age: 1}); sdk.track('as cid');", page.context());
+      await settled(later);
+      let state;
+      await until(async () => {
+        await later.evaluate('pendo.flushNow()');
+        state = await sandbox.state();
+        return state.events.some((one) => one.event === 'as cid');
+      }, 8000, () => JSON.stringify(state.events));
+      const tracks = Object.fromEntries(state.events.filter((one) => one.type === 'track').map((one) => [one.event, [one.visitorId, one.accountId]]));
+      assert.deepEqual(tracks['before'], ['ann', null]);
+      assert.deepEqual(tracks['as ann'], ['ann', 'annacc']);
+      assert.deepEqual(tracks['as bob'], ['bob', null]);
+      assert.deepEqual(tracks['as cid'], ['cid', null]);
+      assert.equal(tracks['between'][0], 'bob');
+      assert.deepEqual(state.visitors.ann.metadata.agent, { name: 'Ann' });
+      assert.deepEqual(state.visitors.bob.metadata.agent, { role: 'x' });
+      assert.deepEqual(state.visitors.cid.metadata.agent, { age: 1 });
+      assert.deepEqual([state.visitors.ann.accounts, state.visitors.bob.accounts, state.visitors.cid.accounts], [['annacc'], ['bobacc'], []]);
+      // P3: no event names two known users.
+      const asked = JSON.stringify((await sandbox.requests()));
+      for (const [one, two] of [['ann', 'bob'], ['bob', 'cid'], ['ann', 'cid']]) {
+        assert.ok(!asked.includes(`"old_visitor_id":"${one}","visitor_id":"${two}"`));
+      }
+      world.browser.assertLocal();
+      await page.context().close();
+    });
+  }
+}

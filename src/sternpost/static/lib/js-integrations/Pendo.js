@@ -466,5 +466,5 @@
       return createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)], false);
     }
   };
-  page.Pendo_RS = page.Pendo_RS || { Pendo };
+  if (!(page.Pendo_RS || {}).Pendo) page.Pendo_RS = { Pendo };
 })();

@@ -1,0 +1,75 @@
+// Consent, filters and the integrations object, in a page with a destination that the page serves itself.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sleep, sourceConfig, until } from './support/server.mjs';
+import { useWorld } from './support/world.mjs';
+
+const world = useWorld();
+const own = (config = {}) => ({ id: 'own', enabled: true, destinationDefinition: { name: 'CUSTOM', displayName: 'Custom Device Mode' }, config });
+const ADD = `window.got = []; rudderanalytics.addCustomIntegration('own', {
+  init: function () { window.inited = true; }, isReady: function () { return true; },
+  track: function (a, l, p) { got.push(p.message.event); }, identify: function (a, l, p) { got.push(p.message.userId); }});`;
+const READY = 'rudderanalytics.ready(function () { window.isReady = true; });';
+const NAME = 'Custom Device Mode';
+
+const run = async (config, options, calls = '') => {
+  world.plane.config = sourceConfig([own(config)]);
+  const page = await world.show('/', world.snippet(ADD + calls + READY, { options }));
+  await page.waitForFunction('window.isReady');
+  return page;
+};
+
+for (const [option, expected] of [['disable', ['Allowed', ' Allowed ', 'allowed', 'Other']], ['whitelistedEvents', ['Allowed', ' Allowed ']], ['blacklistedEvents', ['allowed', 'Other']]]) {
+  test('event list: ' + option, async () => {
+    const list = [{ eventName: ' Allowed ' }, { eventName: '' }, {}];
+    const page = await run({ eventFilteringOption: option, whitelistedEvents: list, blacklistedEvents: list }, {},
+      "['Allowed', ' Allowed ', 'allowed', 'Other'].forEach(function (e) { rudderanalytics.track(e); });");
+    assert.deepEqual(await page.evaluate('got'), expected);
+    await until(() => world.plane.events().length === 4);
+  });
+}
+
+for (const [integrations, gets] of [[{}, true], [{ All: true }, true], [{ All: true, [NAME]: false }, false], [{ All: false }, false], [{ All: false, [NAME]: true }, true], [{ All: false, [NAME]: { a: 1 } }, true], [{ All: true, [NAME.toLowerCase()]: false }, false]]) {
+  test('integrations ' + JSON.stringify(integrations), async () => {
+    const page = await run({}, { integrations }, "rudderanalytics.track('t');");
+    assert.deepEqual(await page.evaluate('got'), gets ? ['t'] : []);
+    const event = await run({}, {}, `rudderanalytics.track('t', {}, {integrations: ${JSON.stringify(integrations)}});`);
+    assert.deepEqual(await event.evaluate('got'), gets ? ['t'] : []);
+  });
+}
+
+const CONSENTS = (strategy) => ({ consentManagement: [{ provider: 'custom', resolutionStrategy: strategy, consents: [{ consent: ' C1 ' }, { consent: 'C2' }, { consent: '' }] }] });
+for (const [strategy, allowed, gets] of [['and', ['C1', 'C2'], true], ['and', ['C1'], false], ['or', ['C1'], true], ['or', ['C3'], false], [undefined, ['C1'], false]]) {
+  test(`consent: ${strategy} ${allowed}`, async () => {
+    const page = await run(CONSENTS(strategy), { consentManagement: { enabled: true, provider: 'custom', allowedConsentIds: allowed, deniedConsentIds: ['X'] } }, "rudderanalytics.track('t');");
+    assert.deepEqual(await page.evaluate('got'), gets ? ['t'] : []);
+    await until(() => world.plane.events().length === 1);
+    assert.deepEqual(world.plane.events()[0].context.consentManagement, { deniedConsentIds: ['X'], allowedConsentIds: allowed, provider: 'custom' });
+  });
+}
+
+test('consent that is withdrawn stops the destination, given again it goes on', async () => {
+  const page = await run(CONSENTS('and'), { consentManagement: { enabled: true, provider: 'custom', allowedConsentIds: ['C1', 'C2'] } });
+  const say = (ids) => page.evaluate(`rudderanalytics.consent({consentManagement: {allowedConsentIds: ${JSON.stringify(ids)}, deniedConsentIds: []}})`);
+  await page.evaluate("rudderanalytics.track('one')");
+  await say(['C1']);
+  await page.evaluate("rudderanalytics.track('two')");
+  await say(['C1', 'C2']);
+  await page.evaluate("rudderanalytics.track('three')");
+  assert.deepEqual(await page.evaluate('got'), ['one', 'three']);
+});
+
+test('before consent: nothing leaves, nothing is stored, one anonymous id; after it the identity is kept', async () => {
+  const page = await run({}, { consentManagement: { enabled: true, provider: 'custom' }, preConsent: { enabled: true, events: { delivery: 'buffer' } } },
+    "rudderanalytics.identify('A', {n: 1}); rudderanalytics.track('early');");
+  await sleep(300);
+  assert.equal(world.plane.posts().length, 0);
+  assert.equal(await page.evaluate('document.cookie'), '');
+  assert.equal(await page.evaluate('JSON.stringify(localStorage)'), '{}');
+  await page.evaluate("rudderanalytics.consent({consentManagement: {allowedConsentIds: ['C']}, trackConsent: true, sendPageEvent: true})");
+  await until(() => world.plane.events().length === 4);
+  assert.deepEqual(world.plane.names(), ['identify', 'early', 'Consent Management Interaction', 'page']);
+  assert.equal(new Set(world.plane.events().map((event) => event.anonymousId)).size, 1);
+  assert.equal(await page.evaluate('rudderanalytics.getUserId()'), 'A');
+  assert.match(await page.evaluate('document.cookie'), /rl_user_id/);
+});
