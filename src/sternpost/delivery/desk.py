@@ -96,7 +96,7 @@ class Desk:
         if isinstance(reading, Split):
             first, second = halves(parts)
             if second:
-                return [*await self.deliver(first), *await self.deliver(second)]
+                return await self._deliver_halves(parts, first, second)
             # All parts write one item: it is the one that was refused.
             reading = [self._alone(reply, part) for part in parts]
         results: list[Result] = []
@@ -111,11 +111,19 @@ class Desk:
             results.append((result, self._attempt(part, parts, call, reply, result, at)))
         return results
 
+    async def _deliver_halves(
+        self, parts: Sequence[Part], first: Sequence[Part], second: Sequence[Part]
+    ) -> list[Result]:
+        """Send a batch again in halves. They are no slices of it, so each result finds its part again by identity."""
+        results = [*await self.deliver(first), *await self.deliver(second)]
+        by_part = {id(part): result for part, result in zip((*first, *second), results, strict=True)}
+        return [by_part[id(part)] for part in parts]
+
     async def _defect(self, parts: Sequence[Part], error: Exception) -> list[Result]:
         """Our own code failed: the halves find the event that it failed on, which ends with a fate that says so."""
         first, second = halves(parts)
         if second:
-            return [*await self.deliver(first), *await self.deliver(second)]
+            return await self._deliver_halves(parts, first, second)
         log.error("destination_defect", destination=self.config.id, exc_info=error)
         outcome = Rejected(
             "internal_error", f"{type(error).__name__} while the request was made or its answer read."

@@ -1,0 +1,43 @@
+"""What travels together is told apart again: defects that the simulation found (tests/sim), each as its smallest case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from sternpost.model import Delivered, Rejected, Reply, Retry, Skipped
+
+from .pipeline import OK, Pipeline, workspace
+
+
+def identify(user: str, anonymous: str = "", **traits):
+    return {"type": "identify", "userId": user, "anonymousId": anonymous, "traits": traits}
+
+
+def group(user: str, account: str, **traits):
+    return {"type": "group", "userId": user, "groupId": account, "traits": traits}
+
+
+def report(call, **more) -> Reply:
+    items = json.loads(call.body)
+    return Reply(
+        200, {}, json.dumps({"total": len(items), "updated": len(items), "failed": 0, **more}).encode(), 1
+    )
+
+
+async def test_a_split_batch_gives_each_event_its_own_result(tmp_path):
+    """Halves keep what concerns one visitor together, which changes the order of the parts; the results take it back."""
+
+    def answer(call):
+        ids = {item["visitorId"] for item in json.loads(call.body)}
+        if "bad" not in ids:
+            return report(call)
+        return Reply(400, {}, b"no", 1)
+
+    async with Pipeline(tmp_path, answer, workspace(settings={})) as pipeline:
+        # Two devices of one user around somebody else: the parts are bad, good, bad.
+        seqs = await pipeline.send(
+            identify("bad", "phone", a=1), identify("good", a=2), identify("bad", "laptop", a=3)
+        )
+        outcomes = [await pipeline.outcome("pendo", seq) for seq in seqs]
+        assert [type(outcome) for outcome in outcomes] == [Rejected, Delivered, Rejected]
