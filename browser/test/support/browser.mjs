@@ -10,12 +10,19 @@ const FLAGS = [
 export const startBrowser = async () => {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
   const foreign = [];
+  const contexts = new Set();
   return {
     close: () => browser.close(),
+    /** Pages of the test before must not speak into the next. */
+    closePages: async () => {
+      await Promise.all([...contexts].map((context) => context.close()));
+      contexts.clear();
+    },
     foreign,
     /** A visitor of their own: storage, cookies. */
     async visitor(options = {}) {
       const context = await browser.newContext(options);
+      contexts.add(context);
       context.on('request', (request) => {
         const url = new URL(request.url());
         if (/^https?:$/.test(url.protocol) && url.hostname !== '127.0.0.1') foreign.push(request.url());

@@ -8,7 +8,8 @@ export const useWorld = () => {
   before(async () => {
     [world.plane, world.site, world.browser] = await Promise.all([startPlane(), startSite(), startBrowser()]);
   });
-  beforeEach(() => {
+  beforeEach(async () => {
+    await world.browser.closePages();
     world.plane.reset();
     world.site.pages = {};
     world.site.headers = {};
