@@ -41,3 +41,38 @@ async def test_a_split_batch_gives_each_event_its_own_result(tmp_path):
         )
         outcomes = [await pipeline.outcome("pendo", seq) for seq in seqs]
         assert [type(outcome) for outcome in outcomes] == [Rejected, Delivered, Rejected]
+
+
+async def test_what_is_given_up_in_a_batch_does_not_let_later_events_overtake_its_neighbours(tmp_path):
+    """Of two events of one lane in one request the first is given up; the second backs off, and what is behind it waits."""
+    clock = {"now": 1_800_000_000.0}
+    sent: list[list[str]] = []
+    well = {"now": False}
+
+    def answer(call):
+        sent.append(sorted(name for item in json.loads(call.body) for name in item["values"]))
+        return report(call) if well["now"] else Reply(503, {}, b"", 1)
+
+    async with Pipeline(
+        tmp_path,
+        answer,
+        workspace(settings={}),
+        give_up_s=10.0,
+        clock=lambda: clock["now"],
+        random=lambda: 1.0,
+    ) as pipeline:
+        (first,) = await pipeline.send(identify("u1", first=1))
+        await pipeline.until(lambda: isinstance(pipeline.last("pendo", first), Retry))
+        second, third = await pipeline.send(identify("u1", second=1), group("u1", "g1", third=1))
+        clock["now"] += 11.0
+        pipeline.engine.wake([("pendo", "metadata", 0.0)])
+        assert isinstance(await pipeline.outcome("pendo", first), Rejected)
+        await pipeline.until(lambda: isinstance(pipeline.last("pendo", second), Retry))
+        await asyncio.sleep(0.1)
+        assert ["third"] not in sent
+        well["now"] = True
+        clock["now"] += 11.0
+        pipeline.engine.wake([("pendo", "metadata", 0.0)])
+        for seq in (second, third):
+            assert isinstance(await pipeline.outcome("pendo", seq), Delivered)
+        assert sent[-2:] == [["second"], ["third"]]

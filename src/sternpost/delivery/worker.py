@@ -366,6 +366,9 @@ class ChannelWorker:
         worst: tuple[Waiting, Retry | Blocked, Attempt | None] | None = None
         for ready, (outcome, attempt) in zip(segment, results, strict=True):
             final = self._final(ready, outcome)
+            if isinstance(final, Retry):
+                # One that is given up ends nobody's turn: the next of the segment may be the one that backs off.
+                final = self._given_up(ready.waiting, final) or final
             if isinstance(final, Retry | Blocked):
                 if worst is None:
                     worst = (ready.waiting, final, attempt)
