@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
-from sternpost.model import Delivered, Rejected, Reply, Retry, Skipped
+from sternpost.model import Delivered, Rejected, Reply, Retry
 
-from .pipeline import OK, Pipeline, workspace
+from .pipeline import Pipeline, workspace
 
 
 def identify(user: str, anonymous: str = "", **traits):

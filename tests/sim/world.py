@@ -349,7 +349,12 @@ class World:
 
     async def _start_main(self) -> None:
         while True:
-            program = Program(self, f"P{len(self.programs)}", self.path)
+            try:
+                program = Program(self, f"P{len(self.programs)}", self.path)
+            except StoreError:
+                # The second one was frozen while it wrote. As a supervisor does with a server that could not start.
+                await asyncio.sleep(1.0)
+                continue
             self.programs.append(program)
             self.main = program
             if self.second is not None:
@@ -361,7 +366,6 @@ class World:
             await asyncio.wait([starting])  # for ever, when it is killed meanwhile
             if starting.exception() is None:
                 return
-            # As a supervisor does with a server that could not start.
             program.kill()
             self.main = None
             await asyncio.sleep(1.0)
@@ -392,7 +396,10 @@ class World:
         self.programs.append(program)
         self.second = program
         self.taint("shared")
-        program.task(program.start(door=False, alone=False))
+        await asyncio.wait([starting := program.task(program.start(door=False, alone=False))])
+        if starting.exception() is not None:
+            program.kill()
+            self.second = None
 
     def _freeze(self, seconds: float) -> None:
         program = self.second or self.main
@@ -545,6 +552,10 @@ class World:
             self.wrong(f"{len(waiting)} clients are never told that their events are kept")
         await self._drained()
         await asyncio.sleep(1.0)
+        for _ in range(100):
+            if not main.store.queued_events:
+                break
+            await asyncio.sleep(0.01)  # a worker looks for work just now
         checks.memory(self, main)
         await self._expire(main)
         await asyncio.wait([main.task(main.stop())])
