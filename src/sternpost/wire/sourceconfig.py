@@ -31,7 +31,7 @@ def source_config(source: Source, workspace: Workspace, *, updated_at: str) -> d
         ):
             continue
         if not destinations:
-            destinations.append(_destination(config, connection, updated_at))
+            destinations.append(_destination(config, connection, updated_at, source.write_key))
     return {
         "source": {
             "id": source.id,
@@ -47,7 +47,9 @@ def source_config(source: Source, workspace: Workspace, *, updated_at: str) -> d
     }
 
 
-def _destination(config: DestinationConfig, connection: Connection, updated_at: str) -> dict[str, Any]:
+def _destination(
+    config: DestinationConfig, connection: Connection, updated_at: str, write_key: str
+) -> dict[str, Any]:
     settings = config.settings
     names = [{"eventName": name.strip()} for name in config.event_filtering.events if name.strip()]
     mode = config.event_filtering.mode
@@ -62,6 +64,7 @@ def _destination(config: DestinationConfig, connection: Connection, updated_at: 
         "propagateEventsUntransformedOnError": False,
         "config": {
             "apiKey": settings.api_key,
+            "writeKey": write_key,  # for the health that our bundle reports from a genuine SDK's page
             "useNativeSDK": True,
             "connectionMode": connection.mode,
             "eventFilteringOption": _FILTERING[mode],
