@@ -76,3 +76,27 @@ async def test_what_is_given_up_in_a_batch_does_not_let_later_events_overtake_it
         for seq in (second, third):
             assert isinstance(await pipeline.outcome("pendo", seq), Delivered)
         assert sent[-2:] == [["second"], ["third"]]
+
+
+async def test_an_id_that_was_busy_under_other_settings_is_sent_when_it_is_free(tmp_path):
+    """createMissing changes while a visitor's request is on its way: the next one goes by another key and must not be forgotten."""
+    release = asyncio.Event()
+    waits = {"now": True}
+
+    async def slow(call):
+        if waits["now"]:
+            await release.wait()
+        return report(call)
+
+    async with Pipeline(tmp_path, slow, workspace(settings={})) as pipeline:
+        (first,) = await pipeline.send(identify("u1", "phone", a=1))
+        await pipeline.until(lambda: pipeline.sent)
+        pipeline.settings = workspace(settings={"createMissing": False})
+        await pipeline.engine.apply()
+        (second,) = await pipeline.send(identify("u1", "laptop", a=2))
+        await asyncio.sleep(0.2)
+        assert len(pipeline.sent) == 1  # never the same id in two requests at once (rule G3)
+        waits["now"] = False
+        release.set()
+        assert isinstance(await pipeline.outcome("pendo", first), Delivered)
+        assert isinstance(await pipeline.outcome("pendo", second), Delivered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sternpost.delivery.desk import Result
@@ -23,11 +23,14 @@ class _Submission:
 class Batches:
     """The open batch and the requests on their way, for one batch key."""
 
-    def __init__(self, deliver: Deliver, batching: Batching, busy: set[str]) -> None:
-        """`busy`: ids of all requests on their way of this channel, shared by its batches."""
+    def __init__(
+        self, deliver: Deliver, batching: Batching, busy: set[str], siblings: Callable[[], Iterable[Batches]]
+    ) -> None:
+        """`busy`: ids of all requests on their way of this channel, shared by its batches; `siblings` are those, this one too."""
         self._deliver = deliver
         self._batching = batching
         self._busy = busy
+        self._siblings = siblings
         self._open: list[_Submission] = []
         self._in_flight = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -118,9 +121,11 @@ class Batches:
         finally:
             self._busy -= ids
             self._in_flight -= 1
-            if self._open:
-                # When this turn is over: lanes whose events just ended may bring their next ones.
-                asyncio.get_running_loop().call_soon(self._flush)
+            for batches in self._siblings():
+                # Settings that change give an id another key: those who wait there for the id have no request that would wake them.
+                if batches._open:
+                    # When this turn is over: lanes whose events just ended may bring their next ones.
+                    asyncio.get_running_loop().call_soon(batches._flush)
 
     async def cancel(self) -> None:
         """Give up what is open or on its way."""

@@ -410,7 +410,9 @@ class ChannelWorker:
             for other in [other for other, known in self._batches.items() if known.idle]:
                 del self._batches[other]
             batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
-            batches = self._batches[key] = Batches(self._desk.deliver, batching, self._busy)
+            batches = self._batches[key] = Batches(
+                self._desk.deliver, batching, self._busy, self._batches.values
+            )
         return batches
 
     # --- outcomes --------------------------------------------------------------------------------------------------
