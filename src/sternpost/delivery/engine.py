@@ -6,6 +6,7 @@ Destinations share no worker, no queue, no connection and no limit: the trouble 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,13 +15,15 @@ import structlog
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.desk import Desk
 from sternpost.delivery.sender import Client, Sender
-from sternpost.delivery.worker import ChannelWorker, Surroundings
+from sternpost.delivery.worker import STORE_RETRY_S, ChannelWorker, Surroundings
 from sternpost.destinations.base import Destination
-from sternpost.limits import LEASE_S, RUN_MAX
+from sternpost.limits import IDLE_POLL_S, LEASE_S, RUN_MAX
 from sternpost.model import Blocked, Call, DestinationConfig, Reply, Settled, Settlement, Skipped
 from sternpost.store.base import ChannelState
 
 log = structlog.get_logger("sternpost.delivery")
+
+LOOK_PAUSE_S = 0.05  #: between two looks at what a removed destination leaves behind
 
 
 @dataclass(slots=True)
@@ -51,36 +54,68 @@ class Engine:
         self._client = client
         self._running: dict[str, _Running] = {}
         self._changing = asyncio.Lock()
+        self._keeping: asyncio.Task[None] | None = None
+        self._look_again = asyncio.Event()
 
     def wake(self, due: Iterable[tuple[str, str, float]]) -> None:
         """Channels that got something to do."""
         for destination_id, channel, at in due:
             running = self._running.get(destination_id)
-            if running is not None and (worker := running.workers.get(channel)) is not None:
+            if running is None:
+                self._look_again.set()  # accepted by the workspace before, for a destination that was removed
+            elif (worker := running.workers.get(channel)) is not None:
                 worker.wake(at)
 
     async def apply(self) -> None:
         """Bring the workers in step with the workspace: new ones start, changed ones go on with the new settings, removed ones end."""
+        if self._keeping is None:
+            self._keeping = asyncio.get_running_loop().create_task(self._keep_in_step(), name="keep in step")
         async with self._changing:
-            workspace = self._around.workspace()
-            states = await self._around.store.channels()
-            for destination_id in [known for known in self._running if known not in workspace.destinations]:
-                await self._end(destination_id)
-            for config in workspace.destinations.values():
-                running = self._running.get(config.id)
-                if running is not None and self._same_client(running.desk.config, config):
-                    if running.desk.config != config:
-                        running.desk.configure(config)
-                        for worker in running.workers.values():
-                            worker.configured()
-                    continue
-                if running is not None:
-                    await self._end(config.id)
-                self._begin(config, states)
-            await self._release_what_is_no_longer_held()
-            for state in states:
-                if state.waiting and state.destination_id not in workspace.destinations:
-                    await self._drain(state.destination_id, state.channel)
+            await self._bring_in_step()
+        self._look_again.set()
+
+    async def _keep_in_step(self) -> None:
+        """Look now and then. Not all that a change leaves behind is there when it happens: lanes back off, events are just being
+        accepted by the workspace before; and a store that cannot write for a while must not leave a change half made.
+        """
+        due_at: float | None = None
+        while True:
+            left = IDLE_POLL_S if due_at is None else min(IDLE_POLL_S, due_at - self._around.clock())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(left, LOOK_PAUSE_S)):
+                    await self._look_again.wait()
+            self._look_again.clear()
+            try:
+                async with self._changing:
+                    due_at = await self._bring_in_step()
+            except Exception:
+                log.exception("not_in_step")
+                due_at = self._around.clock() + STORE_RETRY_S
+
+    async def _bring_in_step(self) -> float | None:
+        """The workers as the workspace says; what removed destinations leave behind ends. When more of that is due."""
+        workspace = self._around.workspace()
+        states = await self._around.store.channels()
+        for destination_id in [known for known in self._running if known not in workspace.destinations]:
+            await self._end(destination_id)
+        for config in workspace.destinations.values():
+            running = self._running.get(config.id)
+            if running is not None and self._same_client(running.desk.config, config):
+                if running.desk.config != config:
+                    running.desk.configure(config)
+                    for worker in running.workers.values():
+                        worker.configured()
+                continue
+            if running is not None:
+                await self._end(config.id)
+            self._begin(config, states)
+        await self._release_what_is_no_longer_held()
+        due = [
+            await self._drain(state.destination_id, state.channel)
+            for state in await self._around.store.channels()
+            if state.waiting and state.destination_id not in self._running
+        ]
+        return min((at for at in due if at is not None), default=None)
 
     def _same_client(self, old: DestinationConfig, new: DestinationConfig) -> bool:
         """Whether the HTTP client made for the old settings fits the new ones."""
@@ -146,13 +181,13 @@ class Engine:
             for worker in running.workers.values() if running else ():
                 worker.wake(self._around.clock())
 
-    async def _drain(self, destination_id: str, channel: str) -> None:
-        """What waited for a destination that was removed ends as not connected."""
+    async def _drain(self, destination_id: str, channel: str) -> float | None:
+        """What waited for a destination that was removed ends as not connected; when the rest is due."""
         store, clock = self._around.store, self._around.clock
         reason = Skipped(
             "not_connected", f"The destination {destination_id} was removed while the event waited."
         )
-        while True:
+        while destination_id not in self._around.workspace().destinations:
             claim = await store.claim(
                 destination_id,
                 channel,
@@ -163,7 +198,7 @@ class Engine:
                 open_gates=True,
             )
             if not claim.runs:
-                return
+                return claim.next_due_at
             settlements = [
                 Settlement(
                     run.key,
@@ -175,6 +210,7 @@ class Engine:
             await store.settle(settlements, now=clock())
             for settlement in settlements:
                 self._around.observer.settled(destination_id, settlement.settled)
+        return None  # it has come back meanwhile
 
     async def exchange(self, destination_id: str, call: Call) -> Reply:
         """Send a request of a person (a check, a try) at the destination's pace and by its rules for addresses."""
@@ -188,4 +224,8 @@ class Engine:
     async def stop(self) -> None:
         """Settle or give back everything that is held."""
         async with self._changing:
+            if self._keeping is not None:
+                self._keeping.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._keeping
             await asyncio.gather(*(self._end(destination_id) for destination_id in list(self._running)))
