@@ -398,7 +398,7 @@ async def test_funnel_adds_up(home: House) -> None:
 
 async def test_funnel_that_does_not(home: House) -> None:
     """A count that went wrong is said in red: it is a defect of ours."""
-    from sternpost.console.pages import _funnel
+    from sternpost.console.pages.destinations import _funnel
 
     counts = dict.fromkeys(("pending", "held", "retrying", "blocked", "delivered", "skipped", "rejected"), 0)
     assert _funnel({**counts, "rejected": 3}, {("rejected", "bad_id"): 2}, "pendo")["difference"] == 1

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import jinja2
@@ -29,10 +29,11 @@ from sternpost import __version__
 from sternpost.console import words
 from sternpost.console.access import SESSION_VALID_S, digest, is_form_token, password_problem
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages import Pages
+from sternpost.console.pages import PAGES
 from sternpost.console.stream import RowStream
 from sternpost.console.surroundings import (
     Elsewhere,
+    Handler,
     Page,
     Result,
     Surroundings,
@@ -75,8 +76,6 @@ _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _CODE = re.compile(r"`([^`]+)`")
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
 
-Handler: TypeAlias = Callable[[Visit], Awaitable[Result]]
-
 
 class _File:
     def __init__(self, path: Path) -> None:
@@ -97,29 +96,8 @@ class _Console:
         self._files = {path.name: _File(path) for path in sorted((_HERE / "static").iterdir())}
         self._said: OrderedDict[bytes, tuple[str, bool]] = OrderedDict()
         self._templates = environment(self._files)
-        pages = Pages(around)
-        signed_in: list[tuple[str, str, Handler]] = [
-            ("GET", "/", pages.home),
-            ("GET", "/events", pages.events),
-            ("GET", "/events/{message_id:path}", pages.trace),
-            ("GET", "/failures", pages.failures),
-            ("POST", "/failures/retry", pages.retry),
-            ("POST", "/failures/discard", pages.discard),
-            ("GET", "/sources", pages.sources),
-            ("GET", "/sources/{source}", pages.source),
-            ("GET", "/destinations", pages.destinations),
-            ("GET", "/destinations/{destination}", pages.destination),
-            ("POST", "/destinations/{destination}/check", pages.check),
-            ("GET", "/settings", pages.settings),
-            ("POST", "/settings/password", pages.password),
-            ("POST", "/settings/sign-out-others", pages.sign_out_others),
-            ("GET", "/search", pages.search),
-            ("POST", "/test-event", pages.test_event),
-            ("POST", "/checklist", pages.checklist_shown),
-        ]
         routes = [
-            Route(f"{MOUNT}{path}", self._page(handler), methods=[method])
-            for method, path, handler in signed_in
+            Route(f"{MOUNT}{path}", self._page(handler), methods=[method]) for method, path, handler in PAGES
         ]
         routes += [
             Route(f"{MOUNT}/live", self._live, methods=["GET"]),
@@ -175,7 +153,7 @@ class _Console:
                 return self._stranger(visit)
             if request.method == "POST":
                 await self._read_form(visit)
-            return self._result(visit, await handler(visit))
+            return self._result(visit, await handler(self._around, visit))
 
         return endpoint
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -112,6 +112,8 @@ class Elsewhere:
 
 
 Result: TypeAlias = Page | Elsewhere
+Handler: TypeAlias = Callable[[Surroundings, Visit], Awaitable[Result]]
+PageOf: TypeAlias = tuple[str, str, Handler]  #: method, path below /console, the function that makes the page
 
 
 def is_trusted(address: str, networks: Iterable[Network]) -> bool:

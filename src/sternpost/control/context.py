@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,3 +104,4 @@ class Context:
     disk_free_bytes: Callable[[], int]  #: free space where the store is
     bytes_max: int  #: of --bytes-max
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
+    applying: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one change of the workspace at a time

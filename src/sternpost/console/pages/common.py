@@ -1,0 +1,58 @@
+"""What pages of several groups share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from sternpost.console import snippets, words
+from sternpost.console.surroundings import AgentReport, Surroundings
+from sternpost.control import fate
+from sternpost.store.views import Kept
+
+SAMPLE_EVENTS = 500  #: the newest ones, for what no counter says
+FOLLOWED = "console:followed"
+CHECKED = "console:checked:"  #: with the id of a destination: what its last check said
+
+
+def name_of(around: Surroundings, destination_id: str) -> str:
+    config = around.context.workspaces.current.destinations.get(destination_id)
+    return config.name if config else destination_id
+
+
+def agent_of(reports: Sequence[AgentReport]) -> dict[str, Any]:
+    """What pages reported about the partner's agent since the server started, by origin, the worst first."""
+    total = sum(report.count for report in reports)
+    missing = sum(report.count for report in reports if report.state in {"blocked", "failed"})
+    rows = [
+        {
+            "state": report.state,
+            "page": report.page,
+            "detail": report.detail,
+            "count": report.count,
+            "lastAt": fate.when(report.last_at),
+        }
+        for report in sorted(reports, key=lambda report: (report.state == "loaded", -report.count))
+    ]
+    return {
+        "total": total,
+        "missing": missing,
+        "percent": round(100 * missing / total) if total else 0,
+        "rows": rows[:20],
+    }
+
+
+def is_own(kept: Kept) -> bool:
+    """Whether an event came from the console or the command line, and says nothing about the app."""
+    return any(f'"{name}"'.encode() in kept.event.body for name in snippets.OWN_LIBRARIES)
+
+
+def check_passed(facts: Mapping[str, str], destination_id: str) -> bool:
+    kept = facts.get(f"{CHECKED}{destination_id}")
+    return bool(kept and msgspec.json.decode(kept)["ok"])
+
+
+def events_said(count: int) -> str:
+    return "1 event" if count == 1 else f"{words.number(count)} events"

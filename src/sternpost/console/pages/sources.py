@@ -1,0 +1,73 @@
+"""Sources: the list, and how to send to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sternpost.console import snippets
+from sternpost.console.inside import ApiProblem
+from sternpost.console.pages.common import is_own, name_of
+from sternpost.console.surroundings import Page, PageOf, Result, Surroundings, Visit
+from sternpost.control import fate
+from sternpost.store.views import Selection
+
+
+async def sources(around: Surroundings, visit: Visit) -> Result:
+    found = (await around.api.get("/sources"))["sources"]
+    refused = (await around.api.get("/refused", {"limit": "500"}))["refused"]
+    for one in found:
+        seen = await _seen(around, one["id"])
+        one["lastAt"] = seen["last_at"]
+        one["libraries"] = seen["libraries"]
+        one["refused"] = sum(entry["count"] for entry in refused if entry["source"] == one["id"])
+    return Page("sources.html", "Sources", {"sources": found})
+
+
+async def source(around: Surroundings, visit: Visit) -> Result:
+    identifier: str = visit.request.path_params["source"]
+    found = (await around.api.get("/sources"))["sources"]
+    one = next((entry for entry in found if entry["id"] == identifier), None)
+    if one is None:
+        raise ApiProblem(
+            404,
+            {"error": {"message": f'There is no source "{identifier[:100]}".', "remedy": "See Sources."}},
+        )
+    refused = (await around.api.get("/refused", {"limit": "500"}))["refused"]
+    seen = await _seen(around, identifier)
+    for connection in one["connections"]:
+        connection["name"] = name_of(around, connection["destination"])
+    return Page(
+        "source.html",
+        one["name"],
+        {
+            "source": one,
+            "snippets": snippets.snippets(one, visit.base),
+            "policy": snippets.policy(visit.base),
+            "last_at": seen["last_at"],
+            "libraries": seen["libraries"],
+            "from_app": seen["from_app"],
+            "refused": [entry for entry in refused if entry["source"] == identifier],
+            "unknown_keys": [entry for entry in refused if entry["reason"] == "write_key_unknown"],
+            "without_key": [entry for entry in refused if entry["reason"] == "write_key_missing"],
+        },
+    )
+
+
+async def _seen(around: Surroundings, source_id: str) -> dict[str, Any]:
+    """What the newest events of a source tell: when, and from which libraries."""
+    selection = Selection(sources=frozenset({source_id}))
+    newest = (await around.context.views.recent(100, selection)).kept
+    workspace = around.context.workspaces.current
+    entries = [fate.compose(kept, workspace, attempts=False) for kept in newest]
+    libraries = dict.fromkeys(entry["seen"]["library"] for entry in entries if entry["seen"]["library"])
+    return {
+        "last_at": entries[0]["receivedAt"] if entries else None,
+        "libraries": list(libraries)[:5],
+        "from_app": any(not is_own(kept) for kept in newest),
+    }
+
+
+PAGES: tuple[PageOf, ...] = (
+    ("GET", "/sources", sources),
+    ("GET", "/sources/{source}", source),
+)

@@ -1,0 +1,57 @@
+"""What describes one operation of the control API, beside the function that answers it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from starlette.requests import Request
+
+from sternpost.control.auth import Role
+from sternpost.control.context import Context
+from sternpost.model import STATES
+
+MOUNT = "/api/v1"
+
+FILTERS = (
+    ("q", "Filter line, e.g. dest:pendo state:rejected since:2h."),
+    ("source", "Ids of sources, separated by commas."),
+    ("destination", "Ids of destinations, separated by commas."),
+    ("type", "Types of calls, separated by commas."),
+    ("state", f"States, separated by commas: {', '.join(STATES)}."),
+)
+LIMIT = ("limit", "Rows of a page, at most 500.")
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+OBJECT: Mapping[str, Any] = {"type": "object"}
+
+#: Answers a request: what becomes the JSON of the answer, or an app that answers by itself (a stream). Raises ApiError.
+Handler: TypeAlias = Callable[[Context, Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path."""
+
+    handler: Handler
+    method: str
+    path: str  #: below MOUNT, as a route of starlette
+    summary: str
+    answer: str  #: what the JSON holds
+    role: Role = "viewer"
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)  #: members of the JSON object
+    required: tuple[str, ...] = ()
+    media_type: str = "application/json"
+
+    @property
+    def name(self) -> str:
+        """Its operationId."""
+        return self.handler.__name__
+
+    @property
+    def shown_path(self) -> str:
+        """The path as documentation writes it."""
+        return re.sub(r"\{(\w+):\w+\}", r"{\1}", self.path).replace("{message_id}", "{messageId}")

@@ -1,0 +1,142 @@
+"""What the functions of several operations share: reading a request, and looking things up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from sternpost.control.answers import ApiError
+from sternpost.control.context import Context
+from sternpost.control.filters import Filter, parse
+from sternpost.control.operation import MOUNT
+from sternpost.control.preview import Preview, accounts_of, preview
+from sternpost.limits import PAGE_ROWS_MAX
+from sternpost.model import DestinationConfig, Event, Person, Source
+from sternpost.workspace.hints import near_miss
+
+BODY_BYTES_MAX = 1_000_000  #: of a request; a workspace or an event is far smaller
+PAGE_ROWS = 50  #: when no limit is given
+
+
+async def totals(context: Context) -> dict[str, Any]:
+    workspace = context.workspaces.current
+    return await context.views.stats(
+        destinations=workspace.destinations,
+        sources=workspace.sources,
+        bytes_max=context.bytes_max,
+        now=context.clock(),
+    )
+
+
+def filter_of(context: Context, request: Request) -> Filter:
+    return parse(request.query_params.get("q", ""), request.query_params, now=context.clock())
+
+
+async def body_of(request: Request, required: set[str] | None = None) -> dict[str, Any]:
+    """The JSON object of a request, bounded while it is read."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > BODY_BYTES_MAX:
+            raise ApiError(413, "The body is larger than 1 MB.", "Send less at once.")
+    try:
+        body = msgspec.json.decode(bytes(content))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise ApiError(400, "The body is not JSON.", "Send a JSON object.") from None
+    if not isinstance(body, dict):
+        raise ApiError(400, "The body is JSON, but no object.", "Send a JSON object.")
+    for name in sorted(required or ()):
+        if name not in body:
+            raise ApiError(400, f"`{name}` is missing.", f"{MOUNT}/openapi.json shows the body.")
+    return body
+
+
+async def preview_of(
+    context: Context,
+    event: Event,
+    config: DestinationConfig,
+    source: Source | None,
+    *,
+    user_id: str = "",
+    linked: bool = False,
+    at: float | None = None,
+) -> tuple[Preview, Person]:
+    destination = context.destinations[config.type]
+    groups = accounts_of(event) if destination.parent_traits(config.settings) else ()
+    person = await context.views.person(event, user_id, groups)
+    previewed = preview(
+        event,
+        source=source,
+        config=config,
+        connection=context.workspaces.current.connection(event.source_id, config.id),
+        destination=destination,
+        person=replace(person, linked=linked),
+        now_ms=int((context.clock() if at is None else at) * 1000),
+    )
+    return previewed, person
+
+
+def warnings(context: Context) -> list[dict[str, str]]:
+    found = []
+    for config in context.workspaces.current.destinations.values():
+        facts = list(context.destinations[config.type].facts(config.settings))
+        if config.secret_problem:
+            facts.insert(0, config.secret_problem)
+        found += [{"destination": config.id, "message": fact} for fact in facts]
+    return found
+
+
+def destination_of(context: Context, identifier: str) -> DestinationConfig:
+    known = context.workspaces.current.destinations
+    config = known.get(identifier)
+    if config is None:
+        raise no_such("destination", identifier, known)
+    return config
+
+
+def no_such(noun: str, identifier: str, known: Mapping[str, object]) -> ApiError:
+    hint = near_miss(identifier, known)
+    names = ", ".join(list(known)[:20])
+    return ApiError(
+        404,
+        f'No {noun} "{identifier[:100]}".',
+        f'Did you mean "{hint}"?'
+        if hint
+        else f"There are: {names}."
+        if names
+        else f"There is no {noun} yet.",
+    )
+
+
+def text_of(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise ApiError(400, f"`{name}` must be text.")
+    return value
+
+
+def limit_of(request: Request, usual: int) -> int:
+    number = number_of(request, "limit")
+    return usual if number is None else max(1, min(number, PAGE_ROWS_MAX))
+
+
+def number_of(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ApiError(400, f"{name} must be a whole number.", "Take `next` of an earlier answer.")
+    return int(text)
+
+
+def cursor(seq: int | None) -> str | None:
+    """Where the next page begins, as text: it means something to us only."""
+    return str(seq) if seq is not None else None
+
+
+def flag_of(request: Request, name: str) -> bool:
+    return request.query_params.get(name, "").lower() in {"1", "true", "yes"}

@@ -1,0 +1,131 @@
+"""The whole workspace as one document."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+
+from sternpost.control.answers import ApiError
+from sternpost.control.context import Context
+from sternpost.control.operation import Operation
+from sternpost.control.routes.common import body_of, warnings
+from sternpost.errors import WorkspaceError
+from sternpost.workspace import yaml
+
+DOCUMENT: Mapping[str, Any] = {
+    "document": {"type": "object", "description": "The whole workspace; a masked secret keeps its value."},
+    "yaml": {"type": "string", "description": "The same as the text of a workspace file."},
+}
+
+
+async def workspace(context: Context, request: Request) -> Any:
+    workspaces = context.workspaces
+    return {
+        "revision": workspaces.current.revision,
+        "readFrom": workspaces.current.read_from,
+        "writable": workspaces.path is None,
+        "document": workspaces.shown(),
+        "warnings": warnings(context),
+        "problem": str(workspaces.problem) if workspaces.problem is not None else None,
+    }
+
+
+async def diff_workspace(context: Context, request: Request) -> Any:
+    document, lines = _document(context, await body_of(request))
+    with _with_lines(lines):
+        changes = context.workspaces.diff(document)
+    return {"changes": changes, "revision": context.workspaces.current.revision}
+
+
+async def apply_workspace(context: Context, request: Request) -> Any:
+    workspaces = context.workspaces
+    body = await body_of(request)
+    if workspaces.path is not None:
+        raise ApiError(
+            409,
+            f"The workspace comes from the file {workspaces.path}.",
+            "Change that file; the server applies it by itself.",
+            file=str(workspaces.path),
+        )
+    document, lines = _document(context, body)
+    async with context.applying:
+        before = workspaces.current.revision
+        if body.get("revision") not in {None, before}:
+            raise ApiError(
+                409,
+                f"The workspace was changed meanwhile: its revision is {before}.",
+                "Read it again, look at the difference, and apply your change to it.",
+                revision=before,
+            )
+        with _with_lines(lines):
+            changes = workspaces.diff(document)
+            await workspaces.apply(document)
+    return {
+        "revision": workspaces.current.revision,
+        "changes": changes,
+        "warnings": warnings(context),
+    }
+
+
+def _document(context: Context, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    """The workspace document of a request, and the lines of its text when it came as YAML."""
+    document, text = body.get("document"), body.get("yaml")
+    lines: Mapping[str, int] = {}
+    if isinstance(text, str) and document is None:
+        loaded = yaml.load(text)
+        document, lines = loaded.data, loaded.lines
+    if not isinstance(document, dict):
+        raise ApiError(
+            400,
+            "The request holds no workspace.",
+            'Send {"document": {…}} or {"yaml": "…"} with the whole workspace.',
+        )
+    return document, lines
+
+
+@contextlib.contextmanager
+def _with_lines(lines: Mapping[str, int]) -> Iterator[None]:
+    """Problems that are raised within get the lines of the text that the document came from."""
+    try:
+        yield
+    except WorkspaceError as error:
+        problems = [
+            replace(problem, line=problem.line or lines.get(problem.path)) for problem in error.problems
+        ]
+        raise WorkspaceError(problems, error.file) from None
+
+
+OPERATIONS = (
+    Operation(
+        workspace,
+        "GET",
+        "/workspace",
+        "The workspace in force, secrets masked",
+        "revision, readFrom, writable, document, warnings, problem",
+    ),
+    Operation(
+        apply_workspace,
+        "PUT",
+        "/workspace",
+        "Bring a new workspace into force",
+        "revision, changes, warnings",
+        role="owner",
+        body={
+            **DOCUMENT,
+            "revision": {"type": "integer", "description": "Refuse when it is not this one any more."},
+        },
+    ),
+    Operation(
+        diff_workspace,
+        "POST",
+        "/workspace/diff",
+        "What a new workspace would change",
+        "changes, revision",
+        role="editor",
+        body=DOCUMENT,
+    ),
+)
