@@ -430,8 +430,8 @@ var openDelivery = (dataPlaneUrl, key, options) => {
   }, LOOK_MS);
 };
 var startDelivery = () => {
+  if (!isOpen) wake(0);
   isOpen = true;
-  wake(0);
 };
 var nudge = () => {
   if (!timer) wake(0);

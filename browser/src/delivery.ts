@@ -57,10 +57,10 @@ export const openDelivery = (dataPlaneUrl: string, key: string, options: Dict): 
   }, LOOK_MS);
 };
 
-/** Events may leave from now on. */
+/** Events may leave from now on. Said again it changes nothing: a wait for a retry is not to be cut short. */
 export const startDelivery = (): void => {
+  if (!isOpen) wake(0);
   isOpen = true;
-  wake(0);
 };
 
 /** A new event: calls of one tick travel together. */

@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { build } from 'esbuild';
+import { loadCleanTraits } from './support/clean.mjs';
 
-globalThis.window = globalThis;
-const built = await build({ entryPoints: [new URL('../src/pendo/clean.ts', import.meta.url).pathname], bundle: true, write: false, format: 'esm' });
-const { cleanTraits } = await import('data:text/javascript;base64,' + Buffer.from(built.outputFiles[0].text).toString('base64'));
+const cleanTraits = await loadCleanTraits();
 const cases = JSON.parse(readFileSync(new URL('../../tests/data/traits.json', import.meta.url)));
 
 for (const { name, settings, traits, values } of cases) {

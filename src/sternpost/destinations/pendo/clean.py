@@ -23,6 +23,9 @@ from sternpost.model import Note
 
 ROOT = "traits"
 
+#: In a text a whole number has no fraction below it, as in JavaScript: the page and the server write the same.
+WHOLE_END = 1e21
+
 _CLEAN_KEY = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _NOT_KEY = re.compile(r"[^A-Za-z0-9_]")
 _NAMED = re.compile(r"[A-Za-z0-9]")
@@ -214,4 +217,6 @@ def _cut(value: Any, where: str, notes: list[Note]) -> Any:
 def _scalar_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_END:
+        return str(int(value))
     return value if isinstance(value, str) else str(value)

@@ -432,8 +432,8 @@
     }, LOOK_MS);
   };
   var startDelivery = () => {
+    if (!isOpen) wake(0);
     isOpen = true;
-    wake(0);
   };
   var nudge = () => {
     if (!timer) wake(0);
