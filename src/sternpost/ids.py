@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import uuid
 from typing import Any
 
 # Letters and marks that print as nothing. `str.isprintable` finds all other removed characters: categories Cc, Cf, Cs, Co, Cn, Zl,
@@ -38,7 +37,10 @@ def rudder_id(user_id: str, anonymous_id: str) -> str:
     """The id RudderStack derives from both (cleaned) identities: their MD5 in the form of a version 4 UUID (contract 5.1)."""
     # Cleaned ids hold no surrogates, but a caller's own may; the id must not be what fails on them.
     digest = hashlib.md5(f"{user_id}:{anonymous_id}".encode("utf-8", "replace"), usedforsecurity=False)
-    return str(uuid.UUID(bytes=digest.digest(), version=4))
+    text = digest.hexdigest()
+    # The version, and the two highest bits of the variant, are written over the digest.
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
 
 def _compact(value: Any) -> str:

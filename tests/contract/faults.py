@@ -141,7 +141,7 @@ def _conditions(**changed: str) -> Break:
 
 
 _NOT_HELD = retention.NOTHING_WAITS.split(" AND NOT EXISTS (SELECT 1 FROM held")[0]
-_READY = "CASE WHEN pending = 0 AND lease IS NULL THEN ?2 ELSE ready_at END"
+_READY = "CASE WHEN pending = 0 AND lease IS NULL THEN excluded.ready_at ELSE ready_at END"
 
 FAULTS: dict[str, Fault] = {
     # accept
@@ -174,13 +174,16 @@ FAULTS: dict[str, Fault] = {
         _put(accepting, "_once_each", lambda routes: routes), "one_destination_once"
     ),
     "pending not incremented": Fault(
-        _statement(accepting, "UPDATE_LANE", "pending + 1", "pending + 0"), "order_within_a_lane"
+        _statement(accepting, "UPSERT_LANE", "pending + 1", "pending + 0"), "order_within_a_lane"
+    ),
+    "pending not incremented in a window": Fault(
+        _statement(accepting, "UPDATE_LANE", "pending + 1", "pending + 0"), "a_window_orders_by_the_pages_clock"
     ),
     "a new event ends a lease": Fault(
-        _statement(accepting, "UPDATE_LANE", _READY, "?2"), "no_younger_event_before_its_head"
+        _statement(accepting, "UPSERT_LANE", _READY, "excluded.ready_at"), "no_younger_event_before_its_head"
     ),
     "an emptied lane is free although leased": Fault(
-        _statement(accepting, "UPDATE_LANE", " AND lease IS NULL", ""),
+        _statement(accepting, "UPSERT_LANE", " AND lease IS NULL", ""),
         "a_lane_settled_to_the_end_stays_leased_until_released",
     ),
     "accept wakes nobody": Fault(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from sternpost.destinations.base import Destination
 from sternpost.errors import StoreUnavailable
+from sternpost.intake.deadlines import Deadlines
 from sternpost.intake.fanout import Fanout
 from sternpost.limits import ACCEPT_QUEUE_EVENTS_MAX, ACCEPT_TIMEOUT_S
 from sternpost.model import Accepted, Event, Route, Source, Workspace
@@ -44,6 +44,7 @@ class Intake:
         self._wake = wake
         self._observer = observer
         self._fanout = Fanout(workspace(), destinations)
+        self._deadlines = Deadlines(ACCEPT_TIMEOUT_S)
 
     @property
     def fanout(self) -> Fanout:
@@ -63,7 +64,7 @@ class Intake:
             raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
         fanout = self.fanout
         entries = [fanout.accepted(event, source) for event in events]
-        async with asyncio.timeout(ACCEPT_TIMEOUT_S):
+        with self._deadlines.start():
             receipt = await self._store.accept(entries, now=self._clock())
         self._observer.accepted(source, entries, receipt)
         self._wake(receipt.due)

@@ -28,8 +28,14 @@ INSERT_EVENT = (
     "ON CONFLICT (source_no, message_key) DO NOTHING"
 )
 INSERT_DELIVERY = "INSERT INTO deliveries (destination_no, seq, lane_no, pos, ord, gated, gate, person) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-SELECT_LANE = "SELECT no, pending, window_pos, window_until, backing_off FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ?"
+SELECT_LANE = "SELECT no, backing_off, window_pos, window_until FROM lanes WHERE destination_no = ? AND channel_no = ? AND lane = ?"
 INSERT_LANE = "INSERT INTO lanes (destination_no, channel_no, lane, pending, ready_at, window_pos, window_until) VALUES (?, ?, ?, 1, ?, ?, ?)"
+#: Without a settle window one statement does: nothing of the lane is needed before it is written.
+UPSERT_LANE = (
+    "INSERT INTO lanes (destination_no, channel_no, lane, pending, ready_at) VALUES (?, ?, ?, 1, ?) "
+    "ON CONFLICT (destination_no, channel_no, lane) DO UPDATE SET pending = pending + 1, "
+    "ready_at = CASE WHEN pending = 0 AND lease IS NULL THEN excluded.ready_at ELSE ready_at END RETURNING no, backing_off"
+)
 #: A lane that was empty becomes due; one that waits, backs off or is leased keeps its time.
 UPDATE_LANE = (
     "UPDATE lanes SET pending = pending + 1, ready_at = CASE WHEN pending = 0 AND lease IS NULL THEN ?2 ELSE ready_at END, "
@@ -138,41 +144,47 @@ class Acceptor:
         """Put one event into its lane, at the place of its acceptance; with `link_seq` it was released by that event."""
         cx = self.cx
         destination_no = self.names.number(cx, "destination", route.destination_id)
-        channel_no = self.names.number(cx, "channel", route.channel)
-        lane = key(event.lane)
-        row = cx.execute(SELECT_LANE, (destination_no, channel_no, lane)).fetchone()
-        window_pos, window_until = (row[2], row[3]) if row else (0, 0.0)
+        lane = (destination_no, self.names.number(cx, "channel", route.channel), key(event.lane))
         pos, order, ready_at = seq, 0, self.now
         if route.settle_s or link_seq is not None:
-            clock = event.page_ms if event.page_ms is not None else event.at_ms
-            order = clock * 4 + _RANK.get(event.type.strip().lower(), 2)
-            # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
-            # of the page's clock. The window is a position in the lane that they share. What a link releases joins an open one.
-            if window_until > self.now:
-                pos, ready_at = window_pos, window_until
-            elif link_seq is None:
-                pos, ready_at = seq, self.now + route.settle_s
-                window_pos, window_until = pos, ready_at
-            else:
-                pos, order = link_seq, order - _BEFORE_LINK
+            lane_no, backing_off, pos, order, ready_at = self._in_window(event, route, lane, seq, link_seq)
+        else:
+            lane_no, backing_off = cx.execute(UPSERT_LANE, (*lane, ready_at)).fetchone()
         gate: str | None = None
-        if route.gate and not (row and row[4]):
+        if route.gate and not backing_off:
             # Behind a lane that backs off nobody waits for this one: rule G3 asks only for a first try that can come.
             gate = profiles.person_key(person or event.user_id, event.anonymous_id)
-        if row is None:
-            cursor = cx.execute(
-                INSERT_LANE, (destination_no, channel_no, lane, ready_at, window_pos, window_until)
-            )
-            lane_no = int(cursor.lastrowid or 0)
-        else:
-            lane_no = row[0]
-            cx.execute(UPDATE_LANE, (lane_no, ready_at, window_pos, window_until))
         cx.execute(
             INSERT_DELIVERY, (destination_no, seq, lane_no, pos, order, int(route.gated), gate, person)
         )
         self.deltas.add(f"d:{route.destination_id}", f"waiting:{route.channel}", 1)
         due_key = (route.destination_id, route.channel)
         self.due[due_key] = min(self.due.get(due_key, ready_at), ready_at)
+
+    def _in_window(
+        self, event: Event, route: Route, lane: tuple[int, int, str], seq: int, link_seq: int | None
+    ) -> tuple[int, int, int, int, float]:
+        """Count one event in a lane with a settle window: the lane's number, whether it backs off, position, order, and when due."""
+        row = self.cx.execute(SELECT_LANE, lane).fetchone()
+        lane_no, backing_off, window_pos, window_until = row or (0, 0, 0, 0.0)
+        pos, ready_at = seq, self.now
+        clock = event.page_ms if event.page_ms is not None else event.at_ms
+        order = clock * 4 + _RANK.get(event.type.strip().lower(), 2)
+        # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
+        # of the page's clock. The window is a position in the lane that they share. What a link releases joins an open one.
+        if window_until > self.now:
+            pos, ready_at = window_pos, window_until
+        elif link_seq is None:
+            pos, ready_at = seq, self.now + route.settle_s
+            window_pos, window_until = pos, ready_at
+        else:
+            pos, order = link_seq, order - _BEFORE_LINK
+        if row is None:
+            cursor = self.cx.execute(INSERT_LANE, (*lane, ready_at, window_pos, window_until))
+            lane_no = int(cursor.lastrowid or 0)
+        else:
+            self.cx.execute(UPDATE_LANE, (lane_no, ready_at, window_pos, window_until))
+        return lane_no, backing_off, pos, order, ready_at
 
     def _hold(self, event: Event, route: Route, seq: int) -> None:
         cx = self.cx

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
 
 from sternpost.limits import KEY_CHARS_MAX
 from sternpost.model import Route
+
+FANOUTS_CACHED_MAX = 1_000  #: sets of routes, with how long each holds; a workspace has a handful at a time
 
 
 def key(text: str) -> str:
@@ -39,7 +40,7 @@ class Names:
     def forget(self) -> None:
         self._numbers: dict[tuple[str, str], int] = {}
         self._names: dict[tuple[str, int], str] = {}
-        self._fanouts: dict[str, int] = {}
+        self._fanouts: dict[tuple[Route, ...], int] = {}
 
     def number(self, cx: sqlite3.Connection, kind: str, name: str) -> int:
         """The number of a name, given one when it has none yet."""
@@ -73,27 +74,37 @@ class Names:
             self._names[kind, number] = name
         return name
 
-    def fanout(self, cx: sqlite3.Connection, routes: Iterable[Route]) -> int:
-        text = json.dumps([[route.destination_id, route.channel] for route in routes], separators=(",", ":"))
-        number = self._fanouts.get(text)
+    def fanout(self, cx: sqlite3.Connection, routes: tuple[Route, ...]) -> int:
+        """The number of a set of destinations and channels."""
+        number = self._fanouts.get(routes)
         if number is None:
+            text = json.dumps([[route.destination_id, route.channel] for route in routes], separators=(",", ":"))
             cx.execute("INSERT OR IGNORE INTO fanouts (routes) VALUES (?)", (text,))
             number = int(cx.execute("SELECT no FROM fanouts WHERE routes = ?", (text,)).fetchone()[0])
-            self._fanouts[text] = number
+            if len(self._fanouts) >= FANOUTS_CACHED_MAX:
+                self._fanouts.clear()
+            self._fanouts[routes] = number
         return number
 
 
 class Deltas:
-    """Changes of counters in one transaction, written once at its end."""
+    """Changes of counters in one transaction, written once at its end (or earlier, where an operation reads them)."""
 
     def __init__(self) -> None:
         self._changes: dict[tuple[str, str], int] = {}
 
     def add(self, scope: str, name: str, n: int) -> None:
-        self._changes[scope, name] = self._changes.get((scope, name), 0) + n
+        change = (scope, name)
+        self._changes[change] = self._changes.get(change, 0) + n
 
     def write(self, cx: sqlite3.Connection) -> None:
-        cx.executemany(
-            "INSERT INTO counters (scope, name, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            [(scope, name, n) for (scope, name), n in self._changes.items() if n],
-        )
+        if self._changes:
+            cx.executemany(
+                "INSERT INTO counters (scope, name, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                [(scope, name, n) for (scope, name), n in self._changes.items() if n],
+            )
+            self._changes.clear()
+
+    def forget(self) -> None:
+        """The transaction was rolled back."""
+        self._changes.clear()

@@ -47,7 +47,10 @@ class SqliteStore:
         """Open the file, make or migrate it. Raises StoreError with a sentence for people."""
         self._database = Database(path, events_per_commit=COMMIT_EVENTS_MAX, observe=observe)
         self._names = Names()
-        self._database.on_rollback.append(self._names.forget)
+        self._deltas = Deltas()
+        # Counters are written once for a transaction, not for each of the requests that share it.
+        self._database.before_commit.append(self._deltas.write)
+        self._database.on_rollback += [self._names.forget, self._deltas.forget]
         self._new_lease = new_lease
         self._pruner = retention.Pruner()
         self.full = False  #: what waits fills the space alone; `prune` decides
@@ -205,6 +208,7 @@ class SqliteStore:
 
     async def channels(self) -> Sequence[ChannelState]:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> Sequence[ChannelState]:
+            deltas.write(cx)
             waiting = {
                 (scope.removeprefix("d:"), name.removeprefix("waiting:")): n
                 for scope, name, n in cx.execute(
@@ -234,6 +238,7 @@ class SqliteStore:
 
     async def held_destinations(self) -> Sequence[str]:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> Sequence[str]:
+            deltas.write(cx)
             rows = cx.execute(
                 "SELECT scope FROM counters WHERE name = 'held' AND n > 0 ORDER BY scope"
             ).fetchall()
@@ -391,6 +396,7 @@ class SqliteStore:
         """How many kept events of a destination were skipped and rejected, by (state, reason)."""
 
         def run(cx: sqlite3.Connection, deltas: Deltas) -> dict[tuple[str, str], int]:
+            deltas.write(cx)
             rows = cx.execute(
                 "SELECT name, n FROM counters WHERE scope = ? AND n > 0 AND (name GLOB 'skipped:*' OR name GLOB 'rejected:*')",
                 (f"d:{destination_id}",),
@@ -408,10 +414,4 @@ class SqliteStore:
         self._database.close()
 
     async def _write(self, run: Callable[[sqlite3.Connection, Deltas], Result], *, weight: int = 1) -> Result:
-        def counted(cx: sqlite3.Connection) -> Result:
-            deltas = Deltas()
-            result = run(cx, deltas)
-            deltas.write(cx)
-            return result
-
-        return await self._database.write(counted, weight=weight)
+        return await self._database.write(lambda cx: run(cx, self._deltas), weight=weight)

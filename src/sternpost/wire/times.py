@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - formatting only, always UTC
 MS_MIN = -62_135_596_800_000  #: 0001-01-01T00:00:00.000Z
 MS_MAX = 253_402_300_799_999  #: 9999-12-31T23:59:59.999Z
+SECONDS_CACHED_MAX = 4_096  #: seconds whose text is remembered, some 100 bytes each
 _TEXT_CHARS_MAX = 80  # JavaScript's longest Date text with a zone's name stays below
 
 # Length of a text of digits → (its unit as a divisor to milliseconds is) numerator, denominator.
@@ -97,8 +99,14 @@ def corrected(original_ms: int | None, sent_ms: int | None, received_ms: int) ->
 
 def rfc3339(ms: int) -> str:
     """RFC 3339 with three decimals in UTC; what lies outside year 1 to 9999 becomes the nearest time inside."""
-    inside = min(max(ms, MS_MIN), MS_MAX)
-    return (_NAIVE_EPOCH + timedelta(milliseconds=inside)).isoformat(timespec="milliseconds") + "Z"
+    second, part = divmod(min(max(ms, MS_MIN), MS_MAX), 1000)
+    return f"{_second_text(second)}.{part:03d}Z"
+
+
+@lru_cache(maxsize=SECONDS_CACHED_MAX)
+def _second_text(second: int) -> str:
+    # The times of what is delivered now lie close together.
+    return (_NAIVE_EPOCH + timedelta(seconds=second)).isoformat(timespec="seconds")
 
 
 def _ms(moment: datetime) -> int | None:

@@ -11,12 +11,19 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from sternpost.destinations.pendo.constants import METADATA_NULLS, METADATA_STRING_MAX
-from sternpost.destinations.pendo.dates import Dated, as_date, is_date_key
+from sternpost.destinations.pendo.dates import (
+    KEY_CHARS_CACHED_MAX,
+    KEYS_CACHED_MAX,
+    Dated,
+    as_date,
+    is_date_key,
+)
 from sternpost.destinations.pendo.flatten import KEY_CHARS_SHOWN, Leaf, Winners, leaves, path
 from sternpost.ids import clean
 from sternpost.model import Note
@@ -88,6 +95,10 @@ def clean_traits(
 
 def clean_key(key: str) -> str:
     """A field name as Pendo stores it (rule C3); "" when the key has no ASCII letter or digit."""
+    return _remembered_key(key) if len(key) <= KEY_CHARS_CACHED_MAX else _clean_key(key)
+
+
+def _clean_key(key: str) -> str:
     if _CLEAN_KEY.fullmatch(key):
         return key
     if not key.isascii():
@@ -96,6 +107,10 @@ def clean_key(key: str) -> str:
     if not _NAMED.search(key):
         return ""
     return f"_{key}".lower() if key[0].isdigit() else key.lower()
+
+
+#: The same few names come with every event of a site.
+_remembered_key = lru_cache(maxsize=KEYS_CACHED_MAX)(_clean_key)
 
 
 def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note]) -> list[Leaf]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import NamedTuple
 
 from sternpost.reasons import NoteCode
@@ -37,6 +38,8 @@ _MAIL = re.compile(
     re.ASCII,
 )
 _SLASHED = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](?:\d{4}|\d{2})(?:[ T,].*)?", re.ASCII | re.DOTALL)
+KEYS_CACHED_MAX = 4_096  #: names of traits whose cleaning is remembered
+KEY_CHARS_CACHED_MAX = 200  #: of such a name; longer ones are rare, and would fill memory
 TEXT_CHARS_MAX = 100  #: no accepted form comes near
 
 
@@ -52,10 +55,17 @@ UNPARSED = Dated(None, "date_unparsed")
 
 def is_date_key(key: str) -> bool:
     """Whether the last word of a key, split at `_` and at changes of case, is one of `DATE_WORDS`."""
+    return _remembered(key) if len(key) <= KEY_CHARS_CACHED_MAX else _is_date_key(key)
+
+
+def _is_date_key(key: str) -> bool:
     if not key.lower().rstrip("_").endswith(_DATE_ENDINGS):
         return False
     last = key.rstrip("_").rpartition("_")[2]
     return _LAST_CASE_WORD.split(last)[-1].lower() in DATE_WORDS
+
+
+_remembered = lru_cache(maxsize=KEYS_CACHED_MAX)(_is_date_key)
 
 
 def as_date(value: object) -> Dated:
