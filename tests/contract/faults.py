@@ -177,7 +177,8 @@ FAULTS: dict[str, Fault] = {
         _statement(accepting, "UPSERT_LANE", "pending + 1", "pending + 0"), "order_within_a_lane"
     ),
     "pending not incremented in a window": Fault(
-        _statement(accepting, "UPDATE_LANE", "pending + 1", "pending + 0"), "a_window_orders_by_the_pages_clock"
+        _statement(accepting, "UPDATE_LANE", "pending + 1", "pending + 0"),
+        "a_window_orders_by_the_pages_clock",
     ),
     "a new event ends a lease": Fault(
         _statement(accepting, "UPSERT_LANE", _READY, "excluded.ready_at"), "no_younger_event_before_its_head"

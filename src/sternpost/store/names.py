@@ -78,7 +78,9 @@ class Names:
         """The number of a set of destinations and channels."""
         number = self._fanouts.get(routes)
         if number is None:
-            text = json.dumps([[route.destination_id, route.channel] for route in routes], separators=(",", ":"))
+            text = json.dumps(
+                [[route.destination_id, route.channel] for route in routes], separators=(",", ":")
+            )
             cx.execute("INSERT OR IGNORE INTO fanouts (routes) VALUES (?)", (text,))
             number = int(cx.execute("SELECT no FROM fanouts WHERE routes = ?", (text,)).fetchone()[0])
             if len(self._fanouts) >= FANOUTS_CACHED_MAX:
