@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -36,6 +36,8 @@ from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
 from sternpost.delivery.worker import Surroundings
 from sternpost.demo.page import create_app as create_demo
+from sternpost.demo.page import rudderstack_sdk
+from sternpost.demo.shown import RECENT_MAX, shopfronts
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError, UsageError, WorkspaceError
 from sternpost.gateway import Gateway, RefusedLog
@@ -244,7 +246,7 @@ async def _build(
     )
     apps: dict[str, App] = {"/api/v1": api, "/sourceConfig": browser, "/lib/": browser, "/metrics": scrape}
     if sandbox_url is not None:
-        apps["/demo"] = _demo_page(sandbox_url, holder.current, api, token)
+        apps["/demo"] = _demo_page(sandbox_url, workspace, api, token)
     setup_token = ""
     front = "/demo/" if demo else ""
     if "console" in settings.roles:
@@ -317,16 +319,21 @@ def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationC
     )
 
 
-def _demo_page(sandbox_url: str, workspace: Workspace, api: App, token: str) -> App:
+def _demo_page(sandbox_url: str, workspace: Callable[[], Workspace], api: App, token: str) -> App:
     """The shop of `sternpost demo`; it asks for the fate of its events in this process, so that no token is in a page."""
     authorization = (b"authorization", f"Bearer {token}".encode())
 
-    async def fate(message_id: str) -> Mapping[str, Any] | None:
-        status, body = await fetch(api, f"/api/v1/events/{quote(message_id, safe='')}", authorization)
+    async def events_of(anonymous_id: str) -> Mapping[str, Any] | None:
+        query = urlencode({"q": f"anon:{anonymous_id}", "limit": str(RECENT_MAX)})
+        status, body = await fetch(api, f"/api/v1/events?{query}", authorization)
         return json.loads(body) if status == 200 else None
 
-    web = next(source for source in workspace.sources.values() if source.type == "web" and source.enabled)
-    return create_demo(sandbox_url=lambda: sandbox_url, write_key=web.write_key, api=fate)
+    return create_demo(
+        sandbox_url=lambda: sandbox_url,
+        shopfronts=lambda: shopfronts(workspace()),
+        events_of=events_of,
+        rudderstack=rudderstack_sdk(),
+    )
 
 
 @contextlib.asynccontextmanager

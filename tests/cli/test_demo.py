@@ -314,7 +314,7 @@ def test_workspace(demo: Demo) -> None:
     assert demo.run("workspace", "check", "exported.yaml").status == 1
     checked = demo.run("workspace", "check", "exported.yaml", "--without-secrets")
     assert checked.status == 0, checked.err
-    assert "3 sources, 1 destination, 3 connections" in checked.out
+    assert "5 sources, 1 destination, 5 connections" in checked.out
 
     document = json.loads(demo.run("workspace", "show", "--json").out)["document"]
     same = json.dumps(document)

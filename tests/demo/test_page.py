@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from sternpost.demo import page
-from sternpost.demo.page import create_app
+from sternpost.demo.page import create_app, rudderstack_sdk
+from sternpost.demo.shown import Shopfront, shopfronts
+from sternpost.destinations.registry import DESTINATIONS
+from sternpost.workspace.document import parse
+from sternpost.workspace.stored import demo_document
 
 SANDBOX = "http://127.0.0.1:8090"
 STATIC = Path(page.__file__).parent / "static"
-FATE = {
+EVENTS = {
     "events": [
         {
             "messageId": "m1",
-            "event": {"secretly": "long"},
+            "type": "group",
+            "name": "",
+            "userId": "u1",
+            "event": {
+                "groupId": "g",
+                "secretly": "long",
+                "context": {"library": {"variant": "sternpost", "version": "1"}},
+            },
             "destinations": [
                 {
                     "destination": "pendo",
@@ -27,12 +40,13 @@ FATE = {
                     "explanation": "It answered 200.",
                     "remedy": "",
                     "attempts": [{"request": {"headers": {"x": "masked"}}}],
-                    "nextAttemptAt": None,
                 }
             ],
-        }
+        },
+        {"messageId": "m2", "type": "track", "name": "Hello", "userId": "", "seen": {"library": "curl 1"}},
     ]
 }
+FRONTS = [Shopfront("web", 'wk-"web"', "hybrid"), Shopfront("web-cloud", "wk-cloud", "cloud")]
 STATE = {
     "visitors": {
         "u1": {"metadata": {"agent": {"name": "Name"}, "custom": {"plan": "pro"}, "auto": {"id": "u1"}}, "accounts": ["g"]},
@@ -47,13 +61,19 @@ STATE = {
 }  # fmt: skip
 
 
-async def ask(path: str, *, method: str = "GET", state: Any = STATE) -> tuple[int, dict[str, str], bytes]:
+async def ask(
+    path: str,
+    *,
+    method: str = "GET",
+    state: Any = STATE,
+    fronts: Sequence[Shopfront] = FRONTS,
+    rudderstack: bytes | None = None,
+) -> tuple[int, dict[str, str], bytes]:
     """One request to the app in this process."""
-    asked: list[str] = []
 
-    async def fate(message_id: str) -> Any:
-        asked.append(message_id)
-        return FATE if message_id == "m/1" else None
+    async def events_of(anonymous_id: str) -> Any:
+        assert ":" not in anonymous_id, "an id must not become more than a value of the filter"
+        return EVENTS if anonymous_id == "a1" else None
 
     async def read(url: str) -> Any:
         assert url == f"{SANDBOX}/__sandbox/state"
@@ -61,46 +81,100 @@ async def ask(path: str, *, method: str = "GET", state: Any = STATE) -> tuple[in
             raise state
         return state
 
-    app = create_app(sandbox_url=lambda: SANDBOX, write_key='wk-"web"', api=fate, read_sandbox=read)
-    messages: list[Any] = []
+    app = create_app(
+        sandbox_url=lambda: SANDBOX,
+        shopfronts=lambda: fronts,
+        events_of=events_of,
+        read_sandbox=read,
+        rudderstack=rudderstack,
+    )
+    status, headers, body = 0, {}, b""
 
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
-        messages.append(message)
+        nonlocal status, headers, body
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        body += message.get("body", b"")
 
-    from urllib.parse import unquote
-
+    raw, _, query = path.partition("?")
     scope = {
         "type": "http",
         "method": method,
-        "path": unquote(path),
-        "raw_path": path.encode(),
+        "path": unquote(raw),
+        "raw_path": raw.encode(),
+        "query_string": query.encode(),
         "headers": [],
     }
     await app(scope, receive, send)
-    headers = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
-    return messages[0]["status"], headers, messages[1]["body"]
+    return status, headers, body
 
 
 async def test_page() -> None:
-    """The page names the write key and the sandbox, and its policy allows this origin and the sandbox only."""
+    """The page names the sandbox and the chosen mode, and its policy allows this origin and the sandbox only."""
     status, headers, body = await ask("/demo/")
     assert status == 200
     assert headers["content-type"] == "text/html; charset=utf-8"
     policy = headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert policy.startswith(f"default-src 'none'; script-src 'self' {SANDBOX}; style-src 'self';")
     assert f"connect-src 'self' {SANDBOX};" in policy
     assert "unsafe" not in policy
     text = body.decode()
-    assert 'data-write-key="wk-&quot;web&quot;"' in text
     assert f'href="{SANDBOX}/__sandbox/"' in text
+    assert '<a href="?mode=hybrid" aria-current="true">Hybrid</a><a href="?mode=cloud">Cloud</a>' in text
+    assert '<script async src="/lib/sp.min.js"></script>' in text
+    assert "wk-&quot;web&quot;" in text
+    assert "RudderStack" not in text
     assert "{{" not in text
+    assert "?mode=device" not in text, "no source is connected in that mode"
+
+
+async def test_mode_is_a_source() -> None:
+    """The snippet loads with the write key of the source that is connected in the chosen mode; an unknown mode is the first."""
+    assert b'load("wk-\\"web\\"", location.origin)' in (await ask("/demo/snippet.js"))[2]
+    assert b'load("wk-cloud", location.origin)' in (await ask("/demo/snippet.js?mode=cloud"))[2]
+    assert b'load("wk-\\"web\\"", location.origin)' in (await ask("/demo/snippet.js?mode=nonsense"))[2]
+    assert (await ask("/demo/", fronts=[]))[0] == 404
+
+
+def test_shopfronts() -> None:
+    """The demo's workspace has a web source for each mode; those that are switched off are not offered."""
+    document: Any = demo_document(SANDBOX)
+    found = shopfronts(parse(document, destinations=DESTINATIONS))
+    assert [(one.mode, one.write_key) for one in found] == [
+        ("hybrid", "wk-web"),
+        ("device", "wk-web-device"),
+        ("cloud", "wk-web-cloud"),
+    ]
+    document["sources"][0]["enabled"] = False
+    assert [one.mode for one in shopfronts(parse(document, destinations=DESTINATIONS))] == ["device", "cloud"]
+
+
+async def test_rudderstack(tmp_path: Path) -> None:
+    """RudderStack's own SDK is offered where the checkout has it, and nowhere else."""
+    assert (await ask("/demo/rudderstack.js"))[0] == 404
+    assert b"rudderstack.js" not in (await ask("/demo/?sdk=rudderstack"))[2]
+    text = (await ask("/demo/?mode=cloud&sdk=rudderstack", rudderstack=b"// genuine"))[2].decode()
+    assert text.index("rudderstack.js") < text.index('src="snippet.js?mode=cloud&amp;sdk=rudderstack"')
+    assert "sp.min.js" not in text
+    assert (await ask("/demo/rudderstack.js", rudderstack=b"// genuine"))[2] == b"// genuine"
+    script = (await ask("/demo/snippet.js?mode=cloud&sdk=rudderstack", rudderstack=b"// genuine"))[2]
+    assert b"new window.rudderanalytics.RudderAnalytics()" in script
+    assert b'load("wk-cloud"' in script
+
+    place = tmp_path / "browser/node_modules/@rudderstack/analytics-js/dist/npm/modern/bundled/umd"
+    place.mkdir(parents=True)
+    (place / "index.js").write_text("// genuine")
+    assert rudderstack_sdk(tmp_path) is None, "not a checkout"
+    (tmp_path / "pyproject.toml").touch()
+    assert rudderstack_sdk(tmp_path) == b"// genuine"
 
 
 async def test_files() -> None:
-    for name in ("page.css", "page.js"):
+    for name in ("page.css", "shop.js", "panel.js"):
         status, headers, body = await ask(f"/demo/{name}")
         assert status == 200
         assert body == (STATIC / name).read_bytes()
@@ -112,25 +186,23 @@ async def test_files() -> None:
     assert (await ask("/demo/", method="POST"))[0] == 405
 
 
-async def test_fate() -> None:
-    """Of a fate the page gets what it shows, and nothing of the event, its requests or a token."""
-    status, _, body = await ask("/demo/fate/m%2F1")
+async def test_recent() -> None:
+    """Of an event the page gets what it shows, and nothing of its content, its requests or a token."""
+    status, _, body = await ask("/demo/recent/a1")
     assert status == 200
-    assert json.loads(body) == {
-        "known": True,
-        "destinations": [
-            {
-                "destination": "pendo",
-                "state": "delivered",
-                "reason": None,
-                "explanation": "It answered 200.",
-                "remedy": "",
-                "nextAttemptAt": None,
-            }
-        ],
+    told = {
+        "destination": "pendo",
+        "state": "delivered",
+        "reason": None,
+        "explanation": "It answered 200.",
+        "remedy": "",
     }
-    for unknown in ("m2", "x" * 300, ""):
-        assert json.loads((await ask(f"/demo/fate/{unknown}"))[2]) == {"known": False, "destinations": []}
+    assert json.loads(body)["events"] == [
+        {"messageId": "m1", "type": "group", "userId": "u1", "name": "g", "library": "Sternpost’s SDK 1", "destinations": [told]},
+        {"messageId": "m2", "type": "track", "userId": "", "name": "Hello", "library": "curl 1", "destinations": []},
+    ]  # fmt: skip
+    for unknown in ("a2", "x" * 300, "", "a1%20source:web", "%22"):
+        assert json.loads((await ask(f"/demo/recent/{unknown}"))[2]) == {"events": []}
 
 
 async def test_sandbox_state() -> None:
@@ -154,23 +226,21 @@ async def test_sandbox_that_does_not_answer(state: Any) -> None:
 def test_nothing_from_elsewhere() -> None:
     """No address of another host in the files, no inline script or style; small."""
     html = (STATIC / "page.html").read_text()
-    for name in ("page.html", "page.css", "page.js"):
+    for name in ("page.html", "page.css", "shop.js", "panel.js", "snippet.js", "rudderstack-load.js"):
         text = (STATIC / name).read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"(https?:)?//[a-z0-9.-]+\.[a-z]{2,}", text), name
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=", html)
-    assert (STATIC / "page.js").stat().st_size <= 60_000
-    assert (STATIC / "page.css").stat().st_size <= 30_000
+    assert sum(path.stat().st_size for path in STATIC.iterdir()) <= 60_000
 
 
 def test_documented_calls() -> None:
-    """The buttons make exactly the documented calls."""
-    script = (STATIC / "page.js").read_text()
+    """The first person is the one of the documented calls."""
+    script = (STATIC / "shop.js").read_text()
     for text in (
         'userId: "name123"',
         'name: "Name Surname"',
         'createdAt: "Thu Mar 24 2020 17:46:45 GMT+0000 (UTC)"',
-        'traits: { name: "Company", industry: "Industry", employees: 123, email: "abc@xyz.com" }',
-        'event: "test track event", properties: { revenue: 30, currency: "USD", userId: "12345" }',
+        'company: { name: "Company", industry: "Industry", employees: 123, email: "abc@xyz.com" }',
     ):
         assert text in script
 

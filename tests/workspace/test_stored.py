@@ -179,7 +179,7 @@ def test_diff() -> None:
         "~ destination pendo: settings.hosts.data http://127.0.0.1:8090 → http://127.0.0.1:9999",
         "~ destination pendo: settings.pageEvents removed (was track)",
         "- connection ios → pendo",
-        "~ connection web → pendo: mode cloud → device",
+        "~ connection web → pendo: mode hybrid → device",
         "+ connection android → pendo",
     ]
     assert diff(old, old, DESTINATIONS) == []
@@ -197,10 +197,12 @@ def test_example() -> None:
 
 
 def test_demo() -> None:
-    """`sternpost demo` has a source of each type, all connected to the sandbox."""
+    """`sternpost demo` has a source of each type and a web source for each mode, all connected to the sandbox."""
     found = parse(demo_document(URL), destinations=DESTINATIONS)
     assert {source.type for source in found.sources.values()} == {"web", "server", "mobile"}
     pendo = found.destinations["pendo"].settings
     assert pendo.hosts.data == URL
     assert pendo.page_events
-    assert len(found.connections) == 3
+    modes = [connection.mode for connection in found.connections if connection.source_id.startswith("web")]
+    assert modes == ["hybrid", "device", "cloud"]
+    assert len(found.connections) == len(found.sources) == 5

@@ -1,12 +1,13 @@
-"""The demo shop at /demo/: three buttons that send events, what the sandbox received, and the fate of each event.
+"""The demo shop at /demo/: a page with the browser SDK and the sandbox's agent, what became of its events, and what the sandbox holds.
 
-    /demo/                    the page
-    /demo/page.css, page.js   its files
-    /demo/sandbox-state       what the sandbox holds, shortened (the sandbox lets no other origin read it)
-    /demo/fate/{messageId}    the fate of an event of this page, shortened; so that no API token is in a page
+    /demo/                         the page; ?mode=device|cloud|hybrid, ?sdk=rudderstack
+    /demo/snippet.js               the snippet of docs/how-to/add-the-snippet.md with the write key of the mode
+    /demo/rudderstack.js           RudderStack's own SDK, where this checkout has it in node_modules; never shipped
+    /demo/page.css, shop.js …      its files
+    /demo/recent/{anonymousId}     the newest events of a visitor and their fate, shortened; so that no API token is in a page
+    /demo/sandbox-state            what the sandbox holds, shortened (the sandbox lets no other origin read it)
 
-The page loads nothing from another host, and its policy holds it to that. It speaks to the server as any web page does: with the
-write key of a web source, at /v1/*. Nothing here changes anything.
+The page loads nothing but from this server and the sandbox, and its policy holds it to that. Nothing here changes anything.
 """
 
 from __future__ import annotations
@@ -14,44 +15,70 @@ from __future__ import annotations
 import contextlib
 import html
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
+
+from sternpost.demo.shown import Shopfront, recent, sandbox_state
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-#: The API's answer about a messageId, None when it is unknown.
-Fate: TypeAlias = Callable[[str], Awaitable[Mapping[str, Any] | None]]
+#: The API's answer about the newest events of an anonymousId, None when it cannot say.
+Recent: TypeAlias = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 
 SANDBOX_TIMEOUT_S = 5.0
-SANDBOX_BYTES_MAX = (
-    32 * 1024 * 1024
-)  #: the sandbox keeps a bounded amount; it is shortened before it reaches the page
-SHOWN_MAX = 25  #: of visitors, accounts and events each: the newest
-MESSAGE_ID_CHARS_MAX = 200
+#: The sandbox keeps a bounded amount; it is shortened before it reaches the page.
+SANDBOX_BYTES_MAX = 32 * 1024 * 1024
+#: Ids that SDKs make. Another one is not looked up, so that none can be more than a value of the filter.
+ANONYMOUS_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 _HERE = Path(__file__).parent / "static"
+_CHECKOUT = Path(__file__).resolve().parents[3]
 _PAGE = (_HERE / "page.html").read_text()
+_SNIPPET = (_HERE / "snippet.js").read_text()
+_FOR_RUDDERSTACK = (_HERE / "rudderstack-load.js").read_text()
+_JS = "text/javascript; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
 _FILES = {
-    "/demo/page.css": ((_HERE / "page.css").read_bytes(), "text/css; charset=utf-8"),
-    "/demo/page.js": ((_HERE / "page.js").read_bytes(), "text/javascript; charset=utf-8"),
+    f"/demo/{name}": ((_HERE / name).read_bytes(), kind)
+    for name, kind in (("page.css", "text/css; charset=utf-8"), ("shop.js", _JS), ("panel.js", _JS))
 }
+_MODE_WORDS = {
+    "hybrid": (
+        "Hybrid",
+        "Pendo’s agent runs in the page for guides; visitors, accounts and track events go through the server.",
+    ),
+    "device": ("Device", "Pendo’s agent in the page sends everything; the server keeps a record."),
+    "cloud": ("Cloud", "No agent in the page; the server sends everything."),
+}
+#: Where `make test` puts RudderStack's SDK, below the checkout.
+_RUDDERSTACK = "node_modules/@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js"
+
+
+def rudderstack_sdk(checkout: Path = _CHECKOUT) -> bytes | None:
+    """RudderStack's own SDK as npm installed it into this checkout; None in an installed package, which has none."""
+    if not (checkout / "pyproject.toml").is_file():
+        return None
+    found = (checkout / folder / _RUDDERSTACK for folder in ("browser", "tests/clients"))
+    return next((path.read_bytes() for path in found if path.is_file()), None)
 
 
 def create_app(
     *,
     sandbox_url: Callable[[], str],
-    write_key: str,
-    api: Fate,
+    shopfronts: Callable[[], Sequence[Shopfront]],
+    events_of: Recent,
     read_sandbox: Callable[[str], Awaitable[Any]] | None = None,
+    rudderstack: bytes | None = None,
 ) -> ASGIApp:
     """The app for every path that begins with `/demo`.
 
-    `sandbox_url` is asked at each request, since the port may be known only after the sandbox listens. `api` gives the fate of an
-    event as `GET /api/v1/events/{messageId}` does. `read_sandbox` reads the JSON at an address; None = over HTTP.
+    `sandbox_url` and `shopfronts` are asked at each request: the port may be known only after the sandbox listens, and the workspace may
+    change. `read_sandbox` reads the JSON at an address; None = over HTTP. `rudderstack` is the genuine SDK, None where there is none.
     """
     read = read_sandbox or _read_json
 
@@ -59,103 +86,103 @@ def create_app(
         if scope["type"] != "http":
             return
         path: str = scope["path"]
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         if scope["method"] not in {"GET", "HEAD"}:
-            await _answer(send, 405, b"This path takes GET.\n", "text/plain; charset=utf-8")
+            await _answer(send, 405, b"This path takes GET.\n", _TEXT)
         elif path == "/demo":
-            await _answer(send, 307, b"", "text/plain; charset=utf-8", (b"location", b"/demo/"))
-        elif path == "/demo/":
-            address = sandbox_url()
-            content = _render(write_key=write_key, sandbox_url=address)
-            await _answer(
-                send, 200, content, "text/html; charset=utf-8", (b"content-security-policy", _policy(address))
+            await _answer(send, 307, b"", _TEXT, (b"location", b"/demo/"))
+        elif path in {"/demo/", "/demo/snippet.js"}:
+            fronts = shopfronts()
+            front = next(
+                (one for one in fronts if one.mode in query.get("mode", ())), fronts[0] if fronts else None
             )
+            is_genuine = rudderstack is not None and "rudderstack" in query.get("sdk", ())
+            if front is None:
+                await _answer(send, 404, b"No web source of the workspace is connected to Pendo.\n", _TEXT)
+            elif path == "/demo/":
+                address = sandbox_url()
+                content = _render(
+                    front, fronts, sandbox_url=address, offers=rudderstack is not None, is_genuine=is_genuine
+                )
+                policy = (b"content-security-policy", _policy(address))
+                await _answer(send, 200, content, "text/html; charset=utf-8", policy)
+            else:
+                script = _FOR_RUDDERSTACK if is_genuine else _SNIPPET
+                await _answer(send, 200, _with_key(script, front.write_key), _JS)
+        elif path == "/demo/rudderstack.js" and rudderstack is not None:
+            await _answer(send, 200, rudderstack, _JS)
         elif path in _FILES:
             content, kind = _FILES[path]
             await _answer(send, 200, content, kind)
         elif path == "/demo/sandbox-state":
             await _json(send, await _sandbox_state(read, sandbox_url()))
-        elif path.startswith("/demo/fate/"):
+        elif path.startswith("/demo/recent/"):
             raw: bytes = scope.get("raw_path") or path.encode()
-            message_id = unquote(raw.split(b"?")[0].decode("latin-1").removeprefix("/demo/fate/"))
-            found = await api(message_id) if 0 < len(message_id) <= MESSAGE_ID_CHARS_MAX else None
-            await _json(send, _fate(found))
+            anonymous_id = unquote(raw.split(b"?")[0].decode("latin-1").removeprefix("/demo/recent/"))
+            found = await events_of(anonymous_id) if ANONYMOUS_ID.fullmatch(anonymous_id) else None
+            await _json(send, recent(found))
         else:
-            await _answer(
-                send, 404, b"There is no such page; the shop is at /demo/.\n", "text/plain; charset=utf-8"
-            )
+            await _answer(send, 404, b"There is no such page; the shop is at /demo/.\n", _TEXT)
 
     return app
 
 
-def _render(*, write_key: str, sandbox_url: str) -> bytes:
-    page = _PAGE.replace("{{write_key}}", html.escape(write_key))
-    return page.replace("{{sandbox_page}}", html.escape(f"{sandbox_url}/__sandbox/")).encode()
+def _render(
+    front: Shopfront, fronts: Sequence[Shopfront], *, sandbox_url: str, offers: bool, is_genuine: bool
+) -> bytes:
+    def address(mode: str, *, genuine: bool) -> str:
+        return f"?mode={mode}&amp;sdk=rudderstack" if genuine else f"?mode={mode}"
+
+    def choice(words: str, target: str, *, chosen: bool) -> str:
+        mark = ' aria-current="true"' if chosen else ""
+        return f'<a href="{target}"{mark}>{html.escape(words)}</a>'
+
+    modes = "".join(
+        choice(
+            _MODE_WORDS[one.mode][0],
+            address(one.mode, genuine=is_genuine),
+            chosen=one.mode == front.mode,
+        )
+        for one in fronts
+    )
+    sdks = choice("Sternpost’s SDK", address(front.mode, genuine=False), chosen=not is_genuine)
+    if offers:
+        sdks += choice("RudderStack’s own SDK", address(front.mode, genuine=True), chosen=is_genuine)
+    query = address(front.mode, genuine=is_genuine)
+    scripts = (
+        f'<script src="rudderstack.js"></script>\n<script src="snippet.js{query}"></script>'
+        if is_genuine
+        else f'<script src="snippet.js{query}"></script>\n<script async src="/lib/sp.min.js"></script>'
+    )
+    values = {
+        "scripts": scripts,
+        "modes": modes,
+        "sdks": sdks,
+        "mode_text": html.escape(_MODE_WORDS[front.mode][1]),
+        "mode": front.mode,
+        "write_key": html.escape(front.write_key),
+        "sandbox_page": html.escape(f"{sandbox_url}/__sandbox/"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _PAGE).encode()
+
+
+def _with_key(script: str, write_key: str) -> bytes:
+    return script.replace('"WRITE_KEY"', json.dumps(write_key)).encode()
 
 
 def _policy(sandbox_url: str) -> bytes:
+    """What docs/how-to/csp.md says a page with Pendo needs, with the sandbox in Pendo's place."""
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        f"connect-src 'self' {sandbox_url}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self' {sandbox_url}; style-src 'self'; img-src 'self' data: {sandbox_url}; "
+        f"connect-src 'self' {sandbox_url}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ).encode()
 
 
 async def _sandbox_state(read: Callable[[str], Awaitable[Any]], sandbox_url: str) -> Mapping[str, Any]:
-    """What the page shows of the sandbox: counts, and the newest of each kind."""
     try:
-        state = await read(f"{sandbox_url}/__sandbox/state")
-        visitors, accounts, events = state["visitors"], state["accounts"], state["events"]
-        tracks = [event for event in events if event["type"] == "track"]
-        return {
-            "counts": {"visitors": len(visitors), "accounts": len(accounts), "events": len(tracks)},
-            "visitors": _newest_visitors(visitors, tracks),
-            "accounts": [
-                {"id": account_id, "fields": _fields(account)}
-                for account_id, account in list(accounts.items())[-SHOWN_MAX:][::-1]
-            ],
-            "events": [
-                {
-                    name: event.get(name)
-                    for name in ("event", "visitorId", "accountId", "timestamp", "properties")
-                }
-                for event in tracks[-SHOWN_MAX:][::-1]
-            ],
-        }
+        return sandbox_state(await read(f"{sandbox_url}/__sandbox/state"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {"error": f"The sandbox at {sandbox_url} does not answer."}
-
-
-def _newest_visitors(
-    visitors: Mapping[str, Any], tracks: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Those who did something last come first: who just pressed a button wants to see themselves."""
-    last = {event["visitorId"]: number for number, event in enumerate(tracks)}
-    order = {visitor: number for number, visitor in enumerate(visitors)}
-    newest = sorted(visitors, key=lambda one: (last.get(one, -1), order[one]), reverse=True)[:SHOWN_MAX]
-    return [
-        {"id": one, "fields": _fields(visitors[one]), "accounts": list(visitors[one].get("accounts") or [])}
-        for one in newest
-    ]
-
-
-def _fields(entry: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = entry.get("metadata") or {}
-    return {
-        name: value for group in ("agent", "custom") for name, value in (metadata.get(group) or {}).items()
-    }
-
-
-def _fate(found: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Of each destination only what the page says in a line."""
-    events = (found or {}).get("events") or []
-    if not events:
-        return {"known": False, "destinations": []}
-    names = ("destination", "state", "reason", "explanation", "remedy", "nextAttemptAt")
-    return {
-        "known": True,
-        "destinations": [
-            {name: entry.get(name) for name in names} for entry in events[0].get("destinations") or []
-        ],
-    }
 
 
 async def _read_json(url: str) -> Any:

@@ -172,13 +172,24 @@ def example_document() -> Document:
 
 
 def demo_document(sandbox_url: str) -> Document:
-    """What `sternpost demo` shows: three sources and a Pendo destination that is the sandbox, with the keys of its fixed seed."""
+    """What `sternpost demo` shows: sources of each type and a Pendo destination that is the sandbox, with the keys of its fixed seed.
+
+    A web source for each mode, so that the shop can be looked at in all three; in hybrid mode also what comes from elsewhere with the
+    shop's write key is delivered.
+    """
     return {
         "version": VERSION,
         "sources": [
             {"id": "web", "name": "Demo shop", "type": "web", "writeKey": "wk-web"},
             {"id": "backend", "name": "Backend", "type": "server", "writeKey": "wk-backend"},
             {"id": "ios", "name": "iOS app", "type": "mobile", "writeKey": "wk-ios"},
+            {
+                "id": "web-device",
+                "name": "Demo shop, device mode",
+                "type": "web",
+                "writeKey": "wk-web-device",
+            },
+            {"id": "web-cloud", "name": "Demo shop, cloud mode", "type": "web", "writeKey": "wk-web-cloud"},
         ],
         "destinations": [
             {
@@ -197,9 +208,11 @@ def demo_document(sandbox_url: str) -> Document:
             }
         ],
         "connections": [
-            {"source": "web", "destination": "pendo", "mode": "cloud"},
+            {"source": "web", "destination": "pendo", "mode": "hybrid"},
             {"source": "backend", "destination": "pendo", "mode": "cloud"},
             {"source": "ios", "destination": "pendo", "mode": "cloud"},
+            {"source": "web-device", "destination": "pendo", "mode": "device"},
+            {"source": "web-cloud", "destination": "pendo", "mode": "cloud"},
         ],
     }
 
