@@ -256,6 +256,8 @@ class Settled:
     attempt: Attempt | None = None  #: None when nothing was sent (a rule decided)
     parts_done: int = 0  #: with Retry: how many requests of this event need no repeating
     reply_lost: bool = False  #: with Retry: the try ended without an answer
+    source_id: str = ""  #: the event's, for the counts by source
+    received_at: float | None = None  #: the event's, for the counts of how long deliveries took
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,10 @@ class Engine:
                 Settlement(
                     run.key,
                     run.lease,
-                    [Settled(waiting.event.seq, reason, clock()) for waiting in run.events],
+                    [
+                        Settled(waiting.event.seq, reason, clock(), source_id=waiting.event.source_id)
+                        for waiting in run.events
+                    ],
                 )
                 for run in claim.runs
             ]

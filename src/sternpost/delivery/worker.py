@@ -475,7 +475,17 @@ class ChannelWorker:
 
     def _note(self, lane: _Lane, waiting: Waiting, outcome: Outcome, attempt: Attempt | None) -> None:
         assert lane.settled is not None
-        lane.settled.append(Settled(waiting.event.seq, outcome, self._around.clock(), attempt))
+        event = waiting.event
+        lane.settled.append(
+            Settled(
+                event.seq,
+                outcome,
+                self._around.clock(),
+                attempt,
+                source_id=event.source_id,
+                received_at=event.received_at,
+            )
+        )
 
     def _note_try(
         self,
@@ -496,6 +506,7 @@ class ChannelWorker:
                 replace(attempt, wait_s=wait_s) if attempt is not None else None,
                 waiting.parts_done if parts_done is None else parts_done,
                 reply_lost=outcome.reason in LOST_REPLIES and attempt is not None and attempt.reply is None,
+                source_id=waiting.event.source_id,
             )
         )
 

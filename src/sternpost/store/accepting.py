@@ -54,6 +54,7 @@ SELECT_HELD = (
 HELD_OF_ANONYMOUS = (
     "h.destination_no IN (SELECT no FROM names WHERE kind = 'destination') AND h.anonymous_id = ?"
 )
+SOURCE_OF = "SELECT source_no FROM events WHERE seq = ?"
 DELETE_HELD = "DELETE FROM held WHERE destination_no = ? AND anonymous_id = ? AND at_ms = ? AND seq = ?"
 
 
@@ -109,9 +110,11 @@ class Acceptor:
                 (source_no, message_key),
             )
             self.deltas.add(f"s:{event.source_id}", "duplicates", 1)
+            self.deltas.ticks.add(0, source_no, self.now, "duplicates")
             return 0
         seq = int(cursor.lastrowid or 0)
         self.deltas.add(f"s:{event.source_id}", "received", 1)
+        self.deltas.ticks.add(0, source_no, self.now, "received")
         for route in _once_each(entry.routes):
             self._route(event, route, seq)
         if entry.membership is not None:
@@ -221,6 +224,8 @@ class Acceptor:
         self.deltas.add(f"d:{destination_id}", "held", -1)
         self.deltas.add(f"d:{destination_id}", "skipped", 1)
         self.deltas.add(f"d:{destination_id}", f"skipped:{reason}", 1)
+        source_no = self.cx.execute(SOURCE_OF, (seq,)).fetchone()[0]
+        self.deltas.ticks.add(destination_no, source_no, self.now, f"skipped:{reason}")
 
     def _release(self, link: Link, seq: int) -> None:
         """Rule I7.3: the held events that this link explains go into their lanes, in front of what comes after the link."""

@@ -8,6 +8,7 @@ import sqlite3
 
 from sternpost.limits import KEY_CHARS_MAX
 from sternpost.model import Route
+from sternpost.store.series import Ticks
 
 FANOUTS_CACHED_MAX = 1_000  #: sets of routes, with how long each holds; a workspace has a handful at a time
 
@@ -94,6 +95,7 @@ class Deltas:
 
     def __init__(self) -> None:
         self._changes: dict[tuple[str, str], int] = {}
+        self.ticks = Ticks()  #: the same over time
 
     def add(self, scope: str, name: str, n: int) -> None:
         change = (scope, name)
@@ -106,7 +108,9 @@ class Deltas:
                 [(scope, name, n) for (scope, name), n in self._changes.items() if n],
             )
             self._changes.clear()
+        self.ticks.write(cx)
 
     def forget(self) -> None:
         """The transaction was rolled back."""
         self._changes.clear()
+        self.ticks.forget()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from sternpost.limits import LANE_IDLE_S, PROFILE_KEPT_DAYS, PRUNE_CHUNK_EVENTS
+from sternpost.store import series
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED
 from sternpost.store.base import Pruned
 from sternpost.store.names import Deltas, Names
@@ -90,6 +91,7 @@ class Pruner:
         if not more:
             self._begin(TOO_OLD)
             self._sweep_lanes(cx, idle_since=now - LANE_IDLE_S)
+            series.roll_up(cx, now=now)
             # What still waits asks for the account of its own time, however old it is.
             waiting_since = cx.execute(OLDEST_WAITING).fetchone()[0]
             self._sweep_profiles(

@@ -22,9 +22,10 @@ from sternpost.model import (
     Settlement,
     Skipped,
 )
-from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED, Acceptor
+from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED, SOURCE_OF, Acceptor
 from sternpost.store.base import Settling
 from sternpost.store.names import Deltas, Names, storable
+from sternpost.store.series import late
 
 ATTEMPTS_KEPT_FIRST = 3  #: the first tries show how it began; of the rest the last are kept
 
@@ -74,7 +75,7 @@ def settle(
         gates: set[str] = set()
         ended = 0
         for settled in settlement.settled:
-            if _settle_one(cx, deltas, lane_key, destination_no, lane_no, settled, gates):
+            if _settle_one(cx, names, deltas, lane_key, destination_no, lane_no, settled, gates):
                 ended += 1
         if settlement.release:
             ready_at = settlement.ready_at if settlement.ready_at is not None else now
@@ -100,6 +101,7 @@ def _soonest(due: dict[tuple[str, str], float], who: tuple[str, str], at: float)
 
 def _settle_one(
     cx: sqlite3.Connection,
+    names: Names,
     deltas: Deltas,
     lane: LaneKey,
     destination_no: int,
@@ -153,6 +155,11 @@ def _settle_one(
             deltas.add(scope, name, 1)
             if reason is not None:
                 deltas.add(scope, f"{name}:{reason}", 1)
+            source_no = names.number(cx, "source", settled.source_id) if settled.source_id else 0
+            kind = name if reason is None else f"{name}:{reason}"
+            deltas.ticks.add(destination_no, source_no, settled.at, kind)
+            if state == DELIVERED and settled.received_at is not None:
+                deltas.ticks.add(destination_no, 0, settled.at, late(settled.at - settled.received_at))
             return True
         case Retry() | Blocked():
             before = cx.execute(
@@ -182,6 +189,9 @@ def _settle_one(
                 )
             if settled.attempt is not None:
                 _keep_try(cx, destination_no, settled.seq, settled.attempt)
+                kind = "retrying" if isinstance(outcome, Retry) else "blocked"
+                source_no = names.number(cx, "source", settled.source_id) if settled.source_id else 0
+                deltas.ticks.add(destination_no, source_no, settled.at, f"{kind}:{outcome.reason}")
             opened = cx.execute(SELECT_GATES, (lane_no,)).fetchall()
             if opened:
                 gates.update(gate for (gate,) in opened)
@@ -281,6 +291,10 @@ def discard_rejected(
         )
         deltas.add(f"d:{destination_id}", "skipped", 1)
         deltas.add(f"d:{destination_id}", "skipped:discarded_by_operator", 1)
+        source_no = cx.execute(SOURCE_OF, (seq,)).fetchone()[0]
+        deltas.ticks.add(
+            names.number(cx, "destination", destination_id), source_no, now, "skipped:discarded_by_operator"
+        )
         count += 1
     return count
 

@@ -473,6 +473,15 @@ class Views:
 
         return await self._read(read)
 
+    async def read(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function on one snapshot, in a thread of the pool: what other modules of the store ask. Raises StoreUnavailable."""
+        return await self._read(run)
+
+    @property
+    def names(self) -> Names:
+        """Names by number; used within `read`."""
+        return self._names
+
     def close(self) -> None:
         """Wait for what is being read, and let go of the file."""
         self._pool.shutdown(wait=True)
