@@ -30,6 +30,7 @@ from sternpost.console import wiring as console
 from sternpost.control.api import create_api
 from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
+from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
 from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
@@ -232,6 +233,7 @@ async def _build(
         disk_free_bytes=lambda: disk_free_bytes(data_dir),
         bytes_max=settings.bytes_max,
         new_id=lambda: str(uuid.uuid4()),
+        pace=lambda destination_id: _pace(engine, destination_id),
     )
     api = create_api(context)
     agents = AgentHealth()
@@ -308,6 +310,11 @@ def warnings(workspace: Workspace) -> Iterable[str]:
             yield f"{config.id}: {config.secret_problem}"
         for fact in DESTINATIONS[config.type].facts(config.settings):
             yield f"{config.id}: {fact}"
+
+
+def _pace(engine: Engine, destination_id: str) -> Pace | None:
+    pacer = engine.pacer(destination_id)
+    return Pace(pacer.limit, pacer.rate, pacer.wait_s) if pacer is not None else None
 
 
 def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationConfig) -> AddressRule:

@@ -196,7 +196,16 @@ class Bench:
                     if sent
                     else None
                 )
-                settled.append(Settled(waiting.event.seq, outcome, self.now, attempt))
+                settled.append(
+                    Settled(
+                        waiting.event.seq,
+                        outcome,
+                        self.now,
+                        attempt,
+                        source_id=waiting.event.source_id,
+                        received_at=waiting.event.received_at,
+                    )
+                )
                 seqs.append(waiting.event.seq)
                 if isinstance(outcome, Retry):
                     ready_at = self.now + (wait_s or 1.0)

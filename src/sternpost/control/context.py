@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sternpost.control.auth import RoleOf
+from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
@@ -104,4 +105,5 @@ class Context:
     disk_free_bytes: Callable[[], int]  #: free space where the store is
     bytes_max: int  #: of --bytes-max
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
+    pace: Callable[[str], Pace | None] = lambda destination_id: None  #: `Engine.pace`, by destination
     applying: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one change of the workspace at a time

@@ -175,6 +175,11 @@ def _check(term: Term) -> None:
         raise FilterError(f'"{term.key}:" takes one time and cannot be excluded. Write e.g. {term.key}:2h.')
 
 
+def moment(text: str, now: float, key: str) -> float | None:
+    """A time as filters write it; None for "". Raises FilterError with a sentence that says what to write instead."""
+    return _moment(Term(key, (text,)), now) if text else None
+
+
 def _moment(term: Term, now: float) -> float:
     text = term.values[0]
     if ago := _AGO.fullmatch(text):

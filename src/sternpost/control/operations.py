@@ -18,6 +18,7 @@ from sternpost.control.routes import (
     destinations,
     events,
     failures,
+    insight,
     server,
     sources,
     tries,
@@ -36,6 +37,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *workspace.OPERATIONS,
     *sources.OPERATIONS,
     *destinations.OPERATIONS,
+    *insight.OPERATIONS,
     *server.OPERATIONS,
     Operation(openapi, "GET", "/openapi.json", "This document", "an OpenAPI 3.1 document"),
 )

@@ -14,6 +14,7 @@ import structlog
 
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.desk import Desk
+from sternpost.delivery.pacing import Pacer
 from sternpost.delivery.sender import Client, Sender
 from sternpost.delivery.worker import STORE_RETRY_S, ChannelWorker, Surroundings
 from sternpost.destinations.base import Destination
@@ -223,6 +224,11 @@ class Engine:
                 None, {}, b"", 0, "connection_lost", f"The destination {destination_id} is not running."
             )
         return await running.desk.exchange(call)
+
+    def pacer(self, destination_id: str) -> Pacer | None:
+        """How fast a destination is asked; None while it is not running."""
+        running = self._running.get(destination_id)
+        return running.desk.pacer if running is not None else None
 
     async def stop(self) -> None:
         """Settle or give back everything that is held."""

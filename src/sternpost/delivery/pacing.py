@@ -44,6 +44,16 @@ class Pacer:
         """Requests per second at this moment."""
         return max(min(RATE_MIN, self._rate), self._rate * self._share)
 
+    @property
+    def wait_s(self) -> float:
+        """How long a request that comes now waits for its turn."""
+        return max(0.0, max(self._next_at, self._paused_until) - self._clock())
+
+    @property
+    def limit(self) -> float:
+        """Requests per second as configured."""
+        return self._rate
+
     def slow_down(self, asked_s: float | None) -> None:
         """The destination answered 429."""
         now = self._clock()
