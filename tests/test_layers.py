@@ -40,7 +40,13 @@ IMPURE_MODULES = {
     "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
 NEIGHBOURS = ("sternpost.store", "sternpost.intake", "sternpost.delivery", "sternpost.control")
-SEAMS = {"sternpost.store.base", "sternpost.store.views"}
+#: The contract, and the read side: fates, counts over time, how a destination stands.
+SEAMS = {
+    "sternpost.store.base",
+    "sternpost.store.views",
+    "sternpost.store.series",
+    "sternpost.store.standing",
+}
 TOP = ("sternpost.main", "sternpost.cli")
 
 
@@ -118,7 +124,7 @@ def test_no_clock_by_another_name() -> None:
 
 @pytest.mark.parametrize("package", NEIGHBOURS)
 def test_neighbours(package: str) -> None:
-    """store, intake, delivery and control meet only at the store's contract and its views."""
+    """store, intake, delivery and control meet only at the store's contract and its read side."""
     others = tuple(neighbour for neighbour in NEIGHBOURS if neighbour != package)
     for module, path in MODULES.items():
         if below(module, (package,)):
