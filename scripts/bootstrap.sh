@@ -3,7 +3,7 @@
 #
 #   runtime   .venv with what users get, and this checkout installed into it        (make demo)
 #   dev       runtime, and the tools for tests and checks                           (make check, make format)
-#   clients   dev, Chromium, Node.js and the npm packages of the client tests       (make test)
+#   clients   dev, Chromium, Prometheus, Node.js and the npm packages of the tests  (make test)
 #   bench     dev, and wrk                                                          (make bench)
 #
 # Needs Python 3.11 or later and nothing else. A second run looks at stamp files and does nothing: each stamp holds a digest of
@@ -146,6 +146,7 @@ clients() {
   if [ ! -d "/Applications/Google Chrome.app" ] && [ ! -d "/Applications/Chromium.app" ]; then
     need "the tests in a browser" "chromium chromium-browser google-chrome" chromium || true
   fi
+  need "the tests of alerts and dashboard" prometheus prometheus || true
   if need "the tests with JavaScript clients" node nodejs && need "the tests with JavaScript clients" npm npm; then
     npm_packages tests/clients
     npm_packages browser

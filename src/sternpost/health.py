@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sternpost import __version__
 from sternpost.control.auth import RoleOf, may_read_metrics
+from sternpost.destinations.base import Destination
 from sternpost.errors import StoreError
 from sternpost.metrics import Metrics
 from sternpost.model import Workspace
@@ -71,6 +72,9 @@ class MetricsPage:
         clock: Callable[[], float],
         role_of: RoleOf,
         listens_on_loopback: bool,
+        health: Health,
+        destinations: Mapping[str, Destination],
+        bytes_max: int,
     ) -> None:
         self._metrics = metrics
         self._views = views
@@ -78,6 +82,9 @@ class MetricsPage:
         self._clock = clock
         self._role_of = role_of
         self._open = listens_on_loopback
+        self._health = health
+        self._destinations = destinations
+        self._bytes_max = bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != "/metrics":
@@ -91,19 +98,38 @@ class MetricsPage:
                 (b"www-authenticate", b"Bearer"),
             )
             return
-        workspace = self._workspace()
-        stats = await self._views.stats(
-            destinations=workspace.destinations, sources=workspace.sources, bytes_max=0, now=self._clock()
-        )
-        for destination, counts in stats["destinations"].items():
-            waiting = counts["pending"] + counts["retrying"] + counts["blocked"]
-            self._metrics.waiting.labels(destination=destination).set(waiting)
-            self._metrics.oldest_waiting_seconds.labels(destination=destination).set(
-                counts["oldestPendingSeconds"]
-            )
+        await self._measure()
         await answer(
             send, 200, self._metrics.render(), content_type=b"text/plain; version=0.0.4; charset=utf-8"
         )
+
+    async def _measure(self) -> None:
+        """Ask what only the store and the disk know."""
+        metrics, workspace = self._metrics, self._workspace()
+        stats = await self._views.stats(
+            destinations=workspace.destinations,
+            sources=workspace.sources,
+            bytes_max=self._bytes_max,
+            now=self._clock(),
+        )
+        # What belongs to a destination that was removed does not stay for ever at its last value.
+        for gauge in (metrics.waiting, metrics.held, metrics.oldest_waiting_seconds, metrics.channel_blocked):
+            gauge.clear()
+        for destination, counts in stats["destinations"].items():
+            waiting = counts["pending"] + counts["retrying"] + counts["blocked"]
+            metrics.waiting.labels(destination=destination).set(waiting)
+            metrics.held.labels(destination=destination).set(counts["held"])
+            metrics.oldest_waiting_seconds.labels(destination=destination).set(counts["oldestPendingSeconds"])
+        for config in workspace.destinations.values():
+            for channel in self._destinations[config.type].spec.channels:
+                metrics.channel_blocked.labels(destination=config.id, channel=channel).set(0)
+        for blocked in await self._views.blocked_channels():
+            metrics.channel_blocked.labels(destination=blocked.destination_id, channel=blocked.channel).set(1)
+        well, shown = await self._health()
+        metrics.accepting.set(1 if well else 0)
+        metrics.disk_free_bytes.set(shown["diskFreeBytes"])
+        metrics.store_bytes.set(stats["disk"]["bytes"])
+        metrics.store_bytes_max.set(self._bytes_max)
 
 
 def disk_free_bytes(path: Path) -> int:

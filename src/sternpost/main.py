@@ -245,6 +245,9 @@ async def _build(
         clock=clock,
         role_of=role_of,
         listens_on_loopback=is_loopback(settings.host),
+        health=health,
+        destinations=DESTINATIONS,
+        bytes_max=settings.bytes_max,
     )
     apps: dict[str, App] = {"/api/v1": api, "/sourceConfig": browser, "/lib/": browser, "/metrics": scrape}
     if sandbox_url is not None:

@@ -13,6 +13,24 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: A delivery takes milliseconds when all is well, and hours behind a destination that is down.
+_LATE_SECONDS = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    15.0,
+    60.0,
+    300.0,
+    3_600.0,
+    86_400.0,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,24 @@ OLDEST_WAITING_SECONDS = Metric(
     "Age of the oldest event that is pending, retrying or blocked; held events do not count.",
     ("destination",),
 )
+HELD = Metric(
+    "sternpost_events_held",
+    "gauge",
+    "Events of anonymous people that wait for an identify, where a destination holds them.",
+    ("destination",),
+)
+BLOCKED = Metric(
+    "sternpost_channel_blocked",
+    "gauge",
+    "1 while nothing can be sent through a channel of a destination until a person acts, else 0. Pendo has the channels metadata and track.",
+    ("destination", "channel"),
+)
+DELIVERY_SECONDS = Metric(
+    "sternpost_delivery_seconds",
+    "histogram",
+    "Time from receiving an event until the destination had accepted it.",
+    ("destination",),
+)
 REPLIES = Metric(
     "sternpost_replies_total",
     "counter",
@@ -91,6 +127,16 @@ REQUEST_SECONDS = Metric(
     "Time of a client's request from its first byte until its answer, by path.",
     ("path",),
 )
+ACCEPTING = Metric(
+    "sternpost_accepting",
+    "gauge",
+    "1 while events can be accepted durably, else 0; asked of the disk at most once a second, as /health is.",
+)
+STORE_BYTES = Metric("sternpost_store_bytes", "gauge", "Bytes of the store that hold something.")
+STORE_BYTES_MAX = Metric("sternpost_store_bytes_max", "gauge", "The bound of --bytes-max.")
+DISK_FREE_BYTES = Metric(
+    "sternpost_disk_free_bytes", "gauge", "Bytes that may still be written on the disk of the data directory."
+)
 WORKSPACE_REVISION = Metric(
     "sternpost_workspace_revision", "gauge", "Revision of the workspace that is in use."
 )
@@ -105,9 +151,16 @@ METRICS: tuple[Metric, ...] = (
     REJECTED,
     WAITING,
     OLDEST_WAITING_SECONDS,
+    HELD,
+    BLOCKED,
+    DELIVERY_SECONDS,
     REPLIES,
     STORE_SECONDS,
     REQUEST_SECONDS,
+    ACCEPTING,
+    STORE_BYTES,
+    STORE_BYTES_MAX,
+    DISK_FREE_BYTES,
     WORKSPACE_REVISION,
 )
 
@@ -126,9 +179,16 @@ class Metrics:
         self.rejected = self._counter(REJECTED)
         self.waiting = self._gauge(WAITING)
         self.oldest_waiting_seconds = self._gauge(OLDEST_WAITING_SECONDS)
+        self.held = self._gauge(HELD)
+        self.channel_blocked = self._gauge(BLOCKED)
+        self.delivery_seconds = self._histogram(DELIVERY_SECONDS, _LATE_SECONDS)
         self.replies = self._counter(REPLIES)
         self.store_seconds = self._histogram(STORE_SECONDS)
         self.request_seconds = self._histogram(REQUEST_SECONDS)
+        self.accepting = self._gauge(ACCEPTING)
+        self.store_bytes = self._gauge(STORE_BYTES)
+        self.store_bytes_max = self._gauge(STORE_BYTES_MAX)
+        self.disk_free_bytes = self._gauge(DISK_FREE_BYTES)
         self.workspace_revision = self._gauge(WORKSPACE_REVISION)
 
     def render(self) -> bytes:
@@ -141,7 +201,5 @@ class Metrics:
     def _gauge(self, metric: Metric) -> Gauge:
         return Gauge(metric.name, metric.meaning, metric.labels, registry=self._registry)
 
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(
-            metric.name, metric.meaning, metric.labels, registry=self._registry, buckets=_SECONDS
-        )
+    def _histogram(self, metric: Metric, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+        return Histogram(metric.name, metric.meaning, metric.labels, registry=self._registry, buckets=buckets)

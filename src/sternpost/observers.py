@@ -29,6 +29,9 @@ class Observers:
             match item.outcome:
                 case Delivered():
                     self._metrics.delivered.labels(destination=destination_id).inc()
+                    if item.received_at is not None:
+                        late_s = max(item.at - item.received_at, 0.0)
+                        self._metrics.delivery_seconds.labels(destination=destination_id).observe(late_s)
                 case Skipped(reason):
                     self._metrics.skipped.labels(destination=destination_id, reason=reason).inc()
                 case Rejected(reason):
