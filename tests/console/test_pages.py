@@ -6,6 +6,7 @@ import html
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -373,36 +374,52 @@ async def test_nothing_needs_you(home: House) -> None:
 # --- destinations -----------------------------------------------------------------------------------------------------
 
 
-async def test_funnel_adds_up(home: House) -> None:
+async def test_health(home: House) -> None:
+    """The numbers of the funnel lead to their events; pictures have a table; the longest waiting people have a way in."""
     browser = await home.owner()
     await lived_in(home)
+    page = await browser.get("/console/destinations/pendo")
     data = await browser.json("/console/destinations/pendo")
-    rows = {row["name"]: row["count"] for row in data["funnel"]["rows"]}
-    assert rows == {
-        "Came for it": 4, "Skipped on purpose": 0, "Rejected before sending": 1, "Waiting for its turn": 1, "Being tried again": 1,
-        "Waiting for a person": 0, "Rejected by the destination": 0, "Delivered": 1,
+    rows = {row["name"]: row for row in data["health"]["funnel"]["rows"]}
+    assert {name: row["count"] for name, row in rows.items() if row["count"]} == {
+        "received": 4, "rejectedBefore": 1, "waiting": 1, "retrying": 1, "delivered": 1,
     }  # fmt: skip
-    assert data["funnel"]["difference"] == 0
-    for row in data["funnel"]["rows"]:
-        from urllib.parse import quote
+    for name, row in rows.items():
+        if row["count"] and name != "received":
+            link = f"/console/events?q={quote('dest:pendo state:' + row['filter'])}"
+            assert html.escape(link) in page, name
+            assert len((await browser.json(link))["events"]) >= row["count"], row
+    assert len(re.findall(r'<path class="bars (delivered|rejected|retrying)"', page)) == 3
+    assert '<path class="line p50"' in page
+    words = text_of(page)
+    assert "half within" in words
+    assert "Nothing is missing" not in words
+    assert 'href="/console/events/m3?dest=pendo"' in page
+    assert "Retry all 1" in words
+    for since in ("24h", "7d", "35d", "nonsense"):
+        again = await browser.json(f"/console/destinations/pendo?since={since}")
+        assert sum(again["health"]["series"]["delivered"]) == 1, since
 
-        found = await browser.json(f"/console/events?q={quote(row['q'])}")
-        assert len(found["events"]) >= row["count"], row
-    assert {(one["state"], one["code"]) for one in data["reasons"]} == {
-        ("rejected", "bad_id"),
-        ("retrying", "server_error"),
-    }
-    assert data["latency"]["p50"] == 0.0
-    assert data["slowest"][0]["person"] in {"u3", "u4"}
 
-
-async def test_funnel_that_does_not(home: House) -> None:
+async def test_funnel_that_does_not_add_up(home: House) -> None:
     """A count that went wrong is said in red: it is a defect of ours."""
-    from sternpost.console.pages.destinations import _funnel
+    browser = await home.owner()
+    await lived_in(home)
+    assert "do not add up" not in await browser.get("/console/destinations/pendo")
+    home.bench.store._database.connection.execute("UPDATE counters SET n = n + 2 WHERE name = 'rejected'")
+    assert "These numbers do not add up: 2 events are missing." in text_of(
+        await browser.get("/console/destinations/pendo")
+    )
 
-    counts = dict.fromkeys(("pending", "held", "retrying", "blocked", "delivered", "skipped", "rejected"), 0)
-    assert _funnel({**counts, "rejected": 3}, {("rejected", "bad_id"): 2}, "pendo")["difference"] == 1
-    assert _funnel({**counts, "skipped": 2}, {("skipped", "anonymous"): 2}, "pendo")["difference"] == 0
+
+async def test_one_channel_is_blocked(home: House) -> None:
+    """The page says which channel waits for whom, and that the other goes on."""
+    browser = await home.owner()
+    await lived_in(home)
+    await home.bench.store.block("pendo", "metadata", "key_refused", "It answered 403.", now=home.bench.now)
+    words = text_of(await browser.get("/console/destinations/pendo"))
+    assert "Channel metadata , 1 waiting:" in words
+    assert "What needs the other key goes on." in words
 
 
 async def test_check(home: House) -> None:

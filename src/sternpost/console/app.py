@@ -30,6 +30,7 @@ from sternpost.console import words
 from sternpost.console.access import SESSION_VALID_S, digest, is_form_token, password_problem
 from sternpost.console.inside import ApiProblem, part
 from sternpost.console.pages import PAGES
+from sternpost.console.pages.common import SPANS
 from sternpost.console.stream import RowStream
 from sternpost.console.surroundings import (
     Elsewhere,
@@ -467,6 +468,7 @@ def environment(files: Mapping[str, _File]) -> jinja2.Environment:
     made.globals.update(
         MARKS=words.MARKS,
         WHO=words.WHO,
+        SPANS=SPANS,
         REASONS=REASONS,
         NOTES=NOTES,
         person=words.person,

@@ -8,13 +8,23 @@ from typing import Any
 import msgspec
 
 from sternpost.console import snippets, words
-from sternpost.console.surroundings import AgentReport, Surroundings
+from sternpost.console.surroundings import AgentReport, Surroundings, Visit
 from sternpost.control import fate
 from sternpost.store.views import Kept
 
 SAMPLE_EVENTS = 500  #: the newest ones, for what no counter says
 FOLLOWED = "console:followed"
 CHECKED = "console:checked:"  #: with the id of a destination: what its last check said
+
+
+#: Spans of time that pictures show: as in the address, and in words.
+SPANS = (("1h", "Last hour"), ("24h", "Last day"), ("7d", "Last week"), ("35d", "Last five weeks"))
+
+
+def span_chosen(visit: Visit) -> str:
+    """The span in the address; any other is the first."""
+    wanted = visit.query("since")
+    return wanted if wanted in dict(SPANS) else SPANS[0][0]
 
 
 def name_of(around: Surroundings, destination_id: str) -> str:
