@@ -3,12 +3,14 @@ import { after, before, beforeEach } from 'node:test';
 import { startBrowser } from './browser.mjs';
 import { startPlane, startSite, STUBS } from './server.mjs';
 
-export const useWorld = () => {
+/** `once`: what a file does a single time before its tests, which then only look at it. Without, each test starts with nothing. */
+export const useWorld = ({ once } = {}) => {
   const world = {};
   before(async () => {
     [world.plane, world.site, world.browser] = await Promise.all([startPlane(), startSite(), startBrowser()]);
+    if (once) await once();
   });
-  beforeEach(async () => {
+  if (!once) beforeEach(async () => {
     await world.browser.closePages();
     world.plane.reset();
     world.site.pages = {};
@@ -27,10 +29,11 @@ export const useWorld = () => {
     ${calls}</script><script async data-loader="RS_JS_SDK" src="${world.plane.url}/lib/${script}"></script></head><body><p>x</p></body></html>`;
 
   /** A page with a genuine SDK. */
-  world.genuine = (version, calls, options = {}) =>
+  world.genuine = (version, calls, options = {}, before = '') =>
     `<!doctype html><html><head><title>t</title></head><body><script src="${world.plane.url}/${version}.js"></script><script>
     ${version === 'v3' ? 'new window.rudderanalytics.RudderAnalytics();' : ''}
     window.ra = window.rudderanalytics;
+    ${before};
     ra.load('wk-web', '${world.plane.url}', Object.assign({configUrl: '${world.plane.url}', destSDKBaseURL: '${world.plane.url}/lib/js-integrations'}, ${JSON.stringify(options)}));
     ${calls}</script></body></html>`;
 
