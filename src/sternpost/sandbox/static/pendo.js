@@ -10,7 +10,7 @@
   var CONFIG = __CONFIG__;
   var VERSION = "2.0.0_sandbox";
   var PREFIX = "_PENDO_T_";
-  var PLACEHOLDERS = ["VISITOR-UNIQUE-ID", "ACCOUNT-UNIQUE-ID"];
+  var PLACEHOLDER = "VISITOR-UNIQUE-ID"; // of the snippet; that of the account is an id like any other
   var GET_CHARS_MAX = 1900; // jzb and jwt together; above it the agent uses POST
   var POST_CHARS_MAX = 65536;
   var FLUSH_MS = 120000;
@@ -30,6 +30,7 @@
   var accountId = null;
   var sequence = 0;
   var lastMeta = null;
+  var sentMeta = null; // checksum; null: as the store says
   var stopped = false;
   var queues = { normal: [], track: [] };
   var sending = { normal: Promise.resolve(), track: Promise.resolve() };
@@ -43,11 +44,11 @@
     return Array.prototype.map.call(bytes, function (byte) { return letters[byte % letters.length]; }).join("");
   }
 
-  /** The id as text; null for blank ones, `::`, booleans, objects and placeholders. */
+  /** The id as text; null for blank ones, `::`, booleans and objects. */
   function usableId(value) {
     if (typeof value === "number" && isFinite(value)) value = String(value);
     if (typeof value !== "string" || !value.trim() || value.trim() === "::") return null;
-    return PLACEHOLDERS.indexOf(value) < 0 ? value : null;
+    return value;
   }
 
   function isAnonymousVisitor(id) {
@@ -145,6 +146,11 @@
     }, more);
   }
 
+  /** An event waits to be sent; while sending is stopped it is not kept. */
+  function collect(name, one) {
+    if (!stopped) queues[name].push(one);
+  }
+
   function signature() {
     return options && options.jwt ? { jwt: options.jwt, signingKeyName: options.signingKeyName } : {};
   }
@@ -235,30 +241,34 @@
 
   // --- who is there --------------------------------------------------------------------------------------------------
 
-  /** Take over ids and metadata; tells Pendo what changed. */
+  /** Take over ids and metadata; tells Pendo what changed. What is left out is forgotten, but for the ids. */
   function become(given, first) {
+    visitor = given.visitor || {};
+    account = given.account || {};
+    parentAccount = given.parentAccount || {};
+    name(visitor.id, account.id, usableId(parentAccount.id), first);
+  }
+
+  /** Change who is there. An account id that is missing keeps the present account, one that is no id clears it. */
+  function name(visitorGiven, accountGiven, parent, first) {
     var oldVisitorId = visitorId;
     var oldAccountId = accountId;
-    var nextVisitor = usableId((given.visitor || {}).id);
-    var nextAccount = usableId((given.account || {}).id);
-    var parent = usableId((given.parentAccount || {}).id);
-    if (given.visitor) visitor = given.visitor;
-    if (given.account && Object.keys(given.account).length) account = given.account;
-    if (given.parentAccount) parentAccount = given.parentAccount;
-    if (nextAccount && parent && nextAccount.indexOf("::") < 0) nextAccount = parent + "::" + nextAccount;
+    var nextVisitor = visitorGiven === PLACEHOLDER ? null : usableId(visitorGiven);
+    var nextAccount = accountGiven === undefined ? accountId : usableId(accountGiven);
+    if (accountGiven !== undefined && nextAccount && parent && nextAccount.indexOf("::") < 0) nextAccount = parent + "::" + nextAccount;
     if (nextVisitor && nextVisitor !== visitorId) {
       store("_pendo_oldVisitorId", visitorId);
       setVisitorId(nextVisitor);
     }
-    if (nextAccount && nextAccount !== accountId) setAccountId(nextAccount);
-    var merges = isAnonymousVisitor(oldVisitorId) && !isAnonymousVisitor(visitorId);
-    if (merges || accountId !== oldAccountId) {
-      queues.normal.push(event("identify", {
-        old_visitor_id: oldVisitorId, old_account_id: oldAccountId, visitor_id: visitorId, account_id: accountId
+    if (nextAccount !== accountId) setAccountId(nextAccount);
+    var merges = oldVisitorId && isAnonymousVisitor(oldVisitorId) && !isAnonymousVisitor(visitorId);
+    if (merges || (accountId && accountId !== oldAccountId)) {
+      collect("normal", event("identify", {
+        old_visitor_id: oldVisitorId || undefined, old_account_id: oldAccountId, visitor_id: visitorId, account_id: accountId
       }));
     }
-    sendMeta();
-    if (first) queues.normal.push(event("load", { load_time: performance.now() }));
+    if (first !== undefined) sendMeta();
+    if (first) collect("normal", event("load", { load_time: performance.now() }));
     flush("normal");
     if (first || visitorId !== oldVisitorId || accountId !== oldAccountId) askForGuides(oldVisitorId);
   }
@@ -267,15 +277,25 @@
     if (CONFIG.blockAgentMetadata) return;
     var props = {
       visitor: Object.assign({}, visitor, { id: visitorId, language: (navigator.language || "en").replace("-", "_") }),
-      account: accountId ? Object.assign({}, account, { id: accountId }) : {},
+      account: Object.assign({}, account, { id: accountId }),
       parentAccount: parentAccount,
       date: new Date().toLocaleDateString("en-GB"),
       version: VERSION
     };
     var meta = JSON.stringify(props);
-    if (meta === lastMeta) return; // only a changed content is sent
     lastMeta = meta;
-    queues.normal.push(event("meta", JSON.parse(meta)));
+    // Only what changed is sent, also by the next page.
+    var sum = checksum(meta);
+    if (sum === (sentMeta === null ? stored("_pendo_meta") : sentMeta)) return;
+    sentMeta = sum;
+    store("_pendo_meta", sum);
+    collect("normal", event("meta", JSON.parse(meta)));
+  }
+
+  function checksum(text) {
+    var sum = 0;
+    for (var at = 0; at < text.length; at++) sum = (sum * 31 + text.charCodeAt(at)) | 0;
+    return sum;
   }
 
   // --- what the page calls -------------------------------------------------------------------------------------------
@@ -285,9 +305,10 @@
       if (options) return;
       options = given || {};
       var kept = usableId(stored("_pendo_visitorId"));
-      visitorId = options.forceAnonymous || !kept ? PREFIX + random(11) : kept;
+      var named = usableId((options.visitor || {}).id);
+      if (kept && !options.forceAnonymous) visitorId = kept;
+      else if (!named || named === PLACEHOLDER) setVisitorId(PREFIX + random(11));
       accountId = usableId(stored("_pendo_accountId"));
-      store("_pendo_visitorId", visitorId);
       become(options, true);
       setInterval(api.flushNow, FLUSH_MS);
       window.addEventListener("pagehide", flushUnload);
@@ -296,23 +317,21 @@
       window.dispatchEvent(new Event("pendo_ready"));
     },
     identify: function (who, accountGiven) {
-      // The text form keeps the metadata of the one before, as the genuine agent does.
-      if (who === null || typeof who !== "object") {
-        who = { visitor: Object.assign({}, visitor, { id: who }), account: Object.assign({}, account, { id: accountGiven }) };
-      }
-      become(who, false);
+      // The text form keeps the metadata of the one before, as the genuine agent does, and sends none.
+      if (who === null || typeof who !== "object") name(who, accountGiven);
+      else become(who, false);
     },
     updateOptions: function (given) { become(given || {}, false); },
     track: function (name, props) {
       if (typeof name !== "string" || !name) return;
-      if (props !== undefined && (props === null || typeof props !== "object")) props = { __err__: String(props) };
-      queues.track.push(event("track", JSON.parse(JSON.stringify(props || {})), { track_event_name: name }));
+      if (props !== undefined && (props === null || typeof props !== "object")) props = { __err__: props };
+      collect("track", event("track", JSON.parse(JSON.stringify(props || {})), { track_event_name: name }));
     },
     trackAgent: function (type, props) {
-      queues.normal.push(event(String(type), JSON.parse(JSON.stringify(props || {}))));
+      collect("normal", event(String(type), JSON.parse(JSON.stringify(props || {}))));
     },
     pageLoad: function () {
-      queues.normal.push(event("load", { load_time: performance.now() }));
+      collect("normal", event("load", { load_time: performance.now() }));
       flush("normal");
     },
     clearSession: function () {
@@ -320,6 +339,7 @@
       account = {};
       parentAccount = {};
       lastMeta = null;
+      sentMeta = 0;
       setVisitorId(PREFIX + random(11));
       setAccountId(null);
       askForGuides(null);
@@ -335,6 +355,8 @@
       flushUnload();
       stopped = true;
     },
+    stopSendingEvents: function () { stopped = true; },
+    startSendingEvents: function () { stopped = false; },
     isReady: function () { return options !== null; },
     getVisitorId: function () { return visitorId; },
     getAccountId: function () { return accountId; },
