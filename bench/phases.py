@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bodies
+import browser_sdk
 import client
 import load as wrk
 import store
@@ -65,6 +66,7 @@ class Plan:
     rates: tuple[float, ...]
     rate_seconds: float
     starts: int
+    browser_rounds: int  #: page views of each SDK; below 10 without the slow network
     events_max: int  #: of one run of wrk
 
 
@@ -677,4 +679,5 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "deliver": deliver,
     "latency": latency,
     "flow": flow,
+    "browser": browser_sdk.measure,
 }

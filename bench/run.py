@@ -2,7 +2,7 @@
 
     make bench                          about ten minutes
     make bench ARGS=--quick             about a minute, less exact
-    make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow
+    make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow, browser
 
 Prints a table and writes JSON to .bench/. Exits with 1 when an event that was answered with 200 is not in the store, or anything else
 was lost: such figures are worth nothing. docs/performance.md says what is measured and how.
@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from phases import PHASES, Bench, Plan
@@ -26,8 +27,8 @@ DISK_FREE_BYTES_MIN = 15_000_000_000
 DISK_FREE_BYTES_MIN_QUICK = 2_000_000_000
 
 
-def main() -> int:
-    arguments = read_arguments()
+def main(given: Sequence[str] | None = None) -> int:
+    arguments = read_arguments(given)
     plan = plan_of(arguments)
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +76,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             rates=(200, 500),
             rate_seconds=4,
             starts=1,
+            browser_rounds=3,
             events_max=300_000,
         )
     return Plan(
@@ -87,11 +89,12 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         rates=(200, 500),
         rate_seconds=min(30, max(2, arguments.seconds / 2)),
         starts=5,
+        browser_rounds=10,
         events_max=2_500_000,
     )
 
 
-def read_arguments() -> argparse.Namespace:
+def read_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench", description="Measure Sternpost on this machine, beside baselines."
     )
@@ -112,7 +115,7 @@ def read_arguments() -> argparse.Namespace:
         "--source", metavar="DIR", help="a folder with another sternpost package to measure (its src)"
     )
     parser.add_argument("--out", metavar="DIR", default=str(REPOSITORY / ".bench"), help="[.bench]")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 def _seconds(text: str) -> float:

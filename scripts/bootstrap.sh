@@ -4,7 +4,7 @@
 #   runtime   .venv with what users get, and this checkout installed into it        (make demo)
 #   dev       runtime, and the tools for tests and checks                           (make check, make format)
 #   clients   dev, Chromium, Prometheus, Node.js and the npm packages of the tests  (make test)
-#   bench     dev, and wrk                                                          (make bench)
+#   bench     dev, wrk, Chromium, and the npm packages of browser/                  (make bench)
 #
 # Needs Python 3.11 or later and nothing else. A second run looks at stamp files and does nothing: each stamp holds a digest of
 # everything its step was made from. Debian packages are installed where that needs no question (root, or sudo without a password);
@@ -141,11 +141,14 @@ npm_packages() { # npm_packages FOLDER
   printf '%s\n' "$now" >"$folder/node_modules/.stamp"
 }
 
+browser_program() {
+  [ -d "/Applications/Google Chrome.app" ] || [ -d "/Applications/Chromium.app" ] ||
+    need "$1 in a browser" "chromium chromium-browser google-chrome" chromium || true
+}
+
 clients() {
   dev
-  if [ ! -d "/Applications/Google Chrome.app" ] && [ ! -d "/Applications/Chromium.app" ]; then
-    need "the tests in a browser" "chromium chromium-browser google-chrome" chromium || true
-  fi
+  browser_program "the tests"
   need "the tests of alerts and dashboard" prometheus prometheus || true
   if need "the tests with JavaScript clients" node nodejs && need "the tests with JavaScript clients" npm npm; then
     npm_packages tests/clients
@@ -156,6 +159,10 @@ clients() {
 bench() {
   dev
   need "the measurements over HTTP" wrk wrk || true
+  browser_program "the measurements"
+  if need "the measurements of the browser SDK" node nodejs && need "the measurements of the browser SDK" npm npm; then
+    npm_packages browser
+  fi
 }
 
 case $step in

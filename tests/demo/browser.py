@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ PROGRAM = next((found for name in NAMES if (found := shutil.which(name))), None)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )  # fmt: skip
+
+
+@dataclass
+class Request:
+    """What the page asked the network for."""
+
+    url: str
+    method: str
+    is_preflight: bool
+    bytes: int = 0  #: received, as they came over the network
 
 
 class Page:
@@ -30,7 +42,8 @@ class Page:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self.requested: list[str] = []
+        self.requests: list[Request] = []
+        self._by_id: dict[str, Request] = {}
         self.complaints: list[str] = []
 
     async def listen(self) -> None:
@@ -39,7 +52,10 @@ class Page:
             if (future := self._waiting.pop(found.get("id", 0), None)) is not None:
                 future.set_result(found)
             elif found.get("method") == "Network.requestWillBeSent":
-                self.requested.append(found["params"]["request"]["url"])
+                self._requested(found["params"])
+            elif found.get("method") == "Network.loadingFinished":
+                if (request := self._by_id.get(found["params"]["requestId"])) is not None:
+                    request.bytes = int(found["params"]["encodedDataLength"])
             elif found.get("method") == "Runtime.exceptionThrown":
                 self.complaints.append(str(found["params"]["exceptionDetails"]))
             elif (
@@ -48,12 +64,24 @@ class Page:
             ):
                 self.complaints.append(str(found["params"]["entry"]))
 
-    async def call(self, method: str, **params: Any) -> Any:
+    def _requested(self, told: dict[str, Any]) -> None:
+        request = Request(
+            told["request"]["url"], told["request"]["method"], told["request"]["method"] == "OPTIONS"
+        )
+        self._by_id[told["requestId"]] = request
+        self.requests.append(request)
+
+    @property
+    def requested(self) -> list[str]:
+        """The addresses, in order."""
+        return [request.url for request in self.requests]
+
+    async def call(self, method: str, *, seconds: float = 20, **params: Any) -> Any:
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         future = self._waiting[number]
         await self._socket.send_json({"id": number, "method": method, "params": params})
-        found = await asyncio.wait_for(future, 20)
+        found = await asyncio.wait_for(future, seconds)
         assert "error" not in found, found
         return found["result"]
 
@@ -61,8 +89,10 @@ class Page:
         await self.call("Page.navigate", url=url)
         await self.until(f"document.readyState === 'complete' && location.href === {json.dumps(url)}")
 
-    async def run(self, script: str) -> Any:
-        found = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+    async def run(self, script: str, seconds: float = 20) -> Any:
+        found = await self.call(
+            "Runtime.evaluate", seconds=seconds, expression=script, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
