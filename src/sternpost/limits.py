@@ -49,6 +49,14 @@ SAME_STAMP_ENTRIES_MAX = 10_000  #: recent (visitor, millisecond) pairs per dest
 IDLE_POLL_S = 30.0  #: a worker without wake-ups looks again after so long
 GATE_RECHECK_S = 5.0  #: a gated lane is looked at again at the latest after this
 
+# --- replays --------------------------------------------------------------------------------------------------------
+REPLAYS_OPEN_MAX = 10  #: running or paused at a time: each has a share of what may wait
+REPLAYS_KEPT_MAX = 100  #: that have ended, to look at; the oldest are forgotten
+REPLAY_WAITING_MAX = (
+    2_000  #: replayed deliveries of one job that wait: a paused job comes to rest soon, and lanes stay few
+)
+REPLAY_RATE_MAX = 10_000.0  #: events per second of one job; the destination's own limit holds besides
+
 # --- live view ------------------------------------------------------------------------------------------------------
 LIVE_QUEUE_ENTRIES_MAX = 2_000  #: per listener; a slow one loses the oldest and is told how many
 LIVE_LISTENERS_MAX = 100

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from sternpost.store import accepting, claiming, profiles, retention, settling, sqlite
+from sternpost.store import accepting, claiming, profiles, replaying, retention, settling, sqlite
 from sternpost.store.accepting import Acceptor
 from sternpost.store.base import Pruned
 from sternpost.store.database import Database
@@ -142,6 +142,23 @@ def _conditions(**changed: str) -> Break:
 
 _NOT_HELD = retention.NOTHING_WAITS.split(" AND NOT EXISTS (SELECT 1 FROM held")[0]
 _READY = "CASE WHEN pending = 0 AND lease IS NULL THEN excluded.ready_at ELSE ready_at END"
+
+
+class _Anywhere(int):
+    """A place that equals every other."""
+
+    __hash__ = int.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    @staticmethod
+    def of(job: Any) -> Any:
+        return replace(job, cursor=_Anywhere(job.cursor))
+
 
 FAULTS: dict[str, Fault] = {
     # accept
@@ -294,6 +311,74 @@ FAULTS: dict[str, Fault] = {
     ),
     "gates cannot be opened by hand": Fault(
         _around(claiming, "claim", _with(open_gates=False)), "open_gates"
+    ),
+    # replays
+    "replayed lanes among live ones": Fault(
+        _statement(claiming, "SELECT_DUE", "AND behind = 0 ", ""), "replays_stand_behind_live_events"
+    ),
+    "replayed events in live lanes": Fault(
+        _statement(replaying, "INSERT_LANE_BEHIND", "1, ?, ?, ?, 1)", "1, ?, ?, ?, 0)"),
+        "replays_stand_behind_live_events",
+    ),
+    "nobody looks for replayed lanes": Fault(
+        _statement(claiming, "SELECT_DUE_BEHIND", "LIMIT ?", "LIMIT 0 * ?"), "replayed_events_come_again"
+    ),
+    "replayed lanes wake nobody": Fault(
+        _statement(claiming, "NEXT_DUE", "behind = 1", "behind = 2"), "replays_keep_the_order_of_a_person"
+    ),
+    "replays wait for live metadata": Fault(
+        _put(replaying, "replayed_gate", lambda person: person), "replays_gate_among_themselves"
+    ),
+    "replays gate nobody": Fault(
+        _put(claiming, "replayed_gate", lambda person: person), "replays_gate_among_themselves"
+    ),
+    "no window among replays": Fault(
+        _put(replaying, "page_order", lambda event: 0), "replays_keep_the_order_of_a_person"
+    ),
+    "delivered ones are sent again unasked": Fault(
+        _put(replaying, "DELIVERED", -1), "replays_leave_alone_what_is_under_way"
+    ),
+    "held ones are queued as well": Fault(
+        _statement(
+            replaying, "SELECT_UNDER_WAY", "SELECT 1 FROM held WHERE", "SELECT 1 FROM held WHERE 0 AND"
+        ),
+        "replays_leave_alone_what_is_under_way",
+    ),
+    "a replay forgets its place": Fault(
+        _statement(replaying, "ADVANCE", "cursor = ?2", "cursor = cursor + 0 * ?2"),
+        "a_replay_goes_on_where_it_was",
+    ),
+    "two pumps of one job": Fault(
+        _around(replaying, "jobs", _result(lambda found: [_Anywhere.of(job) for job in found])),
+        "a_replay_goes_on_where_it_was",
+    ),
+    "replayed ends are not counted": Fault(
+        _put(replaying, "scope", lambda no: "r:0"), "replayed_events_come_again"
+    ),
+    "what it was before is forgotten": Fault(
+        _put(replaying, "remembered", lambda no, before: {"no": no}), "replayed_events_come_again"
+    ),
+    "cancelling takes what is being sent": Fault(
+        _statement(replaying, "SELECT_WITHDRAWN", "AND (l.lease IS NULL OR l.ready_at <= ?2)", "AND ?2 > 0"),
+        "replays_can_be_paused_and_cancelled",
+    ),
+    "cancelling forgets outcomes": Fault(
+        _statement(
+            replaying,
+            "INSERT_OUTCOME",
+            "?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "?, ?, ?, ?, ?, ?, ?, ? * 0, substr(?, 1, 0))",
+        ),
+        "replays_can_be_paused_and_cancelled",
+    ),
+    "cancelled jobs run again": Fault(
+        _put(replaying, "NEXT_STATES", {**replaying.NEXT_STATES, "cancelled": ("running",)}),
+        "replays_can_be_paused_and_cancelled",
+    ),
+    "any number of jobs": Fault(_put(replaying, "REPLAYS_OPEN_MAX", 10**6), "replays_are_bounded"),
+    "jobs are remembered for ever": Fault(_put(replaying, "REPLAYS_KEPT_MAX", 10**6), "replays_are_bounded"),
+    "replays wait for a dead server's lease": Fault(
+        _put(sqlite, "TAKE_OVER", sqlite.TAKE_OVER[:1]), "a_killed_servers_replays_are_due_at_once"
     ),
     # rule G4
     "window ignored": Fault(

@@ -12,7 +12,7 @@ from tests.contract.lab import SQLITE, lab_of
 from tests.contract.store import PROMISES
 
 #: Tables with few rows whatever happens: a handful of sources, destinations, channels, revisions.
-SMALL = {"names", "fanouts", "channels", "workspaces", "settings", "counters"}
+SMALL = {"names", "fanouts", "channels", "workspaces", "settings", "counters", "replays"}
 #: Promises whose work makes the store run every statement it has.
 WORK = [
     "settled_is_final",
@@ -31,6 +31,9 @@ WORK = [
     "memberships_have_their_time",
     "an_anonymous_group_becomes_the_users",
     "parents_of_accounts",
+    "replayed_events_come_again",
+    "replays_gate_among_themselves",
+    "replays_can_be_paused_and_cancelled",
     "prune_by_age",
     "full_of_what_waits",
     "idle_lanes_go",

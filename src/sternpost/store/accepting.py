@@ -171,8 +171,7 @@ class Acceptor:
         row = self.cx.execute(SELECT_LANE, lane).fetchone()
         lane_no, backing_off, window_pos, window_until = row or (0, 0, 0, 0.0)
         pos, ready_at = seq, self.now
-        clock = event.page_ms if event.page_ms is not None else event.at_ms
-        order = clock * 4 + _RANK.get(event.type.strip().lower(), 2)
+        order = page_order(event)
         # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
         # of the page's clock. The window is a position in the lane that they share. What a link releases joins an open one.
         if window_until > self.now:
@@ -245,6 +244,12 @@ class Acceptor:
             gated=bool(held.gated),
         )
         self.enqueue(held.event, route, held.seq, person=person, link_seq=link_seq)
+
+
+def page_order(event: Event) -> int:
+    """The place of an event within a window: by the page's clock, on a tie by rank (rule G4)."""
+    clock = event.page_ms if event.page_ms is not None else event.at_ms
+    return clock * 4 + _RANK.get(event.type.strip().lower(), 2)
 
 
 def _once_each(routes: tuple[Route, ...]) -> tuple[Route, ...]:

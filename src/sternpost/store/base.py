@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from sternpost.model import Accepted, LaneKey, Route, Run, Settlement
 from sternpost.reasons import ReasonCode
@@ -55,6 +55,58 @@ class ChannelState:
     waiting: int
     blocked_reason: ReasonCode | None
     blocked_detail: str
+
+
+ReplayState: TypeAlias = Literal["running", "paused", "done", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewReplay:
+    """A job that delivers kept events again."""
+
+    destination: str
+    wanted: str  #: which events, as text that only whoever selects them reads
+    everything: bool  #: also those that were delivered already
+    rate: float  #: events per second at most
+    created_by: str
+    estimated: int  #: how many events it is thought to be
+    first_seq: int = 1  #: older ones are not looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a job stands."""
+
+    no: int
+    destination: str
+    wanted: str
+    everything: bool
+    rate: float
+    created_at: float
+    created_by: str
+    estimated: int
+    last_seq: int  #: the youngest event that was kept when it began; later ones are none of its business
+    cursor: int  #: events up to this one were looked at
+    looked_at: int
+    queued: int  #: events it put back into lanes
+    under_way: int  #: events it left alone, since they waited for their first delivery
+    not_connected: int  #: events whose source is not connected to the destination
+    state: ReplayState
+    detail: str  #: why it is in that state, when there is something to say
+    changed_at: float
+    waiting: int  #: of `queued`: not ended yet
+    results: Mapping[
+        str, int
+    ]  #: of `queued`: delivered, skipped, rejected, withdrawn (put back by a cancellation)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What one step of a job did."""
+
+    queued: int
+    under_way: int
+    receipt: Receipt  #: which channels got something to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +207,41 @@ class Store(Protocol):
 
     async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:
         """End dead letters as skipped (discarded_by_operator)."""
+        ...
+
+    async def add_replay(self, new: NewReplay, *, now: float) -> int:
+        """Begin a job; its number, 0 when `limits.REPLAYS_OPEN_MAX` are open."""
+        ...
+
+    async def replays(self, *, only_open: bool = False) -> Sequence[Replay]:
+        """The jobs that are remembered, the newest first; with `only_open` those that run or are paused."""
+        ...
+
+    async def change_replay(
+        self, no: int, state: ReplayState, *, now: float, detail: str = "", rate: float | None = None
+    ) -> Replay | None:
+        """Pause, resume, cancel or end a job, or give it another rate; None when its state does not allow that."""
+        ...
+
+    async def replay(
+        self,
+        no: int,
+        entries: Sequence[tuple[int, Route]],
+        *,
+        after: int,
+        cursor: int,
+        looked_at: int,
+        not_connected: int = 0,
+        now: float,
+    ) -> Replayed | None:
+        """Put events (seq, route) of a running job back into lanes, behind live ones, and move its place from `after` to `cursor`, in
+        one transaction. What still waits is left alone; so is what was delivered, unless the job wants everything. None, and nothing
+        done, when the job does not run or is elsewhere.
+        """
+        ...
+
+    async def withdraw_replayed(self, no: int, *, now: float) -> int:
+        """Put back some events of a job that were not sent yet, with the outcome they had. Returns how many; call again until 0."""
         ...
 
     def close(self) -> None:

@@ -10,13 +10,18 @@ from sternpost.model import Event, LaneKey, Membership, Person, Run, Waiting
 from sternpost.store import profiles
 from sternpost.store.accepting import FLAG_LINKED, FLAG_TYPE_SET
 from sternpost.store.base import Claim
-from sternpost.store.names import Names
+from sternpost.store.names import Names, replayed_gate
 
 CLAIM_BYTES_MAX = 32 * 1024 * 1024  #: bodies handed out at once; a claim stops there and the next goes on
 
 SELECT_DUE = (
-    "SELECT no, lane, window_pos, window_until FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
-    "AND ready_at <= ? ORDER BY ready_at LIMIT ?"
+    "SELECT no, lane, window_pos, window_until, 0 FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
+    "AND behind = 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?"
+)
+#: Lanes of replayed events: handed out when there is room that no live lane wants.
+SELECT_DUE_BEHIND = (
+    "SELECT no, lane, window_pos, window_until, 1 FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
+    "AND behind = 1 AND ready_at <= ? ORDER BY ready_at LIMIT ?"
 )
 SELECT_RUN = (
     "SELECT d.seq, d.attempts, d.first_attempt_at, d.parts_done, d.gated, d.person, d.ord, e.source_no, "
@@ -30,7 +35,11 @@ SELECT_GATE = (
 )
 #: What comes while these are on their way is ordered among itself, behind them: the claim closes the window of what it takes.
 LEASE_LANE = "UPDATE lanes SET lease = ?, ready_at = ?, waits_for = NULL, window_until = CASE WHEN ? THEN window_until ELSE 0 END WHERE no = ?"
-NEXT_DUE = "SELECT min(ready_at) FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0"
+NEXT_DUE = (
+    "SELECT min(at) FROM ("
+    "SELECT min(ready_at) AS at FROM lanes WHERE destination_no = ?1 AND channel_no = ?2 AND pending > 0 AND behind = 0 UNION ALL "
+    "SELECT min(ready_at) FROM lanes WHERE destination_no = ?1 AND channel_no = ?2 AND pending > 0 AND behind = 1)"
+)
 EVERY_POSITION = 2**62
 
 
@@ -53,9 +62,12 @@ def claim(
     runs: list[Run] = []
     left = CLAIM_BYTES_MAX
     people: dict[str, tuple[Membership, ...]] = {}
-    for no, lane, window_pos, window_until in cx.execute(
-        SELECT_DUE, (destination_no, channel_no, now, lanes_max)
-    ).fetchall():
+    due = cx.execute(SELECT_DUE, (destination_no, channel_no, now, lanes_max)).fetchall()
+    if len(due) < lanes_max:
+        due += cx.execute(
+            SELECT_DUE_BEHIND, (destination_no, channel_no, now, lanes_max - len(due))
+        ).fetchall()
+    for no, lane, window_pos, window_until, behind in due:
         if left <= 0:
             break
         window_open = window_until > now
@@ -68,12 +80,13 @@ def claim(
         waits_for: str | None = None
         for row in rows:
             person_key = profiles.person_key(row[5] or row[14], row[15])
+            gate = replayed_gate(person_key) if behind else person_key
             if (
                 row[4]
                 and not open_gates
-                and cx.execute(SELECT_GATE, (destination_no, person_key, row[0], row[6], lane)).fetchone()
+                and cx.execute(SELECT_GATE, (destination_no, gate, row[0], row[6], lane)).fetchone()
             ):
-                waits_for = person_key
+                waits_for = gate
                 break
             if person_key not in people:
                 people[person_key] = profiles.memberships(cx, person_key, now)

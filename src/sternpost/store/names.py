@@ -23,6 +23,11 @@ def key(text: str) -> str:
     return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def replayed_gate(person_key: str) -> str:
+    """The gate of a person among replayed events, which wait for each other and never make a live one wait (rule G3)."""
+    return f"r:{person_key}"
+
+
 def storable(text: str) -> str:
     """A text as UTF-8 can write it: half a surrogate pair becomes U+FFFD, a pair its character. Nearly always the text itself."""
     try:

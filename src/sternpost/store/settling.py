@@ -22,6 +22,7 @@ from sternpost.model import (
     Settlement,
     Skipped,
 )
+from sternpost.store import replaying
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED, SOURCE_OF, Acceptor
 from sternpost.store.base import Settling
 from sternpost.store.names import Deltas, Names, storable
@@ -41,7 +42,7 @@ WAKE_GATED = (
 )
 TAKE_DELIVERY = (
     "DELETE FROM deliveries WHERE destination_no = ? AND seq = ? AND lane_no = ? "
-    "RETURNING attempts, gate, person, reason, first_attempt_at"
+    "RETURNING attempts, gate, person, reason, first_attempt_at, replay_no, before"
 )
 INSERT_OUTCOME = (
     "INSERT OR REPLACE INTO outcomes (seq, destination_no, state, reason, at, ms, status, attempts, more) "
@@ -117,7 +118,7 @@ def _settle_one(
             rows = cx.execute(TAKE_DELIVERY, (destination_no, settled.seq, lane_no)).fetchall()
             if not rows:
                 return False
-            attempts, gate, person, waited_for, first_attempt_at = rows[0]
+            attempts, gate, person, waited_for, first_attempt_at, replay_no, before = rows[0]
             if gate:
                 gates.add(gate)
             if settled.attempt is not None:
@@ -146,7 +147,11 @@ def _settle_one(
                     attempt.ms if attempt is not None else None,
                     status,
                     attempts,
-                    _more(outcome, person),
+                    _more(
+                        outcome,
+                        person,
+                        replaying.remembered(replay_no, before) if replay_no is not None else None,
+                    ),
                 ),
             )
             deltas.add(scope, f"waiting:{lane.channel}", -1)
@@ -158,8 +163,12 @@ def _settle_one(
             source_no = names.number(cx, "source", settled.source_id) if settled.source_id else 0
             kind = name if reason is None else f"{name}:{reason}"
             deltas.ticks.add(destination_no, source_no, settled.at, kind)
-            if state == DELIVERED and settled.received_at is not None:
+            # How late a replayed event comes says nothing about the destination.
+            if state == DELIVERED and settled.received_at is not None and replay_no is None:
                 deltas.ticks.add(destination_no, 0, settled.at, late(settled.at - settled.received_at))
+            if replay_no is not None:
+                deltas.add(replaying.scope(replay_no), "waiting", -1)
+                deltas.add(replaying.scope(replay_no), name, 1)
             return True
         case Retry() | Blocked():
             before = cx.execute(
@@ -201,7 +210,9 @@ def _settle_one(
             assert_never(outcome)
 
 
-def _more(outcome: Delivered | Skipped | Rejected, person: str | None) -> str | None:
+def _more(
+    outcome: Delivered | Skipped | Rejected, person: str | None, replay: Mapping[str, Any] | None
+) -> str | None:
     more: dict[str, Any] = {}
     if outcome.detail:
         more["detail"] = outcome.detail
@@ -209,6 +220,8 @@ def _more(outcome: Delivered | Skipped | Rejected, person: str | None) -> str | 
         more["notes"] = [[note.code, note.path, note.detail] for note in outcome.notes]
     if person:
         more["person"] = person
+    if replay:
+        more["replay"] = replay
     return json.dumps(more, ensure_ascii=True, separators=(",", ":")) if more else None
 
 

@@ -16,11 +16,22 @@ from sternpost.errors import StoreFull
 from sternpost.limits import COMMIT_EVENTS_MAX, PRUNE_CHUNK_EVENTS
 from sternpost.model import Accepted, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
-from sternpost.store import claiming, profiles, retention, settling
+from sternpost.store import claiming, profiles, replaying, retention, settling
 from sternpost.store.accepting import Acceptor, held_rows
-from sternpost.store.base import ChannelState, Claim, Pruned, Receipt, Settling
+from sternpost.store.base import (
+    ChannelState,
+    Claim,
+    NewReplay,
+    Pruned,
+    Receipt,
+    Replay,
+    Replayed,
+    ReplayState,
+    Settling,
+)
 from sternpost.store.database import Database
 from sternpost.store.names import Deltas, Names, storable
+from sternpost.store.replaying import Replayer
 
 Result = TypeVar("Result")
 
@@ -29,6 +40,13 @@ EXPIRED = "h.expires_at <= ?1 AND h.seq IN (SELECT seq FROM held WHERE expires_a
 SELECT_SETUP = "SELECT 1 FROM setups WHERE token_hash = ? AND expires_at > ?"
 INSERT_SESSION = "INSERT INTO sessions (token_hash, role, created_at, expires_at) VALUES (?, ?, ?, ?)"
 INSERT_PASSWORD = "INSERT OR REPLACE INTO passwords (name, role, password, changed_at) VALUES (?, ?, ?, ?)"  # noqa: S105 - a statement
+TAKE_OVER = tuple(
+    "UPDATE lanes SET lease = NULL, ready_at = ?1 WHERE no IN ("
+    f"SELECT l.no FROM names d CROSS JOIN names c CROSS JOIN lanes l INDEXED BY {index} "
+    "WHERE d.kind = 'destination' AND c.kind = 'channel' AND l.destination_no = d.no AND l.channel_no = c.no "
+    f"AND l.pending > 0 AND l.behind = {behind} AND l.ready_at > ?1 AND l.lease IS NOT NULL)"
+    for index, behind in (("lanes_due", 0), ("lanes_behind", 1))
+)
 RENEW_LANE = (
     "UPDATE lanes SET ready_at = ? WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?"
 )
@@ -196,13 +214,7 @@ class SqliteStore:
     async def take_over(self, *, now: float) -> int:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
             # A lease that has passed is due anyway; the others lie ahead of now, where the index finds them among what backs off.
-            return cx.execute(
-                "UPDATE lanes SET lease = NULL, ready_at = ?1 WHERE no IN ("
-                "SELECT l.no FROM names d CROSS JOIN names c CROSS JOIN lanes l INDEXED BY lanes_due "
-                "WHERE d.kind = 'destination' AND c.kind = 'channel' AND l.destination_no = d.no AND l.channel_no = c.no "
-                "AND l.pending > 0 AND l.ready_at > ?1 AND l.lease IS NOT NULL)",
-                (now,),
-            ).rowcount
+            return sum(cx.execute(statement, (now,)).rowcount for statement in TAKE_OVER)
 
         return await self._write(run)
 
@@ -262,6 +274,58 @@ class SqliteStore:
             return settling.discard_rejected(cx, self._names, deltas, seqs, note, now=now)
 
         return await self._write(run, weight=len(seqs))
+
+    async def add_replay(self, new: NewReplay, *, now: float) -> int:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            deltas.write(cx)
+            return replaying.add(cx, new, now=now)
+
+        return await self._write(run)
+
+    async def replays(self, *, only_open: bool = False) -> Sequence[Replay]:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Sequence[Replay]:
+            deltas.write(cx)
+            return replaying.jobs(cx, only_open=only_open)
+
+        return await self._write(run)
+
+    async def change_replay(
+        self, no: int, state: ReplayState, *, now: float, detail: str = "", rate: float | None = None
+    ) -> Replay | None:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Replay | None:
+            deltas.write(cx)
+            return replaying.change(cx, no, state, detail=detail, rate=rate, now=now)
+
+        return await self._write(run)
+
+    async def replay(
+        self,
+        no: int,
+        entries: Sequence[tuple[int, Route]],
+        *,
+        after: int,
+        cursor: int,
+        looked_at: int,
+        not_connected: int = 0,
+        now: float,
+    ) -> Replayed | None:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Replayed | None:
+            return Replayer(cx, self._names, deltas, now).step(
+                no,
+                entries,
+                after=after,
+                cursor=cursor,
+                looked_at=looked_at,
+                not_connected=not_connected,
+            )
+
+        return await self._write(run, weight=len(entries) + 1)
+
+    async def withdraw_replayed(self, no: int, *, now: float) -> int:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            return Replayer(cx, self._names, deltas, now).withdraw(no, PRUNE_CHUNK_EVENTS)
+
+        return await self._write(run, weight=PRUNE_CHUNK_EVENTS)
 
     # --- what stands beside the events: the workspace and small facts ----------------------------------------------
 
