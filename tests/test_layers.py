@@ -40,12 +40,13 @@ IMPURE_MODULES = {
     "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
 NEIGHBOURS = ("sternpost.store", "sternpost.intake", "sternpost.delivery", "sternpost.control")
-#: The contract, and the read side: fates, counts over time, how a destination stands.
+#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean.
 SEAMS = {
     "sternpost.store.base",
     "sternpost.store.views",
     "sternpost.store.series",
     "sternpost.store.standing",
+    "sternpost.store.candidates",
 }
 TOP = ("sternpost.main", "sternpost.cli")
 

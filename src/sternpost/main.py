@@ -32,6 +32,7 @@ from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
 from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
+from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
@@ -213,6 +214,14 @@ async def _build(
         trusted_proxies=settings.trusted_proxies or None,
     )
 
+    pump = Pump(
+        store,
+        views,
+        workspace=workspace,
+        clock=clock,
+        route_for=intake.replayed,
+        wake=wake,
+    )
     token = access.api_token(data_dir, env)
     role_of = owner_token(token)
     context = Context(
@@ -234,6 +243,7 @@ async def _build(
         bytes_max=settings.bytes_max,
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
+        replays_changed=pump.woken,
     )
     api = create_api(context)
     agents = AgentHealth()
@@ -288,6 +298,7 @@ async def _build(
         bytes_max=settings.bytes_max,
     )
     await stack.enter_async_context(_task(housekeeping.run()))
+    await stack.enter_async_context(_task(pump.run()))
     if watch is not None:
         await stack.enter_async_context(_task(_follow(watch, holder)))
     await stack.enter_async_context(_listening(listener))

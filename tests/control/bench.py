@@ -14,6 +14,7 @@ from sternpost.control.api import create_api
 from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
 from sternpost.control.live import LiveHub
+from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.gateway import RefusedLog
@@ -111,6 +112,14 @@ class Bench:
     bytes_max: int = 10_000_000_000
 
     def __post_init__(self) -> None:
+        self.pump = Pump(
+            self.store,
+            self.views,
+            workspace=lambda: self.holder.current,
+            clock=lambda: self.now,
+            route_for=lambda event, destination: self.fanout.replayed(event, destination),
+            wake=lambda due: self.woken.extend(due),
+        )
         self.context = Context(
             store=self.store,
             views=self.views,
@@ -129,6 +138,7 @@ class Bench:
             disk_free_bytes=lambda: 41_000_000_000,
             bytes_max=self.bytes_max,
             new_id=lambda: "tried",
+            replays_changed=self.pump.woken,
         )
         self.app = create_api(self.context)
 

@@ -105,5 +105,6 @@ class Context:
     disk_free_bytes: Callable[[], int]  #: free space where the store is
     bytes_max: int  #: of --bytes-max
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
+    replays_changed: Callable[[], None]  #: `replays.Pump.woken`: a replay was begun or changed
     pace: Callable[[str], Pace | None] = lambda destination_id: None  #: `Engine.pace`, by destination
     applying: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one change of the workspace at a time

@@ -111,9 +111,19 @@ def _standing(
         "nextAttemptAt": when(standing.next_attempt_at),
         "waitsFor": standing.waits_for,
     }
+    if standing.replay_no is not None:
+        entry["replay"] = {"id": str(standing.replay_no), "before": _before(standing)}
     if attempts:
         entry["attempts"] = _attempts(standing, rebuilt)
     return entry
+
+
+def _before(standing: Standing) -> dict[str, Any] | None:
+    """What a replay ended: None when the event was never meant for the destination."""
+    if standing.before is None:
+        return None
+    state, reason, at = standing.before
+    return {"state": state, "reason": reason, "settledAt": when(at)}
 
 
 def _verdict(kept: Kept, standing: Standing, name: str, text: str) -> str:

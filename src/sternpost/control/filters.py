@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
 from sternpost.errors import SternpostError
@@ -102,18 +103,29 @@ class Filter:
             for term in self.terms
         ) and len(keys) == len(set(keys))
 
+    @property
+    def line(self) -> str:
+        """The conditions as a filter line, without the times."""
+        return " ".join(
+            f"{'-' if term.exclude else ''}{f'{term.key}:' if term.key else ''}{','.join(map(_written, term.values))}"
+            for term in self.terms
+        )
+
 
 EVERYTHING = Filter()
 
 
-def parse(line: str, parameters: Mapping[str, str], *, now: float) -> Filter:
-    """A filter line and the parameters beside it. Raises FilterError with a sentence that says what to write instead."""
+def parse(
+    line: str, parameters: Mapping[str, str], *, now: float, keys: Mapping[str, str] = MappingProxyType({})
+) -> Filter:
+    """A filter line and the parameters beside it; `keys` are further conditions by the grammar's own names. Raises FilterError with a sentence that says what to write instead."""
     if len(line) > FILTER_CHARS_MAX:
         raise FilterError(f"The filter is longer than {FILTER_CHARS_MAX} characters. Shorten it.")
     terms = [_term(found) for found in _tokens(line)]
     for name, key in PARAMETERS.items():
         if value := parameters.get(name):
             terms.append(Term(key, _values(value)))
+    terms += [Term(key, _values(value)) for key, value in keys.items()]
     if len(terms) > TERMS_MAX:
         raise FilterError(f"The filter has more than {TERMS_MAX} conditions. Use fewer.")
     since = until = None
@@ -127,6 +139,13 @@ def parse(line: str, parameters: Mapping[str, str], *, now: float) -> Filter:
         else:
             kept.append(term)
     return Filter(tuple(kept), since, until)
+
+
+def _written(value: str) -> str:
+    """A value as a filter line holds it."""
+    if re.fullmatch(r"[\w.@/+-]+", value):
+        return value
+    return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
 
 
 def _tokens(line: str) -> Sequence[re.Match[str]]:

@@ -19,6 +19,7 @@ from sternpost.control.routes import (
     events,
     failures,
     insight,
+    replays,
     server,
     sources,
     tries,
@@ -33,6 +34,7 @@ async def openapi(context: Context, request: Request) -> Any:
 OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *failures.OPERATIONS,
+    *replays.OPERATIONS,
     *tries.OPERATIONS,
     *workspace.OPERATIONS,
     *sources.OPERATIONS,

@@ -67,6 +67,7 @@ class Spec:
     channels: tuple[str, ...] = ("",)
     other_names: tuple[str, ...] = ()  #: with `false` in an event's `integrations` object they exclude it too
     settle_s: float = 0.0  #: rule G4: window for sources of type web
+    stale_s: float | None = None  #: events whose own time lies further back may never be shown there
     docs: str = ""  #: page in docs/
 
 

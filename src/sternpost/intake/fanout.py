@@ -64,6 +64,15 @@ class Fanout:
                 return route
         return None
 
+    def replayed(self, event: Event, destination_id: str) -> Route | None:
+        """As `route`; `held` where the destination would hold the event for a link, so that a link that is known by now counts."""
+        source = self.workspace.sources.get(event.source_id)
+        route = self.route(event, destination_id)
+        if source is None or route is None or event.user_id:
+            return route
+        held = self._held(event, source, self._plain(source, event.type.strip().lower()))
+        return next(found for found in held if found.destination_id == destination_id)
+
     def _plain(self, source: Source, kind: str) -> tuple[Route, ...]:
         known = self._routes.get((source.id, kind))
         if known is not None:

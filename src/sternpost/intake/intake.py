@@ -58,6 +58,10 @@ class Intake:
         """Where an event that was accepted earlier goes by the workspace of now."""
         return self.fanout.route(event, destination_id)
 
+    def replayed(self, event: Event, destination_id: str) -> Route | None:
+        """As `route`, for an event that is delivered again."""
+        return self.fanout.replayed(event, destination_id)
+
     async def accept(self, source: Source, events: Sequence[Event]) -> None:
         """Make the events durable; all or none. Raises StoreFull, StoreUnavailable, TimeoutError."""
         if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:

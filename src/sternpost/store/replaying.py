@@ -34,7 +34,9 @@ NEXT_STATES: dict[str, tuple[ReplayState, ...]] = {
 
 COLUMNS = tuple(field.name for field in fields(Replay) if field.name not in {"waiting", "results"})
 SELECT_REPLAYS = f"SELECT {', '.join(COLUMNS)} FROM replays ORDER BY no DESC"
-SELECT_OPEN = f"SELECT {', '.join(COLUMNS)} FROM replays WHERE state IN ('running', 'paused') ORDER BY no DESC"
+SELECT_OPEN = (
+    f"SELECT {', '.join(COLUMNS)} FROM replays WHERE state IN ('running', 'paused') ORDER BY no DESC"
+)
 SELECT_REPLAY = f"SELECT {', '.join(COLUMNS)} FROM replays WHERE no = ?"
 INSERT_REPLAY = (
     "INSERT INTO replays (destination, wanted, everything, rate, created_at, created_by, estimated, last_seq, cursor, state, changed_at) "

@@ -31,6 +31,7 @@ from sternpost.store import profiles
 from sternpost.store.accepting import DELIVERED, FLAG_LINKED, FLAG_TYPE_SET, REJECTED, SKIPPED
 from sternpost.store.database import connect
 from sternpost.store.names import Names, key
+from sternpost.store.replaying import remembered
 
 THREADS = 2  #: more would only fight with the writer for the interpreter
 SCAN_ROWS_MAX = 20_000  #: events looked at per call of `recent`; some 20 ms
@@ -66,6 +67,8 @@ class Standing:
     settled_at: float | None = None  #: of a final state
     ms: int | None = None  #: of the last try; None when nothing was sent
     status: int | None = None  #: the destination's last answer
+    replay_no: int | None = None  #: the replay that brought it here last
+    before: tuple[State, str | None, float] | None = None  #: state, reason and moment that the replay ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,7 @@ SELECT_EVENTS = (
 SELECT_OUTCOMES = "SELECT seq, destination_no, state, reason, at, ms, status, attempts, more FROM outcomes WHERE seq IN ({})"
 SELECT_DELIVERIES = (
     "SELECT d.seq, d.destination_no, d.lane_no, d.attempts, d.person, d.first_attempt_at, d.reason, d.detail, l.channel_no, l.ready_at, "
-    "l.lease, l.waits_for FROM deliveries d JOIN lanes l ON l.no = d.lane_no "
+    "l.lease, l.waits_for, d.replay_no, d.before FROM deliveries d JOIN lanes l ON l.no = d.lane_no "
     "WHERE d.destination_no IN (SELECT no FROM names WHERE kind = 'destination') AND d.seq IN ({})"
 )
 SELECT_HELD = "SELECT seq, destination_no, channel_no, expires_at FROM held WHERE seq IN ({})"
@@ -728,6 +731,7 @@ class Views:
             settled_at=row[4],
             ms=row[5],
             status=row[6],
+            **_replayed(more.get("replay")),
         )
 
     def _waiting(
@@ -740,7 +744,7 @@ class Views:
         channels: Mapping[tuple[int, int], Any],
     ) -> Standing:
         seq, destination_no, lane_no, attempts, person, first_at, reason, detail = row[:8]
-        channel_no, ready_at, lease, waits_for = row[8:]
+        channel_no, ready_at, lease, waits_for, replay_no, replaced = row[8:]
         state: State = "pending"
         next_at: float | None = None
         before: int | None = None
@@ -771,6 +775,7 @@ class Views:
             waits_for=self._message_id(cx, before),
             user_id=person or "",
             first_attempt_at=first_at,
+            **_replayed(remembered(replay_no, replaced) if replay_no is not None else None),
         )
 
     def _held(
@@ -802,6 +807,14 @@ def _seqs(cx: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> It
 def _more(text: str | None) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text) if text else {}
     return found
+
+
+def _replayed(replay: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The fields of a Standing that tell of a replay."""
+    if not replay:
+        return {}
+    before = replay.get("before")
+    return {"replay_no": replay["no"], "before": tuple(before) if before else None}
 
 
 def _counts_anything(counts: Mapping[str, int]) -> bool:

@@ -90,6 +90,13 @@ def warnings(context: Context) -> list[dict[str, str]]:
     return found
 
 
+def actor_of(request: Request) -> str:
+    """Who asks, as records tell it."""
+    return str(
+        request.scope.get("sternpost.actor") or f"a token of the role {request.scope['sternpost.role']}"
+    )
+
+
 def destination_of(context: Context, identifier: str) -> DestinationConfig:
     known = context.workspaces.current.destinations
     config = known.get(identifier)

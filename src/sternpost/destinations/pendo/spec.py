@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sternpost.destinations.base import Field, Spec
-from sternpost.destinations.pendo.constants import METADATA_BATCH_MAX, SETTLE_MS
+from sternpost.destinations.pendo.constants import EVENT_MAX_AGE_DAYS, METADATA_BATCH_MAX, SETTLE_MS
 
 FIELDS: tuple[Field, ...] = (
     Field(
@@ -164,5 +164,6 @@ SPEC = Spec(
     },
     channels=("metadata", "track"),
     settle_s=SETTLE_MS / 1000,
+    stale_s=EVENT_MAX_AGE_DAYS * 86_400.0,
     docs="reference/pendo.md",
 )
