@@ -34,6 +34,8 @@ BODIES: dict[str, Any] = {
     "retry_failures": {"destination": "pendo"},
     "discard_failures": {"destination": "pendo", "note": "test data"},
     "try_event": {"destination": "pendo", "event": TRACK, "send": True},
+    "begin_replay": {"destination": "pendo", "only": "all"},
+    "estimate_replay": {"destination": "pendo", "only": "all"},
     "apply_workspace": {"document": DOCUMENT},
     "diff_workspace": {"document": DOCUMENT},
 }

@@ -118,7 +118,9 @@ async def estimate(
     """Walk over what is kept, as far as the bounds let, and count."""
     until = await last_seq(views)
     rows_max = ESTIMATE_BODIES_MAX if what.needs_bodies else ESTIMATE_ROWS_MAX
-    after = first = looked_at = count = size = delivered = stale = under_way = not_connected = profiles = 0
+    first_seq = after = first = looked_at = count = size = delivered = stale = under_way = not_connected = (
+        profiles
+    ) = 0
     people: set[str] = set()
     first_at: float | None = None
     last_at: float | None = None
@@ -134,6 +136,7 @@ async def estimate(
         after = rows[-1].seq
         under_way += sum(candidate.stands in {"waiting", "held"} for candidate in rows)
         for candidate in await _matching(views, workspace, what, rows):
+            first_seq = first_seq or candidate.seq
             if workspace.connection(candidate.source_id, what.destination) is None:
                 not_connected += 1
                 continue
@@ -165,7 +168,7 @@ async def estimate(
         under_way=reckoned(under_way),
         not_connected=reckoned(not_connected),
         profiles=reckoned(profiles),
-        first_seq=samples[0] if samples else 1,
+        first_seq=first_seq or 1,
         samples=tuple(samples),
     )
 

@@ -52,9 +52,12 @@ async def candidates(
         ).fetchone()
         rows = cx.execute(SELECT_CANDIDATES, (row[0] if row else None, after, until, rows_max))
         return [
-            Candidate(*row[:8], "held" if row[10] else "waiting" if row[9] else _STANDS.get(row[8], ""))
-            for row in rows
-        ]
+            Candidate(
+                seq, source, kind, received_at, at_ms, user_id, anonymous_id, size,
+                "held" if held else "waiting" if waits else _STANDS.get(state, ""),
+            )
+            for seq, source, kind, received_at, at_ms, user_id, anonymous_id, size, state, waits, held in rows
+        ]  # fmt: skip
 
     return await views.read(read)
 

@@ -23,11 +23,10 @@ from sternpost.store.base import NewReplay, Receipt, Replay, Replayed, ReplaySta
 from sternpost.store.names import Deltas, Names, key, replayed_gate, storable
 
 STATE_NAMES = {DELIVERED: "delivered", SKIPPED: "skipped", REJECTED: "rejected"}
-OPEN = ("running", "paused")
 #: Which states a person (or the pump) may bring a job into.
 NEXT_STATES: dict[str, tuple[ReplayState, ...]] = {
-    "running": ("paused", "cancelled", "done"),
-    "paused": ("running", "cancelled"),
+    "running": ("running", "paused", "cancelled", "done"),
+    "paused": ("running", "paused", "cancelled"),
     "done": (),
     "cancelled": (),
 }
@@ -141,9 +140,7 @@ def change(
 ) -> Replay | None:
     """Bring a job into another state, or stay in it with another rate; None when there is no such way."""
     found = jobs(cx, no)
-    if not found or (state != found[0].state and state not in NEXT_STATES[found[0].state]):
-        return None
-    if found[0].state not in OPEN and rate is not None:
+    if not found or state not in NEXT_STATES[found[0].state]:
         return None
     cx.execute(
         "UPDATE replays SET state = ?, detail = ?, rate = ?, changed_at = ? WHERE no = ?",

@@ -36,13 +36,17 @@ def filter_of(context: Context, request: Request) -> Filter:
     return parse(request.query_params.get("q", ""), request.query_params, now=context.clock())
 
 
-async def body_of(request: Request, required: set[str] | None = None) -> dict[str, Any]:
+async def body_of(
+    request: Request, required: set[str] | None = None, *, may_be_empty: bool = False
+) -> dict[str, Any]:
     """The JSON object of a request, bounded while it is read."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > BODY_BYTES_MAX:
             raise ApiError(413, "The body is larger than 1 MB.", "Send less at once.")
+    if may_be_empty and not content:
+        return {}
     try:
         body = msgspec.json.decode(bytes(content))
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -106,7 +106,7 @@ async def pause_replay(context: Context, request: Request) -> Any:
 
 
 async def resume_replay(context: Context, request: Request) -> Any:
-    body = await body_of(request)
+    body = await body_of(request, may_be_empty=True)
     rate = _rate(body, None) if "ratePerSecond" in body else None
     return await _changed(context, request, "running", rate=rate)
 
@@ -218,7 +218,7 @@ async def _estimated(
 async def _warnings(context: Context, config: DestinationConfig, found: Estimate, rate: float) -> list[str]:
     """What a person should know before it begins, each a sentence."""
     said: list[str] = []
-    about = "" if found.exact else "about "
+    about = "" if found.exact else "About "
     if not config.enabled:
         said.append(f"{config.name} is switched off: the replay would pause at once.")
     for channel in await context.views.blocked_channels():
@@ -230,11 +230,11 @@ async def _warnings(context: Context, config: DestinationConfig, found: Estimate
     if found.stale:
         days = (context.destinations[config.type].spec.stale_s or 0) / 86_400
         said.append(
-            f"{about}{found.stale:,} of them are older than {days:g} days: {config.type.capitalize()} may never show them.".capitalize()
+            f"{about}{found.stale:,} of them are older than {days:g} days: {config.type.capitalize()} may never show them."
         )
     if found.delivered:
         said.append(
-            f"{about}{found.delivered:,} of them were delivered already and would be delivered again: they may count twice there.".capitalize()
+            f"{about}{found.delivered:,} of them were delivered already and would be delivered again: they may count twice there."
         )
     if found.profiles and found.delivered:
         said.append(
