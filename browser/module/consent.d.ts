@@ -1,9 +1,7 @@
 /** Consent: which categories a person allowed, and whether that is enough for a destination (contract 9.3). */
 import { type Dict } from './util';
 /** Takes the options of `load`, and those of `consent()`, where the provider stays. */
-export declare const setConsent: (given: unknown, isFirst: boolean) => void;
-/** Asks the provider, where the page gave no ids itself; it may not be on the page (yet). */
-export declare const askProvider: () => void;
+export declare const setConsent: (given: unknown, isFirst?: boolean) => void;
 /** Consent management is on, and nobody said yet what is allowed. */
 export declare const isConsentOpen: () => boolean;
 export declare const setStrategies: (metadata: any) => void;

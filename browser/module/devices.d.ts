@@ -1,16 +1,13 @@
 /** Destinations that are served in the page: Pendo, and integrations that the page adds itself. */
-import { type Analytics, type Home } from './pendo';
+import { type Analytics, type Home, type Parcel } from './pendo';
 import { type Dict } from './util';
-/** A message, and the traits that a group call itself brought. */
-type Handed = [message: Dict, own: Dict | undefined];
 export declare const limitWaiting: (max: number) => void;
 export declare const addCustom: (id: string, integration: any) => void;
 /** Loads what the source configuration, the page and the person allow; `ready` comes when all are ready or failed. */
 export declare const openDevices: (destinations: Dict[], overrides: Dict[], integrations: Dict, analytics: Analytics, home: Home, ready: () => void) => void;
-export declare const toDevices: (handed: Handed) => void;
+export declare const toDevices: (parcel: Parcel) => void;
 export declare const forgetWaiting: () => void;
 /** After `reset()`. */
 export declare const watchDevices: () => void;
 /** In hybrid mode the server must name somebody unknown as the agent in the page does. */
 export declare const nameVisitor: (message: Dict) => void;
-export {};

@@ -6,4 +6,4 @@ export declare const clearCustomContext: () => void;
 /** `null` removes a key. */
 export declare const setCustomContext: (given: unknown) => void;
 /** `extra`: the parts of the context that belong to the page view. */
-export declare const buildMessage: (call: Call, session: Dict, version: string, installType: string, extra: Dict) => Dict;
+export declare const buildMessage: ({ type, message: own, id, traits, options }: Call, session: Dict, installType: string, extra: Dict) => Dict;

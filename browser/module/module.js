@@ -1,82 +1,4 @@
 /*! Sternpost browser SDK, Apache-2.0 */
-// src/util.ts
-var isString = (value) => typeof value === "string";
-var isFunction = (value) => typeof value === "function";
-var isObject = (value) => ({}).toString.call(value) === "[object Object]";
-var isList = Array.isArray;
-var keys = Object.keys;
-var assign = Object.assign;
-var page = window;
-var now = () => Date.now();
-var iso = () => (/* @__PURE__ */ new Date()).toISOString();
-var attempt = (make) => {
-  try {
-    return make();
-  } catch (_) {
-    return void 0;
-  }
-};
-var parse = (text2) => attempt(() => JSON.parse(text2));
-var uuid = () => (
-  // randomUUID exists on secure pages only.
-  attempt(() => crypto.randomUUID()) || "10000000-1000-4000-8000-100000000000".replace(
-    /[018]/g,
-    (digit) => (+digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> +digit / 4).toString(16)
-  )
-);
-var clone = (value) => {
-  const parents = [];
-  return parse(
-    attempt(
-      () => JSON.stringify(value, function(key, entry) {
-        while (parents.length && parents[0] !== this) parents.shift();
-        if (parents.includes(entry)) return "[Circular Reference]";
-        if (typeof entry === "object") parents.unshift(entry);
-        return key === "__proto__" ? void 0 : typeof entry === "bigint" ? "[BigInt]" : entry;
-      })
-    )
-  );
-};
-var merge = (left, right) => {
-  const lists = isList(left) && isList(right);
-  if (!lists && !(isObject(left) && isObject(right))) return right;
-  const merged = lists ? left.slice() : assign({}, left);
-  for (const key of keys(right)) merged[key] = merge(merged[key], right[key]);
-  return merged;
-};
-var base64 = (text2) => btoa(unescape(encodeURIComponent(text2)));
-var unbase64 = (text2) => decodeURIComponent(escape(atob(text2)));
-var on = (target, name2, listener) => target.addEventListener(name2, listener);
-var request = async (url2, init, timeoutMs) => fetch(url2, assign({ signal: AbortSignal.timeout && AbortSignal.timeout(timeoutMs) }, init));
-var pushBounded = (list, entry, max2, typeOf) => {
-  list.push(entry);
-  if (list.length > max2) list.splice(Math.max(0, list.findIndex((one) => /^(track|page)/.test(typeOf(one)))), 1);
-};
-
-// src/calls.ts
-var text = (value) => isString(value) || value == null ? value : JSON.stringify(value);
-var readCall = (type, given) => {
-  const at = given.findIndex(isFunction);
-  const callback = given[at];
-  let [a, b, c, d] = (at < 0 ? given : given.slice(0, at)).map(clone);
-  if (type === "track") return { type, callback, name: a, properties: b == null ? {} : b, options: c };
-  if (type === "page") {
-    if (isObject(a)) [a, b, c, d] = [void 0, void 0, a, b];
-    else if (isObject(b)) [a, b, c, d] = [void 0, isString(a) ? a : void 0, b, c];
-    else if (isString(a) && !isString(b)) [a, b] = [void 0, a];
-    const properties = isObject(c) ? c : {};
-    if (isString(b) && b) properties.name = b;
-    if (isString(a) && a) properties.category = a;
-    return { type, callback, name: b, category: a, properties, options: d };
-  }
-  if (type === "alias") {
-    if (isObject(b) || b === null) [b, c] = [void 0, b];
-    return { type, callback, id: text(a), from: text(b), options: c };
-  }
-  if (isObject(a) || a === null) [a, b, c] = [null, a, b];
-  return { type, callback, id: text(a), traits: isObject(b) ? b : void 0, options: c };
-};
-
 // src/log.ts
 var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
 var DEBUG = 2;
@@ -90,24 +12,109 @@ var log = (level, ...words) => {
   if (level >= lowest) console[LEVELS[level].toLowerCase()]("Sternpost:", ...words);
 };
 
+// src/util.ts
+var isString = (value) => typeof value === "string";
+var isFunction = (value) => typeof value === "function";
+var isObject = (value) => ({}).toString.call(value) === "[object Object]";
+var isList = Array.isArray;
+var { keys, assign } = Object;
+var json = JSON.stringify;
+var page = window;
+var now = () => Date.now();
+var iso = () => (/* @__PURE__ */ new Date()).toISOString();
+var isFilled = (value) => !!keys(value || "")[0];
+var attempt = (make) => {
+  try {
+    return make();
+  } catch (_) {
+    return void 0;
+  }
+};
+var parse = (text2) => attempt(() => JSON.parse(text2));
+var uuid = () => "10000000-1000-4000-8000-100000000000".replace(
+  /[018]/g,
+  (digit) => (+digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> +digit / 4).toString(16)
+);
+var clone = (value) => {
+  const parents = [];
+  return parse(
+    attempt(
+      () => json(value, function(key, entry) {
+        while (parents.length && parents[0] !== this) parents.shift();
+        if (parents.includes(entry)) return "[Circular Reference]";
+        if (typeof entry === "object") parents.unshift(entry);
+        return key === "__proto__" ? void 0 : typeof entry === "bigint" ? "[BigInt]" : entry;
+      })
+    )
+  );
+};
+var merge = (left, right, isStrict) => {
+  const lists = isList(left) && isList(right);
+  if (!lists && !(isObject(left) && isObject(right))) return isStrict && (right == null || isObject(left)) ? left : right;
+  const merged = lists ? left.slice() : assign({}, left);
+  for (const key of keys(right)) merged[key] = merge(merged[key], right[key], isStrict);
+  return merged;
+};
+var base64 = (text2) => btoa(unescape(encodeURIComponent(text2)));
+var unbase64 = (text2) => decodeURIComponent(escape(atob(text2)));
+var on = (target, name2, listener) => target.addEventListener(name2, listener);
+var TIMEOUT_MS = 3e4;
+var request = async (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+var push = (list, entry, max2) => {
+  list.push(entry);
+  return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max2));
+};
+
+// src/calls.ts
+var text = (value) => isString(value) || value == null ? value : json(value);
+var readCall = (type, given) => {
+  const at = given.findIndex(isFunction);
+  let [a, b, c, d] = given.slice(0, at < 0 ? 4 : at).map(clone);
+  const message = { event: null, properties: null };
+  let id;
+  let traits;
+  if (type === "track") {
+    message.event = (isString(a) || a === +a) && a + "" || null;
+    if (!message.event) log(WARN, "track needs a name");
+    message.properties = b == null ? {} : b;
+  } else if (type === "page") {
+    if (isObject(a)) [a, b, c, d] = [void 0, void 0, a, b];
+    else if (isObject(b)) [a, b, c, d] = [void 0, isString(a) ? a : void 0, b, c];
+    else if (isString(a) && !isString(b)) [a, b] = [void 0, a];
+    c = isObject(c) ? c : {};
+    if (isString(b) && b) c.name = b;
+    if (isString(a) && a) c.category = a;
+    message.name = b;
+    message.category = a;
+    message.properties = c;
+    c = d;
+  } else if (type === "alias") {
+    if (isObject(b) || b === null) [b, c] = [void 0, b];
+    if (a != null) message.userId = text(a);
+    message.previousId = text(b);
+  } else {
+    if (isObject(a) || a === null) [a, b, c] = [null, a, b];
+    id = text(a);
+    traits = isObject(b) ? b : void 0;
+  }
+  return { type, message, id, traits, options: isObject(c) ? c : {}, callback: given[at] };
+};
+
 // src/config.ts
-var TIMEOUT_MS = 1e4;
 var RETRY_MS_MAX = 6e4;
 var configAddress = (base, extra) => {
   const url2 = new URL(base);
-  const path = url2.pathname.replace(/\/+$/, "");
-  if (!path.endsWith("/sourceConfig")) url2.pathname = path + "/sourceConfig/";
+  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
   for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
   return url2.href;
 };
-var fetchConfig = async (address, Authorization, own, failed) => {
+var fetchConfig = async (address, Authorization, own2, failed) => {
   for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
     try {
-      const headers = { Accept: "application/json", Authorization };
-      const answer = own ? await own() : await request(address, { headers }, TIMEOUT_MS).then((one) => one.ok && one.json());
+      const answer = own2 ? await own2() : await request(address, { headers: { Accept: "application/json", Authorization } }).then((one) => one.ok && one.json());
       const config = isString(answer) ? JSON.parse(answer) : answer;
       if (config.source.id != null && isList(config.source.destinations)) return config;
-      throw 0;
+      throw answer;
     } catch (cause) {
       log(ERROR, "no source configuration", cause);
       failed();
@@ -117,69 +124,57 @@ var fetchConfig = async (address, Authorization, own, failed) => {
 };
 
 // src/consent.ts
-var OLD_KEYS = {
-  oneTrust: ["oneTrustCookieCategories", "oneTrustCookieCategory"],
-  ketch: ["ketchConsentPurposes", "purpose"]
-};
 var provider = "";
-var allowed = [];
-var denied = [];
-var isKnown = false;
+var ids;
 var strategies = [];
 var setConsent = (given, isFirst) => {
   const options = isObject(given) ? given : {};
   if (isFirst && options.enabled === true) {
-    provider = options.provider;
-    if (!/^(custom|oneTrust|ketch|iubenda)$/.test(provider)) {
-      log(ERROR, "unknown consent provider", provider);
-      provider = "";
-    }
+    if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
+    else log(ERROR, "unknown consent provider", options.provider);
   }
-  const { allowedConsentIds, deniedConsentIds } = options;
-  isKnown = !!(allowedConsentIds || deniedConsentIds);
-  if (isKnown) {
-    allowed = allowedConsentIds || [];
-    denied = deniedConsentIds || [];
-  }
-};
-var askProvider = () => {
-  if (isKnown) return;
-  attempt(() => {
-    if (provider === "oneTrust") {
-      const ids = page.OnetrustActiveGroups.split(",").filter(Boolean);
-      denied = page.OneTrust.GetDomainData().Groups.map((one) => one.CustomGroupId).filter((id) => !ids.includes(id));
-      allowed = ids;
-    } else {
+  const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
+  if (allowed || denied) ids = [allowed || [], denied || []];
+  else
+    ids = attempt(() => {
+      if (provider === "oneTrust") {
+        const active = page.OnetrustActiveGroups.split(",").filter(Boolean);
+        const all2 = page.OneTrust.GetDomainData().Groups.map((one) => one.CustomGroupId);
+        return [active, all2.filter((id) => !active.includes(id))];
+      }
       const purposes = provider === "ketch" ? page.ketchConsent : page._iub.cs.consent.purposes;
-      allowed = keys(purposes).filter((id) => purposes[id]);
-      denied = keys(purposes).filter((id) => !purposes[id]);
-    }
-    isKnown = true;
-  });
+      const all = keys(purposes);
+      return [all.filter((id) => purposes[id]), all.filter((id) => !purposes[id])];
+    });
 };
-var isConsentOpen = () => !!provider && !isKnown;
+var isConsentOpen = () => !!provider && !ids;
 var setStrategies = (metadata) => {
   strategies = (metadata || {}).providers || [];
 };
-var sourceStrategy = () => provider === "custom" ? void 0 : (strategies.find((one) => one.provider === provider) || {}).resolutionStrategy || "and";
-var consentContext = () => provider ? { deniedConsentIds: denied, allowedConsentIds: allowed, provider, resolutionStrategy: sourceStrategy() } : void 0;
+var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
+var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider(strategies).resolutionStrategy || "and";
+var consentContext = () => {
+  if (!provider) return;
+  const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
+  return { deniedConsentIds, allowedConsentIds, provider, resolutionStrategy: sourceStrategy() };
+};
 var isConsented = (config) => {
-  if (!provider || !isKnown) return true;
+  if (!provider || !ids) return true;
+  const [allowed] = ids;
   let strategy = sourceStrategy();
-  let list = config.consentManagement;
-  let key = "consent";
-  if (list) {
-    const entry = list.find((one) => one.provider === provider) || {};
-    list = entry.consents;
-    if (/^[ci]/.test(provider)) strategy = entry.resolutionStrategy || strategy;
-  } else if (OLD_KEYS[provider]) {
-    key = OLD_KEYS[provider][1];
-    list = config[OLD_KEYS[provider][0]];
-    strategy = provider === "ketch" ? "or" : "and";
+  let list;
+  if (config.consentManagement) {
+    const own2 = ofProvider(config.consentManagement);
+    list = own2.consents;
+    if (/^[ci]/.test(provider)) strategy = own2.resolutionStrategy || strategy;
+  } else {
+    const isKetch = provider === "ketch";
+    list = isKetch ? config.ketchConsentPurposes : provider === "oneTrust" && config.oneTrustCookieCategories;
+    strategy = isKetch ? "or" : "and";
   }
-  const ids = (isList(list) ? list : []).map((one) => String(one[key]).trim()).filter(Boolean);
+  const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
   const isAllowed = (id) => allowed.includes(id);
-  return !ids.length || (strategy === "or" ? ids.some(isAllowed) : ids.every(isAllowed));
+  return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
 };
 
 // src/storage.ts
@@ -198,12 +193,12 @@ var ENTRIES = keys(KEYS);
 var PREFIX = "RS_ENC_v3_";
 var TEST = "rl_test";
 var TYPES = ["cookieStorage", "localStorage", "sessionStorage", "memoryStorage"];
+var MEMORY = 3;
 var YEAR_MS = 31536e6;
 var stores;
 var slots = {};
 var readCookie = (name2) => attempt(() => decodeURIComponent(("; " + document.cookie).split(`; ${name2}=`)[1].split(";")[0]));
 var cookieStore = (options) => {
-  const { hostname } = location;
   const cookie = assign(
     {
       maxage: YEAR_MS,
@@ -214,78 +209,68 @@ var cookieStore = (options) => {
     },
     options.storage.cookie
   );
-  const set = (name2, text2) => {
-    attempt(
-      () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? cookie.maxage / 1e3 : 0};path=${cookie.path};samesite=${cookie.samesite}` + (cookie.domain ? ";domain=" + cookie.domain : "") + (cookie.secure ? ";secure" : "")
-    );
-  };
+  const store2 = (name2, text2) => text2 == null ? readCookie(name2) : attempt(
+    () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? cookie.maxage / 1e3 : 0};path=${cookie.path};samesite=${cookie.samesite};domain=${cookie.domain || ""}${cookie.secure ? ";secure" : ""}`
+  );
   const sticks = () => {
-    set(TEST, TEST);
+    store2(TEST, TEST);
     const found = readCookie(TEST);
-    set(TEST, "");
-    return !!found;
+    store2(TEST, "");
+    return found;
   };
-  if (!cookie.domain && !options.sameDomainCookiesOnly && !/^[\d.]+$|:/.test(hostname)) {
-    const parts = hostname.split(".");
+  if (!cookie.domain && !options.sameDomainCookiesOnly) {
+    const parts = location.hostname.split(".");
     for (let level = parts.length - 1; level--; cookie.domain = "") {
-      cookie.domain = "." + parts.slice(level).join(".");
+      cookie.domain = parts.slice(level).join(".");
       if (sticks()) break;
     }
   }
-  return sticks() ? { get: readCookie, set } : void 0;
+  return sticks() ? store2 : void 0;
 };
 var webStorage = (name2) => attempt(() => (page[name2].getItem(TEST), page[name2]));
 var webStore = (name2) => {
   const store2 = webStorage(name2);
-  return store2 && {
-    get: (key) => attempt(() => store2.getItem(key)),
-    set: (key, text2) => attempt(() => text2 ? store2.setItem(key, text2) : store2.removeItem(key))
-  };
+  return store2 && ((key, text2) => attempt(() => text2 == null ? store2.getItem(key) : text2 ? store2.setItem(key, text2) : store2.removeItem(key)));
 };
 var decode = (raw) => parse(attempt(() => raw.startsWith(PREFIX) ? unbase64(raw.slice(PREFIX.length)) : raw));
 var openStorage = (options, type) => {
-  stores = stores || [cookieStore(options), webStore(TYPES[1]), webStore(TYPES[2])];
+  stores = stores || [cookieStore(options), webStore(TYPES[1]), webStore(TYPES[2]), () => void 0];
   for (const entry of ENTRIES) {
-    const known = read(entry);
-    const wish = type(entry);
-    let chosen = TYPES.indexOf(wish);
-    while (chosen >= 0 && chosen < 3 && !stores[chosen]) chosen++;
-    if (chosen >= 0 && TYPES[chosen] !== wish) log(WARN, entry, TYPES[chosen]);
+    let value = read(entry);
+    const wish = TYPES.indexOf(type(entry));
+    let chosen = wish;
+    while (chosen >= 0 && !stores[chosen]) chosen++;
+    if (chosen > wish) log(WARN, entry, TYPES[chosen]);
     const store2 = stores[chosen];
-    slots[entry] = { store: store2, isKept: chosen >= 0 };
-    if (store2) {
+    const key = "rl_" + KEYS[entry];
+    slots[entry] = store2 && { key, store: store2 };
+    if (store2 && chosen < MEMORY) {
       for (const other of stores) {
         if (other && other !== store2) {
-          const found = decode(other.get("rl_" + KEYS[entry]));
-          if (found) write(entry, found);
-          other.set("rl_" + KEYS[entry], "");
+          value = value || decode(other(key));
+          other(key, "");
         }
       }
     }
-    if (known) write(entry, known);
+    if (value) write(entry, value);
   }
 };
 var read = (entry) => {
-  const slot = slots[entry] || {};
-  if (slot.store) {
-    const raw = slot.store.get("rl_" + KEYS[entry]);
-    if (raw !== slot.raw) {
-      slot.raw = raw;
-      slot.value = decode(raw);
-    }
+  const slot = slots[entry];
+  if (!slot) return;
+  const raw = slot.store(slot.key);
+  if (raw !== slot.raw) {
+    slot.raw = raw;
+    slot.value = decode(raw);
   }
   return slot.value;
 };
 var write = (entry, value) => {
   const slot = slots[entry];
-  if (!slot || !slot.isKept) return;
+  if (!slot) return;
   slot.value = value;
-  if (slot.store) {
-    const isFilled = value && (isString(value) || keys(value).length);
-    const key = "rl_" + KEYS[entry];
-    slot.store.set(key, isFilled ? PREFIX + (attempt(() => base64(JSON.stringify(value))) || "") : "");
-    slot.raw = slot.store.get(key);
-  }
+  slot.store(slot.key, isFilled(value) && attempt(() => PREFIX + base64(json(value))) || "");
+  slot.raw = slot.store(slot.key);
 };
 
 // src/context.ts
@@ -306,11 +291,17 @@ var pageProperties = () => {
     initial_referring_domain: read("initialReferringDomain") || ""
   };
 };
-var browserContext = () => {
-  const campaign = {};
+var queryValues = (prefix2) => {
+  const found = {};
   new URLSearchParams(location.search).forEach((value, key) => {
-    if (key.startsWith("utm_")) campaign[key === "utm_campaign" ? "name" : key.slice(4)] = value;
+    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
   });
+  return found;
+};
+var browserContext = () => {
+  const campaign = queryValues("utm_");
+  campaign.name = campaign.campaign || campaign.name;
+  delete campaign.campaign;
   return {
     userAgent: navigator.userAgent,
     os: { name: "", version: "" },
@@ -333,15 +324,16 @@ var readHints = (level, take) => {
 // src/queue.ts
 var ALIVE_MS = 1e4;
 var LEFT_MS = 3e3;
-var tab = uuid();
 var prefix = "";
+var own = "";
 var max = 0;
-var serial = 0;
+var serial = 1e9;
 var store;
 var items = [];
 var queued = () => items;
 var openQueue = (writeKey2, size) => {
   prefix = `sp_q.${writeKey2}.`;
+  own = prefix + uuid();
   max = size;
 };
 var persist = () => {
@@ -350,46 +342,43 @@ var persist = () => {
   adopt();
 };
 var keep = (item) => {
-  item.isStored = attempt(() => (store.setItem(item.key, item.text), true));
+  const key = own + "." + serial++;
+  item.key = attempt(() => (store.setItem(key, item.text), key));
 };
 var enqueue = (text2, isRecovered = false) => {
-  const item = { key: prefix + tab + "." + serial++, text: text2, isRecovered };
+  const item = { text: text2, type: text2.slice(9), isRecovered };
   keep(item);
-  const before = items.concat(item);
-  pushBounded(items, item, max, (one) => one.isSending ? "" : one.text.slice(9));
-  settle(before.filter((one) => !items.includes(one)));
+  settle(push(items, item, max));
 };
 var settle = (done) => {
   items = items.filter((item) => !done.includes(item));
-  for (const item of done) attempt(() => store.removeItem(item.key));
+  for (const { key } of done) attempt(() => key && store.removeItem(key));
   beat(ALIVE_MS);
 };
 var beat = (aliveMs) => {
-  attempt(
-    () => items.length && aliveMs ? store.setItem(prefix + tab, String(now() + aliveMs)) : store.removeItem(prefix + tab)
-  );
+  attempt(() => items[0] && aliveMs ? store.setItem(own, String(now() + aliveMs)) : store.removeItem(own));
 };
 var leave = () => beat(items.some((item) => item.isSending) ? LEFT_MS : 0);
 var adopt = () => {
   beat(ALIVE_MS);
   attempt(() => {
-    keys(store).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length).split(".")).sort((left, right) => +left[1] - +right[1]).forEach(([owner, number]) => {
-      if (owner === tab || +store.getItem(prefix + owner) > now()) return;
-      const key = prefix + owner + (number ? "." + number : "");
-      const text2 = store.getItem(key);
-      store.removeItem(key);
-      if (number && text2) enqueue(text2, true);
-    });
+    for (const key of keys(store).sort()) {
+      const owner = key.slice(0, own.length);
+      if (key.startsWith(prefix) && owner !== own && !(+store.getItem(owner) > now())) {
+        const text2 = store.getItem(key);
+        store.removeItem(key);
+        if (/{/.test(text2)) enqueue(text2, true);
+      }
+    }
   });
 };
 var comeBack = () => {
-  items = items.filter((item) => !item.isStored || store.getItem(item.key));
+  items = items.filter((item) => !item.key || store.getItem(item.key));
   for (const item of items) item.isSending = false;
 };
 
 // src/delivery.ts
 var KEEPALIVE_BYTES = 6e4;
-var TIMEOUT_MS2 = 3e4;
 var LOOK_MS = 3e3;
 var WAIT_MS_MAX = 36e5;
 var url = "";
@@ -420,37 +409,34 @@ var openDelivery = (dataPlaneUrl, key, options) => {
     if (event.persisted) {
       comeBack();
       isBusy = false;
-      wake(0);
+      wake();
     }
   });
-  on(window, "online", () => wake(0));
+  on(window, "online", () => wake());
   setInterval(() => {
     adopt();
-    send();
+    nudge();
   }, LOOK_MS);
 };
 var startDelivery = () => {
-  if (!isOpen) wake(0);
+  if (!isOpen) wake();
   isOpen = true;
 };
 var nudge = () => {
-  if (!timer) wake(0);
+  if (!timer) wake();
 };
 var wake = (afterMs) => {
   clearTimeout(timer);
-  timer = setTimeout(() => {
+  timer = setTimeout(async () => {
     timer = 0;
-    send();
+    if (!isOpen || isBusy) return;
+    const batch = nextBatch();
+    if (!batch[0]) return;
+    isBusy = true;
+    await post(batch);
+    isBusy = false;
+    nudge();
   }, afterMs);
-};
-var send = async () => {
-  if (!isOpen || isBusy || timer) return;
-  const batch = nextBatch();
-  if (!batch[0]) return;
-  isBusy = true;
-  await post(batch);
-  isBusy = false;
-  nudge();
 };
 var flush = () => {
   for (let batch; (batch = nextBatch())[0]; ) post(batch, true);
@@ -464,43 +450,43 @@ var nextBatch = () => {
     bytes += bytesOf(item.text) + 50;
     if (batch[0] && (batch.length >= batchMax || bytes > batchBytes || batch[0].isRecovered !== item.isRecovered)) break;
     batch.push(item);
+    item.isSending = true;
   }
-  for (const item of batch) item.isSending = true;
   return batch;
 };
 var post = async (batch, isLeaving) => {
-  const first = batch[0];
-  const sentAt = iso();
-  const events = batch.map((item) => item.text.slice(0, -1) + `,"sentAt":"${sentAt}"}`);
-  const body = `{"batch":[${events}],"sentAt":"${sentAt}"}`;
+  const [{ text: text2, isRecovered }] = batch;
+  const SentAt = iso();
+  const end = `,"sentAt":"${SentAt}"}`;
+  const body = `{"batch":[${batch.map((item) => item.text.slice(0, -1) + end)}]` + end;
   const headers = {
     Accept: "application/json",
     "Content-Type": "application/json;charset=UTF-8",
     Authorization: basicAuth(writeKey),
-    AnonymousId: attempt(() => base64(parse(first.text).anonymousId)) || "",
-    SentAt: sentAt
+    AnonymousId: attempt(() => base64(parse(text2).anonymousId)) || "",
+    SentAt
   };
   if (failures) {
-    headers["Rsa-Retry-Attempt"] = failures;
-    headers["Rsa-Retry-Reason"] = reason;
-    headers["Rsa-Since-Last-Attempt"] = now() - lastFailure;
-    headers["Rsa-Since-First-Attempt"] = now() - firstFailure;
+    assign(headers, {
+      "Rsa-Retry-Attempt": failures,
+      "Rsa-Retry-Reason": reason,
+      "Rsa-Since-Last-Attempt": now() - lastFailure,
+      "Rsa-Since-First-Attempt": now() - firstFailure
+    });
   }
-  if (first.isRecovered) headers["Rsa-Recovered"] = true;
+  if (isRecovered) headers["Rsa-Recovered"] = true;
   let status = 0;
   let waitMs = 0;
   let cause = "client-network";
   try {
-    const keepalive = bytesOf(body) < KEEPALIVE_BYTES + 4e3;
-    const answer = await request(url + "/v1/batch", { method: "POST", headers, body, keepalive }, TIMEOUT_MS2);
+    const answer = await request(url + "/v1/batch", { method: "POST", headers, body, keepalive: bytesOf(body) < KEEPALIVE_BYTES + 4e3 });
     status = answer.status;
     cause = "server-" + status;
     const after = answer.headers.get("Retry-After") || 0;
     waitMs = after >= 0 ? after * 1e3 : Date.parse(after) - now();
   } catch (error) {
     if (error.name === "TimeoutError") cause = "client-timeout";
-    const beacon = `${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`;
-    if (isLeaving && attempt(() => navigator.sendBeacon(beacon, body))) status = 200;
+    if (isLeaving && attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body))) status = 200;
   }
   for (const item of batch) item.isSending = false;
   if (!status || status > 499 || status === 408 || status === 429) {
@@ -524,18 +510,17 @@ var passesList = (config, message) => {
   const option = config.eventFilteringOption;
   if (message.type !== "track" || !/^(white|black)listedEvents$/.test(option)) return true;
   const name2 = trimmed(message.event);
-  const isListed = !!name2 && (config[option] || []).some((one) => trimmed((one || {}).eventName) === name2);
-  return isListed === (option[0] === "w");
+  const isListed = name2 && (config[option] || []).some((one) => trimmed((one || {}).eventName) === name2);
+  return !!isListed === (option[0] === "w");
 };
 var isIntegrated = (integrations, name2) => {
-  for (const key of keys(integrations)) {
-    if (key !== name2 && key.toLowerCase() === name2.toLowerCase() && !integrations[key]) {
-      log(WARN, key, "is written", name2);
-      return false;
-    }
-  }
-  const own = integrations[name2];
-  return !!(own === void 0 ? integrations.All == null || integrations.All : own);
+  const own2 = integrations[name2];
+  const all = integrations.All;
+  return keys(integrations).every((key) => {
+    const isWrong = key !== name2 && key.toLowerCase() === name2.toLowerCase() && !integrations[key];
+    if (isWrong) log(WARN, key, "is written", name2);
+    return !isWrong;
+  }) && !!(own2 !== void 0 ? own2 : all == null || all);
 };
 
 // src/pendo/agent.ts
@@ -546,89 +531,63 @@ var PREFIX2 = "_PENDO_T_";
 var KEY = "sp_pendo";
 var memory = ["", "", "", {}];
 var recall = () => {
-  const stored = parse(attempt(() => webStorage("localStorage").getItem(KEY)));
+  const stored = attempt(() => parse(localStorage.getItem(KEY)));
   return isList(stored) ? memory = stored : memory;
 };
 var remember = (change) => {
-  recall();
-  Object.assign(memory, change);
-  attempt(() => webStorage("localStorage").setItem(KEY, JSON.stringify(memory)));
+  assign(recall(), change);
+  attempt(() => localStorage.setItem(KEY, json(memory)));
 };
 var anonymousVisitor = (anonymousId) => {
   const [used, fresh] = recall();
   if (used !== anonymousId) return PREFIX2 + anonymousId;
-  if (!fresh) remember([used, PREFIX2 + uuid()]);
+  if (!fresh) remember([, PREFIX2 + uuid()]);
   return memory[1];
 };
 
 // src/pendo/dates.ts
 var CLOCK = "(\\d\\d):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,9}))?)?";
-var ISO = RegExp(`^(\\d{4})-(\\d\\d)-(\\d\\d)(?:[Tt ]${CLOCK} ?([Zz]|[+-]\\d\\d:?\\d\\d)?)?$`);
+var ISO = RegExp(`^(\\d{4}-\\d\\d-\\d\\d)(?:[Tt ]${CLOCK} ?([Zz]|[+-]\\d\\d:?\\d\\d)?)?$`);
 var WORDED = RegExp(
-  `^(?:[A-Za-z]{3,9},? )?([A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}) (\\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
+  `^(?:[A-Za-z]{3,9},? )?((?:[A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}(?= \\d{4} )) \\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
 );
 var isDateKey = (key) => /(^|_)(at|date|datetime|timestamp|birthday|dob|since|until)_*$/.test(
   key.replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2_").toLowerCase()
 );
-var asDate = (value) => {
+var asDate = (value) => attempt(() => {
   const text2 = String(value).trim();
-  if (/^\d{1,20}(\.\d{1,9})?$/.test(text2)) return fromNumber(+text2);
-  let [, year, month, day, ...rest] = ISO.exec(text2) || [];
-  if (!year) {
-    const [, words, found, ...clock] = WORDED.exec(text2) || [];
-    if (!words) return void 0;
-    if (/^\d/.test(words) && !clock[0]) return void 0;
-    const number = "janfebmaraprmayjunjulaugsepoctnovdec".indexOf(words.replace(/[\d ]/g, "").toLowerCase()) / 3 + 1;
-    [year, month, day, rest] = [found, ("0" + number).slice(-2), ("0" + words.replace(/\D/g, "")).slice(-2), clock];
-  }
-  return fromParts(`${year}-${month}-${day}`, rest);
-};
-var fromNumber = (number) => number >= 1e8 && number < 1e14 ? new Date(Math.trunc(number < 1e11 ? number * 1e3 : number)).toISOString() : void 0;
-var fromParts = (day, clock) => {
-  const [hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = clock;
-  const local = /* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}Z`);
-  const [, sign, hours, minutes] = /([+-])(\d\d):?(\d\d)/.exec(zone) || ["", "", 0, 0];
-  const offset = +hours * 60 + +minutes;
-  try {
-    if (local.toISOString().slice(0, 10) !== day || offset > 1439) return void 0;
-    const text2 = new Date(+local - +(sign + "60000") * offset).toISOString();
-    return text2.length === 24 && text2 > "0001" ? text2 : void 0;
-  } catch (_) {
-    return void 0;
-  }
-};
+  if (/^\d{1,20}(\.\d{1,9})?$/.test(text2)) return +text2 < 1e8 || +text2 >= 1e14 ? void 0 : new Date(+text2 < 1e11 ? +text2 * 1e3 : +text2).toISOString();
+  const [, words, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = ISO.exec(text2) || WORDED.exec(text2);
+  const day = /-/.test(words) ? words : (/* @__PURE__ */ new Date(words + " UTC")).toISOString().slice(0, 10);
+  const at = (offset) => (/* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset)).toISOString();
+  const found = at(zone.replace(/\D*(?=[+-])/, "").replace(/(\d\d)(?=\d\d)/, "$1:").replace(/^\D*$/, "Z"));
+  return (day === words || +day.slice(8) === parseInt(words.replace(/^\D*/, ""))) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
+});
 
 // src/pendo/clean.ts
 var DEPTH_MAX = 5;
 var KEY_CHARS_MAX = 200;
 var TEXT_CHARS_MAX = 1500;
 var cleanTraits = (traits, settings, leftOut) => {
-  const leaves = {};
-  const offer = (key, value, depth) => {
-    if (isObject(value)) {
-      if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) {
-        for (const name3 of keys(value)) offer(key + "_" + name3, value[name3], depth + 1);
-      }
-      return;
+  const leaves = [];
+  const offer = (values, prefix2, depth) => {
+    for (const own2 of keys(values)) {
+      const key = prefix2 + own2;
+      const value = values[own2];
+      const name2 = cleanKey(key);
+      if (!isObject(value)) leaves.push([depth ? 0 : name2 === key ? 2 : 1, name2, key, value]);
+      else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
     }
-    const name2 = cleanKey(key);
-    const rank = depth ? 0 : name2 === key ? 2 : 1;
-    if (name2 && !(leaves[name2] && leaves[name2].rank > rank)) leaves[name2] = { key, value, rank };
   };
-  for (const key of keys(traits)) {
-    if (key !== leftOut && cleanKey(key) !== "id") offer(key, traits[key], 0);
+  offer(assign({}, traits, leftOut && { [leftOut]: void 0 }), "", 0);
+  const cleaned = {};
+  for (const [, name2, key, value] of leaves.sort((left, right) => left[0] - right[0])) {
+    const items2 = isList(value) && value.map(scalar).filter((item) => item !== void 0);
+    cleaned[name2] = items2 && settings.metadataGroup !== "custom" ? items2 : scalar(items2 ? items2.join() : isDateKey(key) && asDate(value) || value);
   }
-  const values = {};
-  for (const name2 of keys(leaves)) {
-    const { key, value } = leaves[name2];
-    let cleaned;
-    if (isList(value)) {
-      const items2 = value.map(scalar).filter((item) => item !== void 0);
-      cleaned = settings.metadataGroup === "custom" ? scalar(items2.join(",")) : items2;
-    } else cleaned = scalar(isDateKey(key) && asDate(value) || value);
-    if (cleaned !== void 0) values[name2] = cleaned;
-  }
-  return values;
+  delete cleaned.id;
+  delete cleaned[""];
+  return clone(cleaned);
 };
 var cleanKey = (key) => {
   const name2 = key.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/\W/gu, "_");
@@ -638,7 +597,7 @@ var scalar = (value) => isString(value) ? Array.from(value).slice(0, TEXT_CHARS_
 
 // src/pendo/hosts.ts
 var INFIX = { eu: ".eu", jp: ".jpn", au: ".au" };
-var pendoHost = (config, role) => (config.hosts || {})[role] || `https://${config.region === "us1" ? "us1." : ""}${role === "data" ? role : "cdn"}${INFIX[config.region] || ""}.pendo.io`;
+var pendoHost = ({ hosts, region }, role, name2) => (hosts || {})[role] || `https://${region === "us1" ? "us1." : ""}${name2}${INFIX[region] || ""}.pendo.io`;
 
 // src/pendo/index.ts
 var LOOK_MS2 = 50;
@@ -647,25 +606,26 @@ var SLOW_MS = 5e3;
 var FLUSH_MS = 5e3;
 var WATCH_MS = 1e3;
 var WAITING_MAX = 100;
-var [IDLE, LOADING, READY, OFF] = [0, 1, 2, 3];
+var IDLE = 0;
+var LOADING = 1;
+var READY = 2;
+var OFF = 3;
+var FAILED = 4;
 var isTaken = false;
 var idOf = (value) => value == null ? "" : String(value).trim();
 var agent = (method, ...given) => tell(page.pendo, method, ...given);
-var createPendo = (config, analytics, id, home, isOurs) => {
+var createPendo = (config, analytics, id, [base, writeKey2]) => {
   let status = IDLE;
-  let hasFailed = false;
   let person;
   let isNamed = false;
   let given = "";
   let agentUser = "";
   let accounts = {};
-  let seesOwn = isOurs;
   let waiting2 = [];
   const held = [];
   let flushTimer;
-  let isPolled = false;
-  const isHybrid = config.connectionMode === "hybrid";
-  const hidesUnknown = /skip|hold/.test(config.anonymousVisitors);
+  const { anonymousVisitors } = config;
+  const hidesUnknown = /skip|hold/.test(anonymousVisitors);
   const presentPerson = () => {
     const group = idOf(analytics.getGroupId());
     return {
@@ -676,7 +636,7 @@ var createPendo = (config, analytics, id, home, isOurs) => {
     };
   };
   const describe = ({ user, traits, group, groupTraits }) => {
-    const part = (values, own, leftOut) => assign(cleanTraits(values, config, leftOut), { id: own });
+    const part = (values, id2, leftOut) => assign(cleanTraits(values, config, leftOut), { id: id2 });
     const trait = config.parentAccountTrait;
     const parent = groupTraits[trait];
     const parentId = group && idOf(isObject(parent) ? parent.id : parent);
@@ -688,8 +648,7 @@ var createPendo = (config, analytics, id, home, isOurs) => {
   };
   const note = ({ user, group, groupTraits }) => {
     agentUser = user;
-    const [used, fresh] = recall();
-    remember(user ? [analytics.getAnonymousId(), "", group, groupTraits] : [used, fresh, group, groupTraits]);
+    remember(user ? [analytics.getAnonymousId(), "", group, groupTraits] : [, , group, groupTraits]);
   };
   const apply = (who) => {
     const { user } = who;
@@ -701,17 +660,16 @@ var createPendo = (config, analytics, id, home, isOurs) => {
       given = "";
       accounts = {};
       const fresh = idOf(agent("getVisitorId"));
-      if (fresh.startsWith(PREFIX2)) remember([recall()[0], fresh]);
+      if (fresh.startsWith(PREFIX2)) remember([, fresh]);
     }
     note(who);
     if (isHidden) return;
     const told = describe(who);
-    const key = JSON.stringify(told);
+    const key = json(told);
     if (key === given) return;
     given = key;
     if (isNew) agent("startSendingEvents");
-    const isBare = !user && !who.group && !keys(who.traits)[0];
-    if (!isBare || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
+    if (user || who.group || isFilled(who.traits) || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
     if (user) held.splice(0).forEach(sendTrack);
   };
   const watch2 = () => {
@@ -726,30 +684,29 @@ var createPendo = (config, analytics, id, home, isOurs) => {
     status = LOADING;
     const told = describe(person);
     const wish = (analytics.loadOnlyIntegrations || {}).Pendo || {};
-    const options = assign({ dataHost: pendoHost(config, "data") }, clone(config.agentOptions), clone(wish.agentOptions), told);
+    const options = assign({ dataHost: pendoHost(config, "data", "data") }, clone(config.agentOptions), clone(wish.agentOptions), told);
     note(person);
     forgetStranger(told.visitor.id);
     const pendo = page.pendo = page.pendo || {};
     const hasStub = isFunction(pendo.initialize);
-    const isJoined = hasStub || document.querySelector('script[src*="/agent/static/"]');
+    let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
     const queue = pendo._q = pendo._q || [];
+    if (!hasArrived) {
+      const script = document.createElement("script");
+      const nonced = document.querySelector("script[nonce]");
+      if (nonced) script.nonce = nonced.nonce;
+      script.src = `${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`;
+      script.onload = () => hasArrived = true;
+      script.onerror = () => fail("blocked");
+      document.head.appendChild(script);
+    }
     if (!agent("isReady") && ![].some.call(queue, (entry) => entry[0] === "initialize")) {
-      given = JSON.stringify(told);
+      given = json(told);
       if (hasStub) agent("initialize", options);
       else {
         for (const name2 of ["identify", "updateOptions", "pageLoad", "track"]) pendo[name2] = (...rest) => pendo._q.push([name2, ...rest]);
         queue.unshift(["initialize", options]);
       }
-    }
-    let hasArrived = !!isJoined;
-    if (!isJoined) {
-      const script = document.createElement("script");
-      const nonced = document.querySelector("script[nonce]");
-      if (nonced) script.nonce = nonced.nonce;
-      script.src = `${pendoHost(config, "content")}/agent/static/${config.apiKey}/pendo.js`;
-      script.onload = () => hasArrived = true;
-      script.onerror = () => fail("blocked");
-      document.head.appendChild(script);
     }
     const since = now();
     const look = (waitedMs) => {
@@ -760,32 +717,28 @@ var createPendo = (config, analytics, id, home, isOurs) => {
         report(ms > SLOW_MS ? "slow" : "loaded", ms);
         if (given || person.user) apply(person);
         waiting2.splice(0).forEach(take);
-      } else if (waitedMs < READY_MS) {
-        setTimeout(look, LOOK_MS2, hasArrived && document.readyState !== "complete" ? waitedMs : waitedMs + LOOK_MS2);
-      } else fail(hasArrived ? "failed" : "slow");
+      } else if (waitedMs > READY_MS) fail(hasArrived ? "failed" : "slow");
+      else setTimeout(look, LOOK_MS2, hasArrived && document.readyState !== "complete" ? waitedMs : waitedMs + LOOK_MS2);
     };
     look(0);
   };
   const fail = (state) => {
     if (status !== LOADING) return;
-    status = OFF;
-    hasFailed = true;
+    status = FAILED;
     waiting2 = [];
     log(ERROR, "Pendo's agent:", state);
     report(state);
   };
   const report = (state, ms) => {
-    const [base, writeKey2] = home;
-    const body = JSON.stringify({ destination: id, state, ms });
-    const url2 = base + "/lib/health?writeKey=" + encodeURIComponent(writeKey2);
-    request(url2, { method: "POST", body, keepalive: true }, READY_MS).catch(() => {
+    const body = json({ destination: id, state, ms });
+    request(base + "/lib/health?writeKey=" + encodeURIComponent(writeKey2), { method: "POST", body, keepalive: true }).catch(() => {
     });
   };
-  const forgetStranger = (own) => {
+  const forgetStranger = (own2) => {
     attempt(() => {
       const key = (name2) => `_pendo_${name2}.${config.apiKey}`;
       const kept = JSON.parse(localStorage.getItem(key("visitorId"))).value;
-      if (kept === own || kept.startsWith(PREFIX2)) return;
+      if (kept === own2 || kept.startsWith(PREFIX2)) return;
       for (const name2 of ["visitorId", "accountId", "oldVisitorId", "meta"]) localStorage.removeItem(key(name2));
     });
   };
@@ -796,16 +749,17 @@ var createPendo = (config, analytics, id, home, isOurs) => {
   };
   const take = (parcel) => {
     if (status === READY) attempt(() => handle(parcel));
-    else if (status !== OFF) {
-      pushBounded(waiting2, parcel, WAITING_MAX, ({ message }) => message.type);
+    else if (status < READY) {
+      push(waiting2, parcel, WAITING_MAX);
       if (status === IDLE) {
         person = presentPerson();
         start();
       }
     }
   };
-  const handle = ({ message, own }) => {
-    const { type } = message;
+  const handle = (parcel) => {
+    const { type, message, own: own2 } = parcel;
+    if (type === "alias") return log(DEBUG, "Pendo has no alias");
     const present = presentPerson();
     const user = idOf(message.userId);
     const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -815,55 +769,36 @@ var createPendo = (config, analytics, id, home, isOurs) => {
     const isPresent = person.user === present.user;
     if (user) isNamed = true;
     person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
+    if (type === "page") return config.pageLoad && agent("pageLoad");
     if (type === "track") {
-      if (isHybrid || !user && config.anonymousVisitors === "skip") return;
+      if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
       if (!idOf(message.event)) return log(WARN, "Pendo: a track without a name");
-      if (!person.user && hidesUnknown) return pushBounded(held, message, WAITING_MAX, () => type);
+      if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
-      sendTrack(message);
-      if (!isPresent) apply(present);
-    } else if (type === "page") {
-      if (config.pageLoad) agent("pageLoad");
-    } else {
-      if (type === "group") {
-        if (isPresent && !present.group) person.group = "";
-        join(idOf(message.groupId), message.traits || {}, own);
-      }
-      if (isPresent) apply(person);
+      sendTrack(parcel);
+      return isPresent || apply(present);
     }
+    if (type === "group") {
+      if (isPresent && !present.group) person.group = "";
+      join(idOf(message.groupId), message.traits || {}, own2);
+    }
+    if (isPresent) apply(person);
   };
-  const join = (group, merged, own) => {
+  const join = (group, merged, own2) => {
     const known = accounts[group] || group && group === person.group && person.groupTraits || accounts[""] || {};
-    const traits = own ? merge(known, own) : seesOwn && accounts[group] ? known : merge(known, merged);
-    accounts[group] = traits;
+    const groupTraits = accounts[group] = merge(known, own2 || merged);
     if (!group) return;
-    assign(person, { group, groupTraits: traits });
+    assign(person, { group, groupTraits });
     delete accounts[""];
   };
-  const sendTrack = (message) => {
+  const sendTrack = ({ message }) => {
     agent("track", idOf(message.event), message.properties || {});
     flushTimer = flushTimer || setTimeout(flush2, FLUSH_MS);
   };
-  const watchGroupCalls = () => {
-    const sdk = page.rudderanalytics;
-    const original = sdk.group;
-    sdk.group = (...rest) => {
-      attempt(() => {
-        const isBare = isObject(rest[0]) || rest[0] == null;
-        const group = isBare ? "" : idOf(rest[0]);
-        const traits = rest[isBare ? 0 : 1];
-        if (isObject(traits)) accounts[group] = merge(accounts[group] || {}, clone(traits));
-      });
-      return original.apply(sdk, rest);
-    };
-    seesOwn = sdk.group !== original;
-  };
   return {
-    name: "PENDO",
     init() {
-      setLevel(analytics.logLevel);
       if (isTaken) {
-        status = OFF;
+        status = FAILED;
         return log(ERROR, "a page has one Pendo agent; another destination is not used");
       }
       isTaken = true;
@@ -871,29 +806,17 @@ var createPendo = (config, analytics, id, home, isOurs) => {
       const present = idOf(analytics.getGroupId());
       if (present) accounts[present] = group === present ? traits : clone(analytics.getGroupTraits() || {});
       person = presentPerson();
-      if (!isOurs) attempt(watchGroupCalls);
       setInterval(() => attempt(watch2), WATCH_MS);
       on(document, "visibilitychange", flush2);
       on(window, "pagehide", flush2);
       start();
     },
-    /** For v3; throws when the agent failed, which ends v3's wait at once. */
+    /** Throws when the agent failed. */
     isReady() {
-      if (hasFailed && !isPolled) throw Error("no Pendo agent");
+      if (status === FAILED) throw Error("no Pendo agent");
       return status !== LOADING;
     },
-    /** For v2, which must not see an exception. */
-    isLoaded() {
-      isPolled = true;
-      return status !== LOADING;
-    },
-    identify: take,
-    track: take,
-    page: take,
-    group: take,
-    alias: () => log(DEBUG, "Pendo has no alias"),
-    /** Hybrid: under which id the agent knows somebody unknown, so that the server uses the same. */
-    getDataForIntegrationsObject: () => isHybrid && !idOf(analytics.getUserId()) ? { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } } : {},
+    take,
     watch: watch2,
     /** Consent was withdrawn: nothing more is collected. */
     stop() {
@@ -904,7 +827,6 @@ var createPendo = (config, analytics, id, home, isOurs) => {
     },
     /** Consent was given again. */
     resume() {
-      if (hasFailed) return;
       status = IDLE;
       given = "";
       person = presentPerson();
@@ -929,47 +851,45 @@ var limitWaiting = (max2) => {
 var addCustom = (id, integration) => {
   custom[id] = integration;
 };
-var adapt = (own, config, analytics) => {
-  const adapted = {
-    init: () => tell(own, "init", config, analytics, LOGGER),
-    isReady: () => own.isReady(analytics, LOGGER)
-  };
-  for (const type of ["identify", "track", "page", "group", "alias"]) {
-    adapted[type] = ({ message }) => tell(own, type, analytics, LOGGER, { message });
-  }
-  return adapted;
+var adapt = (own2, config, analytics) => own2 && {
+  init: () => tell(own2, "init", config, analytics, LOGGER),
+  isReady: () => own2.isReady(analytics, LOGGER),
+  take: ({ type, message }) => tell(own2, type, analytics, LOGGER, { message })
 };
 var openDevices = (destinations, overrides, integrations, analytics, home, ready) => {
-  for (const { id, enabled, config: own, destinationDefinition } of destinations) {
+  for (const { id, enabled, config: own2, destinationDefinition } of destinations) {
     const name2 = destinationDefinition.displayName;
-    const override = overrides.find((one) => one.id === id) || {};
-    const config = merge(own, override.config || {});
-    const isAllowed = (override.enabled === void 0 ? enabled : override.enabled) !== false && config.connectionMode !== "cloud" && isIntegrated(integrations, name2) && isConsented(config);
-    const known = devices.find((one) => one.id === id);
-    if (known) {
-      if (known.isAllowed !== isAllowed) tell(known.integration, isAllowed ? "resume" : "stop");
-      known.isAllowed = isAllowed;
-    } else if (isAllowed) {
-      const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home, true) : custom[id] && adapt(custom[id], config, analytics);
-      if (integration) {
-        waiting = waiting || [];
-        devices.push({ id, name: name2, config, integration, isAllowed });
-        tell(integration, "init");
-      } else log(ERROR, "no integration for", name2);
+    const override = merge({ enabled, config: own2 }, overrides.find((one) => one.id === id), true);
+    const { config } = override;
+    const isAllowed = override.enabled !== false && config.connectionMode !== "cloud" && isIntegrated(integrations, name2) && isConsented(config);
+    let device = devices.find((one) => one.id === id);
+    if (!device) {
+      if (!isAllowed) continue;
+      const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
+      if (!integration) {
+        log(ERROR, "no integration for", name2);
+        continue;
+      }
+      waiting = waiting || [];
+      devices.push(device = { id, name: name2, config, integration, isAllowed });
+      tell(integration, "init");
     }
+    if (device.isAllowed !== isAllowed) tell(device.integration, isAllowed ? "resume" : "stop");
+    device.isAllowed = isAllowed;
   }
   watch(ready, 0);
 };
 var watch = (ready, waitedMs) => {
-  devices = devices.filter((device) => {
+  let isWaiting = false;
+  devices = devices.filter(({ integration, name: name2 }) => {
     try {
-      device.isReady = device.isReady || device.integration.isReady();
-      if (device.isReady || waitedMs < READY_MS2) return true;
+      if (integration.isReady()) return true;
+      if (waitedMs < READY_MS2) return isWaiting = true;
     } catch (_) {
     }
-    return log(ERROR, device.name, "is not available");
+    return log(ERROR, name2, "is not available");
   });
-  if (devices.some((device) => !device.isReady)) setTimeout(watch, LOOK_MS3, ready, waitedMs + LOOK_MS3);
+  if (isWaiting) setTimeout(watch, LOOK_MS3, ready, waitedMs + LOOK_MS3);
   else {
     const events = waiting || [];
     waiting = void 0;
@@ -977,12 +897,14 @@ var watch = (ready, waitedMs) => {
     ready();
   }
 };
-var toDevices = (handed) => {
-  if (waiting) return pushBounded(waiting, handed, waitingMax, ([message2]) => message2.type);
-  const [message, own] = handed;
-  for (const { integration, name: name2, config, isAllowed } of devices) {
-    if (isAllowed && isIntegrated(message.integrations, name2) && passesList(config, message)) {
-      tell(integration, message.type, { message: clone(message), own });
+var toDevices = (parcel) => {
+  if (waiting) push(waiting, parcel, waitingMax);
+  else {
+    const { message, own: own2 } = parcel;
+    for (const { integration, name: name2, config, isAllowed } of devices) {
+      if (isAllowed && isIntegrated(message.integrations, name2) && passesList(config, message)) {
+        tell(integration, "take", { type: message.type, message: clone(message), own: own2 });
+      }
     }
   }
 };
@@ -993,16 +915,19 @@ var watchDevices = () => {
   for (const device of devices) tell(device.integration, "watch");
 };
 var nameVisitor = (message) => {
-  if (message.userId || !isIntegrated(message.integrations, "Pendo")) return;
-  const visitorId = anonymousVisitor(message.anonymousId);
-  if (visitorId !== PREFIX2 + message.anonymousId || devices.some((one) => one.config.connectionMode === "hybrid")) {
-    message.integrations = merge(message.integrations, { Pendo: { visitorId } });
+  const { userId, anonymousId, integrations } = message;
+  if (userId || !isIntegrated(integrations, "Pendo")) return;
+  const visitorId = anonymousVisitor(anonymousId);
+  if (visitorId !== PREFIX2 + anonymousId || devices.some((one) => one.config.connectionMode === "hybrid")) {
+    message.integrations = merge(integrations, { Pendo: { visitorId } });
   }
 };
 
+// src/version.ts
+var VERSION = "0.1.0";
+
 // src/message.ts
 var name = "RudderLabs JavaScript SDK";
-var RESERVED_CONTEXT = ["library", "consentManagement", "userAgent", "ua-ch", "screen"];
 var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
 var custom2 = {};
 var customContext = () => clone(custom2);
@@ -1010,77 +935,68 @@ var clearCustomContext = () => {
   custom2 = {};
 };
 var setCustomContext = (given) => {
-  custom2 = JSON.parse(JSON.stringify(mergeContext(custom2, given), (_, value) => value === null ? void 0 : value));
+  custom2 = JSON.parse(json(mergeContext(custom2, given), (_, value) => value === null ? void 0 : value));
 };
 var mergeContext = (context, given) => {
   const copy = clone(given);
-  if (isObject(copy) && !/"(constructor|prototype)":/.test(JSON.stringify(copy))) {
-    for (const key of RESERVED_CONTEXT) if (delete copy[key] && key in given) log(WARN, "reserved:", key);
-    return merge(context, copy);
+  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) {
+    log(WARN, "bad context:", given);
+    return context;
   }
-  log(WARN, "bad context:", given);
-  return context;
+  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) {
+    if (key in copy) log(WARN, "reserved:", key);
+    delete copy[key];
+  }
+  return merge(context, copy);
 };
-var buildMessage = (call, session, version, installType, extra) => {
-  const { type, id, traits, properties } = call;
-  const options = isObject(call.options) ? call.options : {};
-  const isPage = type === "page";
+var buildMessage = ({ type, message: own2, id, traits, options }, session, installType, extra) => {
   const details = pageProperties();
-  if (isPage) {
+  if (type === "page") {
+    const { properties } = own2;
     for (const key of keys(details)) {
       if (properties[key] === void 0) properties[key] = (options.page || {})[key] || details[key];
       details[key] = properties[key] || details[key];
     }
   }
-  const message = {
-    // First, so that the queue sees it without reading the event.
-    type,
-    channel: "web",
-    name: isPage ? call.name : void 0,
-    category: call.category,
-    originalTimestamp: iso(),
-    messageId: uuid(),
-    userId: type === "identify" && id || (type === "alias" && id != null ? id : read("userId") || ""),
-    anonymousId: read("anonymousId") || uuid(),
-    previousId: call.from,
-    event: null,
-    properties: properties === void 0 ? null : properties,
-    integrations: { All: true },
-    context: merge(
-      assign(
-        {
-          // With storage type `none` an identify still carries what it was given.
-          traits: read("userTraits") || type === "identify" && traits || {},
-          sessionId: session.id,
-          sessionStart: session.sessionStart || void 0,
-          app: { name, namespace: "com.rudderlabs.javascript", version, installType },
-          library: { name, version, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
-          page: details
-        },
-        browserContext(),
-        extra
-      ),
-      custom2
-    )
-  };
+  const isIdentify = type === "identify";
+  const message = assign(
+    {
+      // First, so that the queue sees it without reading the event.
+      type,
+      channel: "web",
+      originalTimestamp: iso(),
+      messageId: uuid(),
+      userId: isIdentify && id || read("userId") || "",
+      anonymousId: read("anonymousId") || uuid(),
+      integrations: { All: true },
+      context: merge(
+        assign(
+          {
+            // With storage type `none` an identify still carries what it was given.
+            traits: read("userTraits") || isIdentify && traits || {},
+            sessionId: session.id,
+            sessionStart: session.sessionStart || void 0,
+            app: { name, namespace: "com.rudderlabs.javascript", version: VERSION, installType },
+            library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
+            page: details
+          },
+          browserContext(),
+          extra
+        ),
+        custom2
+      )
+    },
+    own2
+  );
   if (type === "group") {
     message.groupId = id || read("groupId") || void 0;
     message.traits = read("groupTraits") || traits || {};
   }
-  if (type === "track") {
-    const event = typeof call.name === "number" ? String(call.name) : call.name;
-    if (isString(event) && event) message.event = event;
-    else log(WARN, "track needs a name");
-  }
   for (const key of keys(options)) {
     const value = options[key];
-    if (/^(anonymousId|originalTimestamp)$/.test(key)) {
-      if (isString(value) && value) message[key] = value;
-    } else if (key === "integrations") {
-      if (isObject(value) && keys(value).length) message[key] = value;
-    } else {
-      message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
-    }
+    if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
+      if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
+    } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
   }
   for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
     if (RESERVED_TRAIT.test(key)) log(WARN, "reserved:", key);
@@ -1090,45 +1006,50 @@ var buildMessage = (call, session, version, installType, extra) => {
 
 // src/session.ts
 var ENTRY = "sessionInfo";
-var TIMEOUT_MS3 = 18e5;
+var TIMEOUT_MS2 = 18e5;
 var CUT_OFF_MS = 432e5;
 var whole = (value, otherwise) => Number.isInteger(value) && value >= 0 ? value : otherwise;
 var info = () => read(ENTRY) || {};
 var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
-var renew = (given) => {
-  const session = assign({}, given);
+var renew = (session) => {
   const { cutOff } = session;
   if (!isLive(session)) {
     session.id = now();
-    delete session.sessionStart;
-    if (cutOff) session.cutOff = assign({}, cutOff, { expiresAt: now() + cutOff.duration });
+    session.sessionStart = void 0;
+    if (cutOff) cutOff.expiresAt = now() + cutOff.duration;
   }
   session.expiresAt = now() + session.timeout;
-  return session;
+  write(ENTRY, session);
 };
 var openSession = (options) => {
-  const stored = info();
-  const timeout = whole(options.timeout, TIMEOUT_MS3);
+  const session = info();
+  const timeout = whole(options.timeout, TIMEOUT_MS2);
   if (timeout < 1e4) log(WARN, "sessions.timeout", timeout);
-  if (stored.manualTrack) return;
-  if (options.autoTrack === false || !timeout) return write(ENTRY);
+  if (session.manualTrack) return;
+  if (options.autoTrack === false || !timeout) return endSession();
   const { enabled, duration } = options.cutOff;
-  let cutOff = enabled === true ? { enabled, duration: whole(duration, CUT_OFF_MS) } : void 0;
-  if (cutOff && cutOff.duration < timeout) cutOff = log(WARN, "sessions.cutOff", duration);
-  write(ENTRY, renew(assign({}, stored, { autoTrack: true, timeout, cutOff: cutOff && assign({}, stored.cutOff, cutOff) })));
+  const cutOffMs = whole(duration, CUT_OFF_MS);
+  if (cutOffMs < timeout) log(WARN, "sessions.cutOff", duration);
+  session.autoTrack = true;
+  session.timeout = timeout;
+  session.cutOff = enabled === true && cutOffMs >= timeout ? { enabled, duration: cutOffMs, expiresAt: (session.cutOff || {}).expiresAt } : void 0;
+  renew(session);
 };
 var touchSession = () => {
-  let session = info();
-  if (!session.id) return session;
-  session = session.autoTrack ? renew(session) : assign({}, session);
-  session.sessionStart = session.sessionStart === void 0;
-  write(ENTRY, session);
+  const session = info();
+  if (session.autoTrack) renew(session);
+  if (session.id) {
+    session.sessionStart = session.sessionStart === void 0;
+    write(ENTRY, session);
+  }
   return session;
 };
 var resetSession = () => {
   const session = info();
-  if (session.autoTrack) write(ENTRY, renew(assign({}, session, { expiresAt: 0 })));
-  else if (session.manualTrack) startSession(now());
+  if (session.autoTrack) {
+    session.expiresAt = 0;
+    renew(session);
+  } else if (session.manualTrack) startSession(now());
 };
 var startSession = (id) => {
   const isValid = whole(id, 0) > 999999999;
@@ -1141,16 +1062,13 @@ var sessionId = () => {
   return (session.manualTrack || isLive(session)) && session.id || null;
 };
 
-// src/version.ts
-var VERSION = "0.1.0";
-
 // src/sdk.ts
 var DEFAULTS = {
   integrations: { All: true },
   sessions: { cutOff: {} },
   storage: { entries: {} },
   sameSiteCookie: "Lax",
-  anonymousIdOptions: { autoCapture: {} },
+  anonymousIdOptions: {},
   queueOptions: { minRetryDelay: 1e3, maxRetryDelay: 36e4, backoffFactor: 2, backoffJitter: 0.5, maxItems: 1e3, batch: {} },
   destinationsQueueOptions: { maxItems: 100 },
   preConsent: { storage: {}, events: {} },
@@ -1160,101 +1078,93 @@ var DEFAULTS = {
 var RESET = { userId: true, userTraits: true, groupId: true, groupTraits: true, sessionInfo: true, authToken: true };
 var CONFIG_MS = 1e3;
 var LARGE = 32768;
+var httpUrl = (url2) => attempt(() => {
+  const { protocol, href } = new URL(url2);
+  return /^http/.test(protocol) && href.replace(/\/+$/, "");
+}) || "";
 var createSdk = (origin, installType) => {
   const sdk = {};
   const startedAt = now();
   let options = DEFAULTS;
-  let integrations = DEFAULTS.integrations;
+  let integrations;
   const extra = {};
   let writeKey2 = "";
   let dataPlaneUrl = "";
   let config;
-  let isOpen2 = false;
   let isReady = false;
   let isDisabled = false;
   let isBlocked = false;
   let preConsent;
   let held;
-  const early = [];
+  let early = [];
   const readyCalls = [];
-  const emit = (call) => {
-    if (isDisabled) return;
-    extra.consentManagement = consentContext();
-    const message = buildMessage(call, touchSession(), VERSION, installType, extra);
-    if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(integrations);
-    nameVisitor(message);
-    if (held) held.push(message);
-    else send2(message);
-    toDevices([message, call.type === "group" ? call.traits || {} : void 0]);
-    if (call.callback) run(call.callback, assign({ sentAt: iso() }, message));
-  };
-  const run = (callback, given) => {
+  const run = (callback, ...given) => {
     try {
-      callback(given);
+      callback(...given);
     } catch (cause) {
       log(ERROR, cause);
     }
   };
-  const send2 = (message) => {
-    const text2 = JSON.stringify(message, function(_, value) {
+  const emit = (type, given) => {
+    const call = readCall(type, given);
+    const { id, traits, message: own2 } = call;
+    if (type === "alias" && own2.previousId === void 0) own2.previousId = read("userId") || read("anonymousId");
+    if (type === "identify") {
+      const known = read("userId");
+      if (id && known && id !== known) reset();
+      name2("userId", "userTraits", id, traits);
+    }
+    if (type === "group") name2("groupId", "groupTraits", id, traits);
+    if (isDisabled) return;
+    extra.consentManagement = consentContext();
+    const message = buildMessage(call, touchSession(), installType, extra);
+    if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(integrations);
+    nameVisitor(message);
+    if (held) held.push(message);
+    else send(message);
+    toDevices({ type, message, own: type === "group" ? traits || {} : void 0 });
+    if (call.callback) run(call.callback, assign({ sentAt: iso() }, message));
+    if (isBlocked && type === "page") {
+      isBlocked = false;
+      emit("page", ["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions]);
+    }
+  };
+  const send = (message) => {
+    const text2 = json(message, function(_, value) {
       return value === null && !isList(this) ? void 0 : value;
     });
     if (text2.length > LARGE) {
       const parts = assign({}, message.context, message.traits, message.properties);
-      const size = (key) => JSON.stringify(parts[key]).length;
+      const size = (key) => json(parts[key]).length;
       log(WARN, "a large event:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
     }
     enqueue(text2);
     nudge();
   };
-  const name2 = (call, idEntry, traitsEntry) => {
-    const { id, traits } = call;
+  const name2 = (idEntry, traitsEntry, id, traits) => {
     if (id !== null) write(idEntry, id || "");
     write(traitsEntry, traits ? merge(read(traitsEntry) || {}, traits) : {});
-    emit(call);
-  };
-  const HANDLERS = {
-    identify(call) {
-      const known = read("userId");
-      if (call.id && known && call.id !== known) reset();
-      name2(call, "userId", "userTraits");
-    },
-    group: (call) => name2(call, "groupId", "groupTraits"),
-    track: emit,
-    page(call) {
-      emit(call);
-      if (isBlocked) {
-        emit(readCall("page", ["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions]));
-      }
-    },
-    alias(call) {
-      if (call.from === void 0) call.from = read("userId") || read("anonymousId");
-      emit(call);
-    }
   };
   const reset = (given) => {
-    const entries = assign({}, RESET, given === true && { anonymousId: true }, isObject(given) && given.entries);
+    const entries = merge(assign({ anonymousId: given === true }, RESET), isObject(given) && given.entries);
     for (const entry of ENTRIES) {
-      if (isBoolean(entries[entry]) ? !entries[entry] : !RESET[entry]) continue;
+      const wish = entries[entry];
+      if (wish !== true && (wish === false || !RESET[entry])) continue;
       if (entry === "sessionInfo") resetSession();
       else write(entry, entry === "anonymousId" ? uuid() : "");
     }
   };
-  const isBoolean = (value) => typeof value === "boolean";
   const storageType = (entry) => {
     const { type, entries } = options.storage;
-    const own = (entries[entry] || {}).type || type;
-    if (preConsent) {
-      const { strategy, enabled } = preConsent.storage;
-      if (!(enabled === true ? own : strategy && entry.startsWith(strategy))) return "memoryStorage";
-    }
-    return own || "cookieStorage";
+    const own2 = (entries[entry] || {}).type || type || "cookieStorage";
+    if (!preConsent) return own2;
+    const { strategy, enabled } = preConsent.storage;
+    return enabled === true || strategy && entry.startsWith(strategy) ? own2 : "memoryStorage";
   };
   const openIdentity = () => {
     openStorage(options, storageType);
-    const types = ENTRIES.map(storageType);
-    extra.trulyAnonymousTracking = types.every((type) => type === (preConsent ? "memoryStorage" : "none")) || void 0;
-    const external = isString(options.externalAnonymousIdCookieName) && readCookie(options.externalAnonymousIdCookieName);
+    extra.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === (preConsent ? "memoryStorage" : "none")) || void 0;
+    const external = readCookie(options.externalAnonymousIdCookieName);
     if (external) write("anonymousId", external);
     anonymousId(options.anonymousIdOptions);
     const from = read("initialReferrer") || referrer();
@@ -1268,22 +1178,20 @@ var createSdk = (origin, installType) => {
       const { enabled, source } = (wish || {}).autoCapture || {};
       const key = "ajs_anonymous_id";
       if (enabled === true && source === "segment") id = attempt(() => localStorage.getItem(key)) || readCookie(key);
-      write("anonymousId", id = id && id.replace(/^"|"$/g, "") || uuid());
+      id = id && id.replace(/"/g, "") || uuid();
+      write("anonymousId", id);
     }
     return id;
   };
-  const httpUrl = (url2) => {
-    const parsed = attempt(() => new URL(url2));
-    return parsed && /^http/.test(parsed.protocol) ? parsed.href.replace(/\/+$/, "") : "";
-  };
   const load = (key, url2, given) => {
-    if (isOpen2) return;
+    if (!early) return;
     if (isObject(url2)) [url2, given] = [origin, url2];
     dataPlaneUrl = httpUrl(url2 || origin);
     if (!isString(key) || !key.trim() || !dataPlaneUrl) return log(ERROR, "load(writeKey, dataPlaneUrl)");
-    isOpen2 = true;
+    const calls = early;
+    early = void 0;
     writeKey2 = key;
-    readOptions(isObject(given) ? given : {});
+    readOptions(given);
     openQueue(key, options.queueOptions.maxItems);
     openDelivery(dataPlaneUrl, key, options.queueOptions);
     openIdentity();
@@ -1291,17 +1199,10 @@ var createSdk = (origin, installType) => {
     trackLeaving();
     readHints(options.uaChTrackLevel, (hints) => extra["ua-ch"] = clone(hints));
     openConfig();
-    for (const [method, rest] of early.splice(0)) sdk[method](...rest);
+    for (const [method, rest] of calls) sdk[method](...rest);
   };
   const readOptions = (given) => {
-    const settle2 = (value, otherwise) => {
-      if (isFunction(value)) return value;
-      if (!isObject(otherwise)) return value == null ? otherwise : clone(value);
-      const settled = assign({}, otherwise);
-      for (const key of keys(isObject(value) ? value : {})) settled[key] = settle2(value[key], otherwise[key]);
-      return settled;
-    };
-    options = settle2(given, DEFAULTS);
+    options = merge(DEFAULTS, given, true);
     integrations = options.integrations;
     setLevel(options.logLevel);
     if (options.useServerSideCookies) log(ERROR, "useServerSideCookies is not supported");
@@ -1311,26 +1212,26 @@ var createSdk = (origin, installType) => {
     if (isConsentOpen() && options.preConsent.enabled === true) {
       preConsent = options.preConsent;
       if (options.preConsent.events.delivery === "buffer") held = [];
-    } else askProvider();
+    }
   };
   const trackLeaving = () => {
     const { enabled, options: common, pageLifecycle } = options.autoTrack;
-    const { enabled: own = enabled, events = [], options: wish = common } = pageLifecycle;
-    if (own || enabled) extra.autoTrack = own ? { page: { pageViewId: uuid() } } : {};
-    if (!own || events[0] && !events.includes("Page Unloaded")) return;
-    window.addEventListener("pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
+    const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
+    if (own2 || enabled) extra.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
+    if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
+      window.addEventListener("pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
+    }
   };
   const openConfig = () => {
     const base = httpUrl(options.configUrl || origin || dataPlaneUrl);
-    if (!base) log(ERROR, "configUrl:", options.configUrl);
-    const authorization = basicAuth(writeKey2);
+    const own2 = options.getSourceConfig;
+    const Authorization = basicAuth(writeKey2);
     if (options.sendAdblockPage === true) {
-      fetch(base + "?view=ad", { method: "HEAD", headers: { Authorization: authorization } }).catch(() => isBlocked = true);
+      fetch(base + "?view=ad", { method: "HEAD", headers: { Authorization } }).catch(() => isBlocked = true);
     }
     setTimeout(startDelivery, CONFIG_MS);
-    if (!base && !options.getSourceConfig) return;
-    const address = base && configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 });
-    fetchConfig(address, authorization, options.getSourceConfig, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
+    if (!base && !own2) return log(ERROR, "configUrl:", options.configUrl);
+    fetchConfig(own2 ? "" : configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 }), Authorization, own2, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
   };
   const takeConfig = (answer) => {
     if (answer.source.enabled === false) {
@@ -1341,7 +1242,7 @@ var createSdk = (origin, installType) => {
     config = answer;
     setStrategies(answer.consentManagementMetadata);
     startDelivery();
-    if (isFunction(options.onLoaded)) run(options.onLoaded, sdk);
+    if (options.onLoaded) run(options.onLoaded, sdk);
     announce("RSA_Initialised");
     if (preConsent) becomeReady();
     else loadDevices();
@@ -1359,25 +1260,7 @@ var createSdk = (origin, installType) => {
     announce("RSA_Ready");
   };
   const announce = (event) => {
-    const shape = { detail: { analyticsInstance: sdk }, bubbles: true, cancelable: true, composed: true };
-    document.dispatchEvent(new CustomEvent(event, shape));
-  };
-  const consent = (given) => {
-    const wish = isObject(given) ? clone(given) : {};
-    preConsent = void 0;
-    setConsent(wish.consentManagement, false);
-    askProvider();
-    if (isObject(wish.storage)) options = merge(options, { storage: wish.storage });
-    integrations = wish.integrations || integrations;
-    openIdentity();
-    persist();
-    const waiting2 = held || [];
-    held = void 0;
-    if (wish.discardPreConsentEvents === true) forgetWaiting();
-    else waiting2.forEach(send2);
-    loadDevices();
-    if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
-    if (wish.sendPageEvent === true) sdk.page();
+    document.dispatchEvent(new CustomEvent(event, { detail: { analyticsInstance: sdk }, bubbles: true, cancelable: true, composed: true }));
   };
   const commands = {
     ready(callback) {
@@ -1392,7 +1275,22 @@ var createSdk = (origin, installType) => {
     setAnonymousId: (id) => write("anonymousId", isString(id) && id ? id : uuid()),
     startSession,
     endSession,
-    consent,
+    consent(given) {
+      const wish = merge({}, clone(given), true);
+      preConsent = void 0;
+      setConsent(wish.consentManagement);
+      options = merge(options, { storage: wish.storage }, true);
+      integrations = wish.integrations || integrations;
+      openIdentity();
+      persist();
+      const waiting2 = held || [];
+      held = void 0;
+      if (wish.discardPreConsentEvents === true) forgetWaiting();
+      else waiting2.forEach(send);
+      loadDevices();
+      if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
+      if (wish.sendPageEvent === true) sdk.page();
+    },
     setAuthToken: (token) => write("authToken", token),
     setCustomContext,
     clearCustomContext,
@@ -1402,45 +1300,32 @@ var createSdk = (origin, installType) => {
     load,
     addCustomIntegration: addCustom
   };
-  for (const type of keys(HANDLERS)) commands[type] = (...given) => HANDLERS[type](readCall(type, given));
+  for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (...given) => emit(type, given);
   for (const method of keys(commands)) {
     sdk[method] = (...given) => {
-      try {
-        if (isOpen2 || /^(load|add)/.test(method)) commands[method](...given);
-        else early.push([method, given]);
-      } catch (cause) {
-        log(ERROR, method, cause);
-      }
+      if (early && !/^(load|add)/.test(method)) early.push([method, given]);
+      else run(commands[method], ...given);
     };
   }
-  const getters = {
+  return assign(sdk, {
     getAnalyticsInstance: () => sdk,
-    getAnonymousId: (wish) => isOpen2 ? anonymousId(wish) : void 0,
+    getAnonymousId: (wish) => early ? void 0 : anonymousId(wish),
     getUserId: () => read("userId") || "",
     getUserTraits: () => clone(read("userTraits") || {}),
     getGroupId: () => read("groupId") || "",
     getGroupTraits: () => clone(read("groupTraits") || {}),
     getSessionId: sessionId,
     getCustomContext: customContext
-  };
-  return assign(sdk, getters);
+  });
 };
-var queryCalls = (search) => {
-  const query = new URLSearchParams(search);
-  const values = (prefix2) => {
-    const found = {};
-    query.forEach((value, key) => {
-      if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
-    });
-    return found;
-  };
+var queryCalls = () => {
+  const { aid, uid, event } = queryValues("ajs_");
+  const traits = queryValues("ajs_trait_");
   const calls = [];
-  const [id, user, event] = ["aid", "uid", "event"].map((key) => query.get("ajs_" + key));
-  const traits = values("ajs_trait_");
-  if (id) calls.push(["setAnonymousId", id]);
-  if (user) calls.push(["identify", user, traits]);
-  else if (keys(traits)[0]) calls.push(["identify", traits]);
-  if (event) calls.push(["track", event, values("ajs_prop_")]);
+  if (aid) calls.push(["setAnonymousId", aid]);
+  if (uid) calls.push(["identify", uid, traits]);
+  else if (isFilled(traits)) calls.push(["identify", traits]);
+  if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
   return calls;
 };
 
@@ -1451,7 +1336,7 @@ var RudderAnalytics = class {
     if (!instance) {
       instance = createSdk("", "npm");
       page.rudderanalytics = instance;
-      for (const [name2, ...given] of queryCalls(location.search)) instance[name2](...given);
+      for (const [name2, ...given] of queryCalls()) instance[name2](...given);
     }
     return instance;
   }

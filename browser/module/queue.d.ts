@@ -7,12 +7,12 @@
  * removes by `messageId`; losing one would be worse.
  */
 export interface Item {
-    /** Its storage key. */
-    key: string;
-    /** The event as JSON; begins with its type. */
+    /** The event as JSON. */
     text: string;
-    /** Whether the store took it: with a full one it lives in memory only. */
-    isStored?: boolean;
+    /** What follows `{"type":"` in it. */
+    type: string;
+    /** Its storage key; missing where the store did not take it, and it lives in memory only. */
+    key?: string | undefined;
     /** Whether another tab or page left it behind. */
     isRecovered: boolean;
     /** Whether a request with it is under way. */
@@ -23,7 +23,7 @@ export declare const openQueue: (writeKey: string, size: number) => void;
 /** From now on events survive the page; before consent they must not be stored. */
 export declare const persist: () => void;
 export declare const enqueue: (text: string, isRecovered?: boolean) => void;
-/** Forgets events that are delivered or refused. */
+/** Forgets events that are delivered, refused or too many. */
 export declare const settle: (done: Item[]) => void;
 /** The page goes away: others may take over, at once unless a request is still under way. */
 export declare const leave: () => void;

@@ -3,4 +3,4 @@ import { type Dict } from './util';
 /** `origin`: where our own script came from, the server that answers by default. */
 export declare const createSdk: (origin: string, installType: 'cdn' | 'npm') => Dict;
 /** The calls that a page's address carries: `ajs_aid`, `ajs_uid`, `ajs_trait_*`, `ajs_event`, `ajs_prop_*`. */
-export declare const queryCalls: (search: string) => unknown[][];
+export declare const queryCalls: () => unknown[][];

@@ -1,7 +1,9 @@
-/** The bundle for RudderStack's own SDKs: `window.Pendo_RS.Pendo`. */
+/** The bundle for RudderStack's own SDKs: `window.Pendo_RS.Pendo` (contract, section 8). */
 
-import { createPendo, type Analytics } from './pendo';
-import { attempt, keys, page, type Dict } from './util';
+import { setLevel } from './log';
+import { createPendo, idOf, type Analytics } from './pendo';
+import { anonymousVisitor } from './pendo/anonymous';
+import { attempt, clone, isObject, keys, merge, page, type Dict } from './util';
 
 const script = document.currentScript as HTMLScriptElement | null;
 const base = (script && attempt(() => new URL(script.src).origin)) || '';
@@ -10,10 +12,57 @@ const base = (script && attempt(() => new URL(script.src).origin)) || '';
 const writeKeyOf = (config: Dict, analytics: Dict): string =>
   config.writeKey || analytics.writeKey || keys(page.RudderStackGlobals || {}).find((key) => key !== 'app') || '';
 
+/** What each group call brings itself, by account: the message has it merged with the traits of the account before. */
+const watchGroupCalls = (seen: Record<string, Dict>): void => {
+  const sdk = page.rudderanalytics;
+  const original = sdk.group;
+  sdk.group = (...given: unknown[]): unknown => {
+    attempt(() => {
+      const isBare = isObject(given[0]) || given[0] == null;
+      const group = idOf(isBare ? sdk.getGroupId() : given[0]);
+      const traits = given[isBare ? 0 : 1];
+      seen[group] = merge(seen[group] || {}, isObject(traits) ? clone(traits) : {});
+    });
+    return original.apply(sdk, given);
+  };
+};
+
 /** A class, because the SDKs call `new`. */
 class Pendo {
   constructor(config: Dict, analytics: Analytics, info: Dict) {
-    return createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)], false) as never;
+    setLevel(analytics.logLevel);
+    const pendo = createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)]);
+    const seen: Record<string, Dict> = {};
+    let isPolled = false;
+    const take = ({ message }: Dict): void => {
+      const { type } = message;
+      pendo.take({ type, message, own: type === 'group' ? seen[idOf(message.groupId)] : undefined });
+    };
+    /** v2 must not see an exception. */
+    const isLoaded = (): boolean => {
+      isPolled = true;
+      return attempt(pendo.isReady as () => boolean) !== false;
+    };
+    return {
+      name: 'PENDO',
+      init() {
+        attempt(() => watchGroupCalls(seen));
+        pendo.init();
+      },
+      /** For v3: throws when the agent failed, which ends v3's wait at once. */
+      isReady: () => (isPolled ? isLoaded() : pendo.isReady()),
+      isLoaded,
+      identify: take,
+      track: take,
+      page: take,
+      group: take,
+      alias: take,
+      /** Hybrid: under which id the agent knows somebody unknown, so that the server uses the same. */
+      getDataForIntegrationsObject: () =>
+        config.connectionMode === 'hybrid' && !idOf(analytics.getUserId())
+          ? { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } }
+          : {},
+    } as never;
   }
 }
 

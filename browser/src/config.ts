@@ -3,13 +3,11 @@
 import { ERROR, log } from './log';
 import { isList, isString, request, type Dict } from './util';
 
-const TIMEOUT_MS = 10000;
 const RETRY_MS_MAX = 60000;
 
 export const configAddress = (base: string, extra: Dict): string => {
   const url = new URL(base);
-  const path = url.pathname.replace(/\/+$/, '');
-  if (!path.endsWith('/sourceConfig')) url.pathname = path + '/sourceConfig/';
+  url.pathname = url.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own) => own || '/sourceConfig/');
   // What the page put into the address wins.
   for (const key in extra) if (!url.searchParams.has(key)) url.searchParams.set(key, extra[key]);
   return url.href;
@@ -19,11 +17,10 @@ export const configAddress = (base: string, extra: Dict): string => {
 export const fetchConfig = async (address: string, Authorization: string, own: any, failed: () => void): Promise<Dict> => {
   for (let waitMs = 1000; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
     try {
-      const headers = { Accept: 'application/json', Authorization };
-      const answer = own ? await own() : await request(address, { headers }, TIMEOUT_MS).then((one) => one.ok && one.json());
+      const answer = own ? await own() : await request(address, { headers: { Accept: 'application/json', Authorization } }).then((one) => one.ok && one.json());
       const config = isString(answer) ? JSON.parse(answer) : answer;
       if (config.source.id != null && isList(config.source.destinations)) return config;
-      throw 0;
+      throw answer;
     } catch (cause) {
       log(ERROR, 'no source configuration', cause);
       failed();

@@ -3,85 +3,71 @@
 import { ERROR, log } from './log';
 import { attempt, isList, isObject, keys, page, type Dict } from './util';
 
-/** The keys that older workspaces use instead of `consentManagement`. */
-const OLD_KEYS: Dict = {
-  oneTrust: ['oneTrustCookieCategories', 'oneTrustCookieCategory'],
-  ketch: ['ketchConsentPurposes', 'purpose'],
-};
-
 let provider = '';
-let allowed: string[] = [];
-let denied: string[] = [];
-let isKnown = false;
+/** Allowed and denied; undefined until somebody told. */
+let ids: [allowed: string[], denied: string[]] | undefined;
 let strategies: Dict[] = [];
 
 /** Takes the options of `load`, and those of `consent()`, where the provider stays. */
-export const setConsent = (given: unknown, isFirst: boolean): void => {
+export const setConsent = (given: unknown, isFirst?: boolean): void => {
   const options: Dict = isObject(given) ? given : {};
   if (isFirst && options.enabled === true) {
-    provider = options.provider;
-    if (!/^(custom|oneTrust|ketch|iubenda)$/.test(provider)) {
-      log(ERROR, 'unknown consent provider', provider);
-      provider = '';
-    }
+    if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
+    else log(ERROR, 'unknown consent provider', options.provider);
   }
-  const { allowedConsentIds, deniedConsentIds } = options;
-  isKnown = !!(allowedConsentIds || deniedConsentIds);
-  if (isKnown) {
-    allowed = allowedConsentIds || [];
-    denied = deniedConsentIds || [];
-  }
-};
-
-/** Asks the provider, where the page gave no ids itself; it may not be on the page (yet). */
-export const askProvider = (): void => {
-  if (isKnown) return;
-  attempt(() => {
-    if (provider === 'oneTrust') {
-      const ids: string[] = page.OnetrustActiveGroups.split(',').filter(Boolean);
-      denied = page.OneTrust.GetDomainData().Groups.map((one: Dict) => one.CustomGroupId).filter((id: string) => !ids.includes(id));
-      allowed = ids;
-    } else {
+  const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
+  if (allowed || denied) ids = [allowed || [], denied || []];
+  // The page gave no ids itself: the provider, which may not be on the page (yet).
+  else
+    ids = attempt(() => {
+      if (provider === 'oneTrust') {
+        const active: string[] = page.OnetrustActiveGroups.split(',').filter(Boolean);
+        const all: string[] = page.OneTrust.GetDomainData().Groups.map((one: Dict) => one.CustomGroupId);
+        return [active, all.filter((id) => !active.includes(id))];
+      }
       const purposes = provider === 'ketch' ? page.ketchConsent : page._iub.cs.consent.purposes;
-      allowed = keys(purposes).filter((id) => purposes[id]);
-      denied = keys(purposes).filter((id) => !purposes[id]);
-    }
-    isKnown = true;
-  });
+      const all = keys(purposes);
+      return [all.filter((id) => purposes[id]), all.filter((id) => !purposes[id])];
+    });
 };
 
 /** Consent management is on, and nobody said yet what is allowed. */
-export const isConsentOpen = (): boolean => !!provider && !isKnown;
+export const isConsentOpen = (): boolean => !!provider && !ids;
 
 export const setStrategies = (metadata: any): void => {
   strategies = (metadata || {}).providers || [];
 };
 
-const sourceStrategy = (): string | undefined =>
-  provider === 'custom' ? undefined : (strategies.find((one) => one.provider === provider) || {}).resolutionStrategy || 'and';
+const ofProvider = (list: Dict[]): Dict => list.find((one) => one.provider === provider) || {};
+
+const sourceStrategy = (): string | undefined => (provider === 'custom' ? undefined : ofProvider(strategies).resolutionStrategy || 'and');
 
 /** The event's `context.consentManagement`. */
-export const consentContext = (): Dict | undefined =>
-  provider
-    ? { deniedConsentIds: denied, allowedConsentIds: allowed, provider, resolutionStrategy: sourceStrategy() }
-    : undefined;
+export const consentContext = (): Dict | undefined => {
+  if (!provider) return;
+  const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
+  return { deniedConsentIds, allowedConsentIds, provider, resolutionStrategy: sourceStrategy() };
+};
 
 export const isConsented = (config: Dict): boolean => {
-  if (!provider || !isKnown) return true;
+  if (!provider || !ids) return true;
+  const [allowed] = ids;
   let strategy = sourceStrategy();
-  let list: Dict[] | undefined = config.consentManagement;
-  let key = 'consent';
-  if (list) {
-    const entry = list.find((one) => one.provider === provider) || {};
-    list = entry.consents;
+  let list: any;
+  if (config.consentManagement) {
+    const own = ofProvider(config.consentManagement);
+    list = own.consents;
     // These two leave the strategy to the destination.
-    if (/^[ci]/.test(provider)) strategy = entry.resolutionStrategy || strategy;
-  } else if (OLD_KEYS[provider]) {
-    key = OLD_KEYS[provider][1];
-    list = config[OLD_KEYS[provider][0]];
-    strategy = provider === 'ketch' ? 'or' : 'and';
+    if (/^[ci]/.test(provider)) strategy = own.resolutionStrategy || strategy;
+  } else {
+    // The keys of older workspaces, each with a strategy of its own.
+    const isKetch = provider === 'ketch';
+    list = isKetch ? config.ketchConsentPurposes : provider === 'oneTrust' && config.oneTrustCookieCategories;
+    strategy = isKetch ? 'or' : 'and';
   }
-  const ids = (isList(list) ? list : []).map((one) => String(one[key]).trim()).filter(Boolean);
+  const wanted = (isList(list) ? list : [])
+    .map((one: Dict) => String(one.consent || one.purpose || one.oneTrustCookieCategory || '').trim())
+    .filter(Boolean);
   const isAllowed = (id: string): boolean => allowed.includes(id);
-  return !ids.length || (strategy === 'or' ? ids.some(isAllowed) : ids.every(isAllowed));
+  return !wanted[0] || (strategy === 'or' ? wanted.some(isAllowed) : wanted.every(isAllowed));
 };

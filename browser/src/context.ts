@@ -24,12 +24,20 @@ export const pageProperties = (): Dict => {
   };
 };
 
+/** What the page's address carries under a prefix. */
+export const queryValues = (prefix: string): Dict => {
+  const found: Dict = {};
+  new URLSearchParams(location.search).forEach((value, key) => {
+    if (key.startsWith(prefix)) found[key.slice(prefix.length)] = value;
+  });
+  return found;
+};
+
 /** The part of the context that the browser alone decides. */
 export const browserContext = (): Dict => {
-  const campaign: Dict = {};
-  new URLSearchParams(location.search).forEach((value, key) => {
-    if (key.startsWith('utm_')) campaign[key === 'utm_campaign' ? 'name' : key.slice(4)] = value;
-  });
+  const campaign = queryValues('utm_');
+  campaign.name = campaign.campaign || campaign.name;
+  delete campaign.campaign;
   return {
     userAgent: navigator.userAgent,
     os: { name: '', version: '' },

@@ -7,11 +7,10 @@
 
 import { ERROR, log } from './log';
 import { adopt, comeBack, leave, queued, settle, type Item } from './queue';
-import { attempt, base64, iso, now, on, parse, request, type Dict } from './util';
+import { assign, attempt, base64, iso, now, on, parse, request, type Dict } from './util';
 
 /** Browsers refuse more than 64 KB in requests that outlive the page. */
 const KEEPALIVE_BYTES = 60000;
-const TIMEOUT_MS = 30000;
 const LOOK_MS = 3000;
 const WAIT_MS_MAX = 3600000;
 
@@ -47,44 +46,39 @@ export const openDelivery = (dataPlaneUrl: string, key: string, options: Dict): 
     if (event.persisted) {
       comeBack();
       isBusy = false;
-      wake(0);
+      wake();
     }
   });
-  on(window, 'online', () => wake(0));
+  on(window, 'online', () => wake());
   setInterval(() => {
     adopt();
-    send();
+    nudge();
   }, LOOK_MS);
 };
 
 /** Events may leave from now on. Said again it changes nothing: a wait for a retry is not to be cut short. */
 export const startDelivery = (): void => {
-  if (!isOpen) wake(0);
+  if (!isOpen) wake();
   isOpen = true;
 };
 
-/** A new event: calls of one tick travel together. */
+/** A new event: calls of one tick travel together. While a timer runs, it is its turn: a wait until a retry is not cut short. */
 export const nudge = (): void => {
-  if (!timer) wake(0);
+  if (!timer) wake();
 };
 
-const wake = (afterMs: number): void => {
+const wake = (afterMs?: number): void => {
   clearTimeout(timer);
-  timer = setTimeout(() => {
+  timer = setTimeout(async () => {
     timer = 0;
-    send();
+    if (!isOpen || isBusy) return;
+    const batch = nextBatch();
+    if (!batch[0]) return;
+    isBusy = true;
+    await post(batch);
+    isBusy = false;
+    nudge();
   }, afterMs);
-};
-
-const send = async (): Promise<void> => {
-  // While a timer runs, it is its turn: the time until a retry is not to be cut short.
-  if (!isOpen || isBusy || timer) return;
-  const batch = nextBatch();
-  if (!batch[0]) return;
-  isBusy = true;
-  await post(batch);
-  isBusy = false;
-  nudge();
 };
 
 const flush = (): void => {
@@ -102,36 +96,37 @@ const nextBatch = (): Item[] => {
     bytes += bytesOf(item.text) + 50;
     if (batch[0] && (batch.length >= batchMax || bytes > batchBytes || batch[0].isRecovered !== item.isRecovered)) break;
     batch.push(item);
+    item.isSending = true;
   }
-  for (const item of batch) item.isSending = true;
   return batch;
 };
 
 const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
-  const first = batch[0]!;
-  const sentAt = iso();
-  const events = batch.map((item) => item.text.slice(0, -1) + `,"sentAt":"${sentAt}"}`);
-  const body = `{"batch":[${events}],"sentAt":"${sentAt}"}`;
+  const [{ text, isRecovered }] = batch as [Item];
+  const SentAt = iso();
+  const end = `,"sentAt":"${SentAt}"}`;
+  const body = `{"batch":[${batch.map((item) => item.text.slice(0, -1) + end)}]` + end;
   const headers: Dict = {
     Accept: 'application/json',
     'Content-Type': 'application/json;charset=UTF-8',
     Authorization: basicAuth(writeKey),
-    AnonymousId: attempt(() => base64(parse(first.text).anonymousId)) || '',
-    SentAt: sentAt,
+    AnonymousId: attempt(() => base64(parse(text).anonymousId)) || '',
+    SentAt,
   };
   if (failures) {
-    headers['Rsa-Retry-Attempt'] = failures;
-    headers['Rsa-Retry-Reason'] = reason;
-    headers['Rsa-Since-Last-Attempt'] = now() - lastFailure;
-    headers['Rsa-Since-First-Attempt'] = now() - firstFailure;
+    assign(headers, {
+      'Rsa-Retry-Attempt': failures,
+      'Rsa-Retry-Reason': reason,
+      'Rsa-Since-Last-Attempt': now() - lastFailure,
+      'Rsa-Since-First-Attempt': now() - firstFailure,
+    });
   }
-  if (first.isRecovered) headers['Rsa-Recovered'] = true;
+  if (isRecovered) headers['Rsa-Recovered'] = true;
   let status = 0;
   let waitMs = 0;
   let cause = 'client-network';
   try {
-    const keepalive = bytesOf(body) < KEEPALIVE_BYTES + 4000;
-    const answer = await request(url + '/v1/batch', { method: 'POST', headers, body, keepalive }, TIMEOUT_MS);
+    const answer = await request(url + '/v1/batch', { method: 'POST', headers, body, keepalive: bytesOf(body) < KEEPALIVE_BYTES + 4000 });
     status = answer.status;
     cause = 'server-' + status;
     // Seconds or a date.
@@ -139,8 +134,7 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     waitMs = after >= 0 ? after * 1000 : Date.parse(after) - now();
   } catch (error) {
     if ((error as Error).name === 'TimeoutError') cause = 'client-timeout';
-    const beacon = `${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`;
-    if (isLeaving && attempt(() => navigator.sendBeacon(beacon, body))) status = 200;
+    if (isLeaving && attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body))) status = 200;
   }
   for (const item of batch) item.isSending = false;
   if (!status || status > 499 || status === 408 || status === 429) {

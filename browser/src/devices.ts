@@ -3,10 +3,10 @@
 import { isConsented } from './consent';
 import { isIntegrated, passesList } from './filters';
 import { DEBUG, ERROR, log, WARN } from './log';
-import { createPendo, type Analytics, type Home } from './pendo';
+import { createPendo, type Analytics, type Home, type Parcel } from './pendo';
 import { anonymousVisitor, PREFIX } from './pendo/anonymous';
 import { tell } from './pendo/agent';
-import { clone, merge, pushBounded, type Dict } from './util';
+import { clone, merge, push, type Dict } from './util';
 
 const LOOK_MS = 50;
 const READY_MS = 11000;
@@ -18,16 +18,12 @@ interface Device {
   name: string;
   config: Dict;
   integration: any;
-  isReady?: boolean;
   isAllowed: boolean;
 }
 
-/** A message, and the traits that a group call itself brought. */
-type Handed = [message: Dict, own: Dict | undefined];
-
 let devices: Device[] = [];
 /** Events until all destinations are ready or failed; undefined from then on. */
-let waiting: Handed[] | undefined = [];
+let waiting: Parcel[] | undefined = [];
 let waitingMax = 100;
 const custom: Record<string, any> = {};
 
@@ -40,16 +36,12 @@ export const addCustom = (id: string, integration: any): void => {
 };
 
 /** A page's integration in the shape of our own. */
-const adapt = (own: any, config: Dict, analytics: Analytics): Dict => {
-  const adapted: Dict = {
+const adapt = (own: any, config: Dict, analytics: Analytics): Dict =>
+  own && {
     init: () => tell(own, 'init', config, analytics, LOGGER),
     isReady: () => own.isReady(analytics, LOGGER),
+    take: ({ type, message }: Parcel) => tell(own, type, analytics, LOGGER, { message }),
   };
-  for (const type of ['identify', 'track', 'page', 'group', 'alias']) {
-    adapted[type] = ({ message }: Dict) => tell(own, type, analytics, LOGGER, { message });
-  }
-  return adapted;
-};
 
 /** Loads what the source configuration, the page and the person allow; `ready` comes when all are ready or failed. */
 export const openDevices = (
@@ -62,42 +54,41 @@ export const openDevices = (
 ): void => {
   for (const { id, enabled, config: own, destinationDefinition } of destinations) {
     const name = destinationDefinition.displayName;
-    const override = overrides.find((one) => one.id === id) || {};
-    const config = merge(own, override.config || {});
+    const override = merge({ enabled, config: own }, overrides.find((one) => one.id === id), true);
+    const { config } = override;
     const isAllowed =
-      (override.enabled === undefined ? enabled : override.enabled) !== false &&
-      config.connectionMode !== 'cloud' &&
-      isIntegrated(integrations, name) &&
-      isConsented(config);
-    const known = devices.find((one) => one.id === id);
-    if (known) {
-      // Consent changed: what was withdrawn stops at once, and comes back when given again.
-      if (known.isAllowed !== isAllowed) tell(known.integration, isAllowed ? 'resume' : 'stop');
-      known.isAllowed = isAllowed;
-    } else if (isAllowed) {
-      const integration =
-        name === 'Pendo' ? createPendo(config, analytics, id, home, true) : custom[id] && adapt(custom[id], config, analytics);
-      if (integration) {
-        waiting = waiting || [];
-        devices.push({ id, name, config, integration, isAllowed });
-        tell(integration, 'init');
-      } else log(ERROR, 'no integration for', name);
+      override.enabled !== false && config.connectionMode !== 'cloud' && isIntegrated(integrations, name) && isConsented(config);
+    let device = devices.find((one) => one.id === id);
+    if (!device) {
+      if (!isAllowed) continue;
+      const integration = name === 'Pendo' ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
+      if (!integration) {
+        log(ERROR, 'no integration for', name);
+        continue;
+      }
+      waiting = waiting || [];
+      devices.push((device = { id, name, config, integration, isAllowed }));
+      tell(integration, 'init');
     }
+    // Consent changed: what was withdrawn stops at once, and comes back when given again.
+    if (device.isAllowed !== isAllowed) tell(device.integration, isAllowed ? 'resume' : 'stop');
+    device.isAllowed = isAllowed;
   }
   watch(ready, 0);
 };
 
 const watch = (ready: () => void, waitedMs: number): void => {
-  devices = devices.filter((device) => {
+  let isWaiting = false;
+  devices = devices.filter(({ integration, name }) => {
     try {
-      device.isReady = device.isReady || device.integration.isReady();
-      if (device.isReady || waitedMs < READY_MS) return true;
+      if (integration.isReady()) return true;
+      if (waitedMs < READY_MS) return (isWaiting = true);
     } catch (_) {
       // It failed, and says so by throwing.
     }
-    return log(ERROR, device.name, 'is not available');
+    return log(ERROR, name, 'is not available');
   });
-  if (devices.some((device) => !device.isReady)) setTimeout(watch, LOOK_MS, ready, waitedMs + LOOK_MS);
+  if (isWaiting) setTimeout(watch, LOOK_MS, ready, waitedMs + LOOK_MS);
   else {
     const events = waiting || [];
     waiting = undefined;
@@ -106,12 +97,14 @@ const watch = (ready: () => void, waitedMs: number): void => {
   }
 };
 
-export const toDevices = (handed: Handed): void => {
-  if (waiting) return pushBounded(waiting, handed, waitingMax, ([message]) => message.type);
-  const [message, own] = handed;
-  for (const { integration, name, config, isAllowed } of devices) {
-    if (isAllowed && isIntegrated(message.integrations, name) && passesList(config, message)) {
-      tell(integration, message.type, { message: clone(message), own });
+export const toDevices = (parcel: Parcel): void => {
+  if (waiting) push(waiting, parcel, waitingMax);
+  else {
+    const { message, own } = parcel;
+    for (const { integration, name, config, isAllowed } of devices) {
+      if (isAllowed && isIntegrated(message.integrations, name) && passesList(config, message)) {
+        tell(integration, 'take', { type: message.type, message: clone(message), own });
+      }
     }
   }
 };
@@ -127,9 +120,10 @@ export const watchDevices = (): void => {
 
 /** In hybrid mode the server must name somebody unknown as the agent in the page does. */
 export const nameVisitor = (message: Dict): void => {
-  if (message.userId || !isIntegrated(message.integrations, 'Pendo')) return;
-  const visitorId = anonymousVisitor(message.anonymousId);
-  if (visitorId !== PREFIX + message.anonymousId || devices.some((one) => one.config.connectionMode === 'hybrid')) {
-    message.integrations = merge(message.integrations, { Pendo: { visitorId } });
+  const { userId, anonymousId, integrations } = message;
+  if (userId || !isIntegrated(integrations, 'Pendo')) return;
+  const visitorId = anonymousVisitor(anonymousId);
+  if (visitorId !== PREFIX + anonymousId || devices.some((one) => one.config.connectionMode === 'hybrid')) {
+    message.integrations = merge(integrations, { Pendo: { visitorId } });
   }
 };

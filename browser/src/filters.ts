@@ -10,18 +10,19 @@ export const passesList = (config: Dict, message: Dict): boolean => {
   const option = config.eventFilteringOption;
   if (message.type !== 'track' || !/^(white|black)listedEvents$/.test(option)) return true;
   const name = trimmed(message.event);
-  const isListed = !!name && (config[option] || []).some((one: Dict) => trimmed((one || {}).eventName) === name);
-  return isListed === (option[0] === 'w');
+  const isListed = name && (config[option] || []).some((one: Dict) => trimmed((one || {}).eventName) === name);
+  return !!isListed === (option[0] === 'w');
 };
 
 /** The key is the exact display name; a refusal under another spelling counts too, a permission does not. */
 export const isIntegrated = (integrations: Dict, name: string): boolean => {
-  for (const key of keys(integrations)) {
-    if (key !== name && key.toLowerCase() === name.toLowerCase() && !integrations[key]) {
-      log(WARN, key, 'is written', name);
-      return false;
-    }
-  }
   const own = integrations[name];
-  return !!(own === undefined ? integrations.All == null || integrations.All : own);
+  const all = integrations.All;
+  return (
+    keys(integrations).every((key) => {
+      const isWrong = key !== name && key.toLowerCase() === name.toLowerCase() && !integrations[key];
+      if (isWrong) log(WARN, key, 'is written', name);
+      return !isWrong;
+    }) && !!(own !== undefined ? own : all == null || all)
+  );
 };

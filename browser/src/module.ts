@@ -14,7 +14,7 @@ export class RudderAnalytics {
     if (!instance) {
       instance = createSdk('', 'npm');
       page.rudderanalytics = instance;
-      for (const [name, ...given] of queryCalls(location.search) as [string, ...unknown[]][]) instance[name](...given);
+      for (const [name, ...given] of queryCalls() as [string, ...unknown[]][]) instance[name](...given);
     }
     return instance as never;
   }

@@ -8,15 +8,15 @@
  */
 
 import { webStorage } from './storage';
-import { attempt, keys, now, pushBounded, uuid } from './util';
+import { attempt, keys, now, push, uuid } from './util';
 
 export interface Item {
-  /** Its storage key. */
-  key: string;
-  /** The event as JSON; begins with its type. */
+  /** The event as JSON. */
   text: string;
-  /** Whether the store took it: with a full one it lives in memory only. */
-  isStored?: boolean;
+  /** What follows `{"type":"` in it. */
+  type: string;
+  /** Its storage key; missing where the store did not take it, and it lives in memory only. */
+  key?: string | undefined;
   /** Whether another tab or page left it behind. */
   isRecovered: boolean;
   /** Whether a request with it is under way. */
@@ -27,10 +27,12 @@ const ALIVE_MS = 10000;
 /** How long a request of a page that was left may still be under way. */
 const LEFT_MS = 3000;
 
-const tab = uuid();
 let prefix = '';
+/** The key of this tab. */
+let own = '';
 let max = 0;
-let serial = 0;
+/** So many digits that keys in the order of their text are in the order of their events. */
+let serial = 1e9;
 let store: Storage;
 let items: Item[] = [];
 
@@ -38,6 +40,7 @@ export const queued = (): Item[] => items;
 
 export const openQueue = (writeKey: string, size: number): void => {
   prefix = `sp_q.${writeKey}.`;
+  own = prefix + uuid();
   max = size;
 };
 
@@ -49,29 +52,26 @@ export const persist = (): void => {
 };
 
 const keep = (item: Item): void => {
-  item.isStored = attempt(() => (store.setItem(item.key, item.text), true))!;
+  const key = own + '.' + serial++;
+  item.key = attempt(() => (store.setItem(key, item.text), key));
 };
 
 export const enqueue = (text: string, isRecovered = false): void => {
-  const item: Item = { key: prefix + tab + '.' + serial++, text, isRecovered };
+  const item: Item = { text, type: text.slice(9), isRecovered };
   keep(item);
-  const before = items.concat(item);
-  pushBounded(items, item, max, (one) => (one.isSending ? '' : one.text.slice(9)));
-  settle(before.filter((one) => !items.includes(one)));
+  settle(push(items, item, max));
 };
 
-/** Forgets events that are delivered or refused. */
+/** Forgets events that are delivered, refused or too many. */
 export const settle = (done: Item[]): void => {
   items = items.filter((item) => !done.includes(item));
-  for (const item of done) attempt(() => store.removeItem(item.key));
+  for (const { key } of done) attempt(() => key && store.removeItem(key));
   beat(ALIVE_MS);
 };
 
 /** Says that this tab looks after its events, for so long. */
 const beat = (aliveMs: number): void => {
-  attempt(() =>
-    items.length && aliveMs ? store.setItem(prefix + tab, String(now() + aliveMs)) : store.removeItem(prefix + tab),
-  );
+  attempt(() => (items[0] && aliveMs ? store.setItem(own, String(now() + aliveMs)) : store.removeItem(own)));
 };
 
 /** The page goes away: others may take over, at once unless a request is still under way. */
@@ -81,22 +81,20 @@ export const leave = (): void => beat(items.some((item) => item.isSending) ? LEF
 export const adopt = (): void => {
   beat(ALIVE_MS);
   attempt(() => {
-    keys(store)
-      .filter((key) => key.startsWith(prefix))
-      .map((key) => key.slice(prefix.length).split('.'))
-      .sort((left, right) => +left[1]! - +right[1]!)
-      .forEach(([owner, number]) => {
-        if (owner === tab || +store.getItem(prefix + owner)! > now()) return;
-        const key = prefix + owner + (number ? '.' + number : '');
+    for (const key of keys(store).sort()) {
+      const owner = key.slice(0, own.length);
+      if (key.startsWith(prefix) && owner !== own && !(+store.getItem(owner)! > now())) {
         const text = store.getItem(key);
         store.removeItem(key);
-        if (number && text) enqueue(text, true);
-      });
+        // Neither a sign of life nor what another tab took in this moment.
+        if (/{/.test(text!)) enqueue(text!, true);
+      }
+    }
   });
 };
 
 /** Back from the back/forward cache: what another tab took over meanwhile is no longer ours. */
 export const comeBack = (): void => {
-  items = items.filter((item) => !item.isStored || store.getItem(item.key));
+  items = items.filter((item) => !item.key || store.getItem(item.key));
   for (const item of items) item.isSending = false;
 };

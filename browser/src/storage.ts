@@ -6,7 +6,7 @@
  */
 
 import { log, WARN } from './log';
-import { assign, attempt, base64, isString, keys, page, parse, unbase64, type Dict } from './util';
+import { assign, attempt, base64, isFilled, json, keys, page, parse, unbase64, type Dict } from './util';
 
 const KEYS = {
   userId: 'user_id',
@@ -22,35 +22,31 @@ const KEYS = {
 export type Entry = keyof typeof KEYS;
 export const ENTRIES = keys(KEYS) as Entry[];
 
-interface Store {
-  get(key: string): string | null | undefined;
-  /** An empty text removes the key. */
-  set(key: string, text: string): void;
-}
+/** Reads a key, or writes its text; an empty text removes it. */
+type Store = (key: string, text?: string) => unknown;
 
 interface Slot {
-  /** Missing when the entry lives in memory only. */
-  store?: Store | undefined;
-  /** False with type `none`: nothing is remembered, not even in memory. */
-  isKept: boolean;
+  key: string;
+  store: Store;
   /** What the store held when `value` was read or written. */
-  raw?: string | null | undefined;
+  raw?: any;
   value?: any;
 }
 
 const PREFIX = 'RS_ENC_v3_';
 const TEST = 'rl_test';
 const TYPES = ['cookieStorage', 'localStorage', 'sessionStorage', 'memoryStorage'];
+const MEMORY = 3;
 const YEAR_MS = 31536e6;
 
 let stores: (Store | undefined)[];
-const slots: Partial<Record<Entry, Slot>> = {};
+/** With type `none` an entry has no slot: nothing is remembered, not even in memory. */
+const slots: Record<string, Slot | undefined> = {};
 
 export const readCookie = (name: string): string | undefined =>
   attempt(() => decodeURIComponent(('; ' + document.cookie).split(`; ${name}=`)[1]!.split(';')[0]!));
 
 const cookieStore = (options: Dict): Store | undefined => {
-  const { hostname } = location;
   const cookie: Dict = assign(
     {
       maxage: YEAR_MS,
@@ -61,30 +57,30 @@ const cookieStore = (options: Dict): Store | undefined => {
     },
     options.storage.cookie,
   );
-  const set = (name: string, text: string): void => {
-    attempt(
-      () =>
-        (document.cookie =
-          `${name}=${encodeURIComponent(text)};max-age=${text ? cookie.maxage / 1000 : 0};path=${cookie.path};samesite=${cookie.samesite}` +
-          (cookie.domain ? ';domain=' + cookie.domain : '') +
-          (cookie.secure ? ';secure' : '')),
-    );
-  };
-  const sticks = (): boolean => {
-    set(TEST, TEST);
+  const store: Store = (name, text) =>
+    text == null
+      ? readCookie(name)
+      : attempt(
+          () =>
+            (document.cookie = `${name}=${encodeURIComponent(text)};max-age=${text ? cookie.maxage / 1000 : 0};path=${cookie.path};samesite=${cookie.samesite};domain=${
+              cookie.domain || ''
+            }${cookie.secure ? ';secure' : ''}`),
+        );
+  const sticks = (): unknown => {
+    store(TEST, TEST);
     const found = readCookie(TEST);
-    set(TEST, '');
-    return !!found;
+    store(TEST, '');
+    return found;
   };
-  if (!cookie.domain && !options.sameDomainCookiesOnly && !/^[\d.]+$|:/.test(hostname)) {
+  if (!cookie.domain && !options.sameDomainCookiesOnly) {
     // The highest domain on which a cookie sticks; a public suffix refuses it.
-    const parts = hostname.split('.');
+    const parts = location.hostname.split('.');
     for (let level = parts.length - 1; level--; cookie.domain = '') {
-      cookie.domain = '.' + parts.slice(level).join('.');
+      cookie.domain = parts.slice(level).join('.');
       if (sticks()) break;
     }
   }
-  return sticks() ? { get: readCookie, set } : undefined;
+  return sticks() ? store : undefined;
 };
 
 /** The browser's own store, or undefined where access is denied. */
@@ -92,62 +88,52 @@ export const webStorage = (name: string): Storage | undefined => attempt(() => (
 
 const webStore = (name: string): Store | undefined => {
   const store = webStorage(name);
-  return (
-    store && {
-      get: (key) => attempt(() => store.getItem(key)),
-      set: (key, text) => attempt(() => (text ? store.setItem(key, text) : store.removeItem(key))),
-    }
-  );
+  return store && ((key, text) => attempt(() => (text == null ? store.getItem(key) : text ? store.setItem(key, text) : store.removeItem(key))));
 };
 
-const decode = (raw: any): any =>
-  parse(attempt(() => (raw.startsWith(PREFIX) ? unbase64(raw.slice(PREFIX.length)) : raw)));
+const decode = (raw: any): any => parse(attempt(() => (raw.startsWith(PREFIX) ? unbase64(raw.slice(PREFIX.length)) : raw)));
 
 /** Chooses the store of each entry. `type` names the wish; what this page view already knows is carried over. */
 export const openStorage = (options: Dict, type: (entry: Entry) => string): void => {
-  stores = stores || [cookieStore(options), webStore(TYPES[1]!), webStore(TYPES[2]!)];
+  // Memory is a store that holds nothing: the slot has the value.
+  stores = stores || [cookieStore(options), webStore(TYPES[1]!), webStore(TYPES[2]!), () => undefined];
   for (const entry of ENTRIES) {
-    const known = read(entry);
-    const wish = type(entry);
-    let chosen = TYPES.indexOf(wish);
-    while (chosen >= 0 && chosen < 3 && !stores[chosen]) chosen++;
-    if (chosen >= 0 && TYPES[chosen] !== wish) log(WARN, entry, TYPES[chosen]);
+    let value = read(entry);
+    const wish = TYPES.indexOf(type(entry));
+    let chosen = wish;
+    while (chosen >= 0 && !stores[chosen]) chosen++;
+    if (chosen > wish) log(WARN, entry, TYPES[chosen]);
     const store = stores[chosen];
-    slots[entry] = { store, isKept: chosen >= 0 };
+    const key = 'rl_' + KEYS[entry];
+    slots[entry] = store && { key, store };
     // A value found in another store moves to the chosen one.
-    if (store) {
+    if (store && chosen < MEMORY) {
       for (const other of stores) {
         if (other && other !== store) {
-          const found = decode(other.get('rl_' + KEYS[entry]));
-          if (found) write(entry, found);
-          other.set('rl_' + KEYS[entry], '');
+          value = value || decode(other(key));
+          other(key, '');
         }
       }
     }
-    if (known) write(entry, known);
+    if (value) write(entry, value);
   }
 };
 
 export const read = (entry: Entry): any => {
-  const slot = slots[entry] || ({} as Slot);
-  if (slot.store) {
-    const raw = slot.store.get('rl_' + KEYS[entry]);
-    if (raw !== slot.raw) {
-      slot.raw = raw;
-      slot.value = decode(raw);
-    }
+  const slot = slots[entry];
+  if (!slot) return;
+  const raw = slot.store(slot.key);
+  if (raw !== slot.raw) {
+    slot.raw = raw;
+    slot.value = decode(raw);
   }
   return slot.value;
 };
 
 export const write = (entry: Entry, value?: any): void => {
   const slot = slots[entry];
-  if (!slot || !slot.isKept) return;
+  if (!slot) return;
   slot.value = value;
-  if (slot.store) {
-    const isFilled = value && (isString(value) || keys(value).length);
-    const key = 'rl_' + KEYS[entry];
-    slot.store.set(key, isFilled ? PREFIX + (attempt(() => base64(JSON.stringify(value))) || '') : '');
-    slot.raw = slot.store.get(key);
-  }
+  slot.store(slot.key, (isFilled(value) && attempt(() => PREFIX + base64(json(value)))) || '');
+  slot.raw = slot.store(slot.key);
 };

@@ -7,12 +7,15 @@ export const isString = (value: unknown): value is string => typeof value === 's
 export const isFunction = (value: unknown): value is (...args: any[]) => any => typeof value === 'function';
 export const isObject = (value: unknown): value is Dict => ({}).toString.call(value) === '[object Object]';
 export const isList = Array.isArray;
-export const keys = Object.keys;
-export const assign = Object.assign;
+export const { keys, assign } = Object;
+export const json = JSON.stringify;
 export const page = window as Dict;
 
 export const now = (): number => Date.now();
 export const iso = (): string => new Date().toISOString();
+
+/** Neither missing nor empty, be it a text, a list or an object. */
+export const isFilled = (value: any): boolean => !!keys(value || '')[0];
 
 /** The result of `make`, or undefined when it throws: for stores, cookies and foreign code. */
 export const attempt = <T>(make: () => T): T | undefined => {
@@ -26,9 +29,8 @@ export const attempt = <T>(make: () => T): T | undefined => {
 /** The value of a text that is JSON, or undefined. */
 export const parse = (text: any): any => attempt(() => JSON.parse(text));
 
+/** `crypto.randomUUID` would exist on secure pages only. */
 export const uuid = (): string =>
-  // randomUUID exists on secure pages only.
-  attempt(() => crypto.randomUUID()) ||
   '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, (digit) =>
     (+digit ^ (crypto.getRandomValues(new Uint8Array(1))[0]! & (15 >> (+digit / 4)))).toString(16),
   );
@@ -38,7 +40,7 @@ export const clone = <T>(value: T): T => {
   const parents: unknown[] = [];
   return parse(
     attempt(() =>
-      JSON.stringify(value, function (this: unknown, key: string, entry: unknown) {
+      json(value, function (this: unknown, key: string, entry: unknown) {
         // `this` holds the entry: what lies above it on the way from the top is what a cycle can point to.
         while (parents.length && parents[0] !== this) parents.shift();
         if (parents.includes(entry)) return '[Circular Reference]';
@@ -49,12 +51,12 @@ export const clone = <T>(value: T): T => {
   );
 };
 
-/** Deep merge to the right: objects by key, lists by position. Neither side is changed. */
-export const merge = (left: any, right: any): any => {
+/** Deep merge to the right: objects by key, lists by position; neither side is changed. With `isStrict` nulls and wrong types leave what was. */
+export const merge = (left: any, right: any, isStrict?: boolean): any => {
   const lists = isList(left) && isList(right);
-  if (!lists && !(isObject(left) && isObject(right))) return right;
+  if (!lists && !(isObject(left) && isObject(right))) return isStrict && (right == null || isObject(left)) ? left : right;
   const merged: any = lists ? left.slice() : assign({}, left);
-  for (const key of keys(right)) merged[key] = merge(merged[key], (right as Dict)[key]);
+  for (const key of keys(right)) merged[key] = merge(merged[key], (right as Dict)[key], isStrict);
   return merged;
 };
 
@@ -65,12 +67,14 @@ export const unbase64 = (text: string): string => decodeURIComponent(escape(atob
 export const on = (target: EventTarget, name: string, listener: (event: any) => void): void =>
   target.addEventListener(name, listener);
 
-/** `fetch` that gives up. */
-export const request = async (url: string, init: RequestInit, timeoutMs: number): Promise<Response> =>
-  fetch(url, assign({ signal: AbortSignal.timeout && AbortSignal.timeout(timeoutMs) }, init));
+const TIMEOUT_MS = 30000;
 
-/** Adds to a bounded list. Tracks and pages give way first, the oldest before the newer: who a person is matters more. */
-export const pushBounded = <T>(list: T[], entry: T, max: number, typeOf: (entry: T) => string): void => {
+/** `fetch` that gives up, and never throws at once. */
+export const request = async (url: string, init: RequestInit): Promise<Response> =>
+  fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+
+/** Adds to a bounded list, and answers what had to go: tracks and pages first, the oldest before the newer; who a person is matters more. */
+export const push = <T extends { type: string; isSending?: boolean }>(list: T[], entry: T, max: number): T[] => {
   list.push(entry);
-  if (list.length > max) list.splice(Math.max(0, list.findIndex((one) => /^(track|page)/.test(typeOf(one)))), 1);
+  return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max));
 };

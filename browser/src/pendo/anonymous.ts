@@ -5,31 +5,28 @@
  * user, and never again: whoever comes after `reset()` gets a fresh id, or their events would join the history of the one before.
  */
 
-import { webStorage } from '../storage';
-import { attempt, isList, parse, uuid, type Dict } from '../util';
+import { assign, attempt, isList, json, parse, uuid } from '../util';
 
 export const PREFIX = '_PENDO_T_';
 const KEY = 'sp_pendo';
 
 /** The anonymousId that became a user, the fresh visitor id that stands for it since, the account and its own traits. */
-type Memory = [used: string, fresh: string, group: string, traits: Dict];
+let memory: any[] = ['', '', '', {}];
 
-let memory: Memory = ['', '', '', {}];
-
-export const recall = (): Memory => {
-  const stored = parse(attempt(() => webStorage('localStorage')!.getItem(KEY)));
-  return isList(stored) ? (memory = stored as Memory) : memory;
+export const recall = (): any[] => {
+  const stored = attempt(() => parse(localStorage.getItem(KEY)));
+  return isList(stored) ? (memory = stored) : memory;
 };
 
-export const remember = (change: Partial<Memory>): void => {
-  recall();
-  Object.assign(memory, change);
-  attempt(() => webStorage('localStorage')!.setItem(KEY, JSON.stringify(memory)));
+/** Holes in `change` stay as they are. */
+export const remember = (change: any[]): void => {
+  assign(recall(), change);
+  attempt(() => localStorage.setItem(KEY, json(memory)));
 };
 
 export const anonymousVisitor = (anonymousId: string): string => {
   const [used, fresh] = recall();
   if (used !== anonymousId) return PREFIX + anonymousId;
-  if (!fresh) remember([used, PREFIX + uuid()]);
+  if (!fresh) remember([, PREFIX + uuid()]);
   return memory[1];
 };

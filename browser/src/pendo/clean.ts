@@ -3,50 +3,38 @@
  * tests/data/traits.json holds the cases that both are tested with.
  */
 
-import { isList, isObject, isString, keys, type Dict } from '../util';
+import { assign, clone, isList, isObject, isString, keys, type Dict } from '../util';
 import { asDate, isDateKey } from './dates';
 
 const DEPTH_MAX = 5;
 const KEY_CHARS_MAX = 200;
 const TEXT_CHARS_MAX = 1500;
 
-interface Leaf {
-  key: string;
-  value: unknown;
-  /** 2: the key needed no change, 1: a top-level key, 0: a flattened one. */
-  rank: number;
-}
-
 /** `settings`: the destination's `metadataGroup` and `nestedTraits`. */
 export const cleanTraits = (traits: Dict, settings: Dict, leftOut?: unknown): Dict => {
-  const leaves: Record<string, Leaf> = {};
-  const offer = (key: string, value: unknown, depth: number): void => {
-    if (isObject(value)) {
-      if (settings.nestedTraits !== 'drop' && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) {
-        for (const name of keys(value)) offer(key + '_' + name, value[name], depth + 1);
-      }
-      return;
+  /** The rank is 2 for a key that needed no change, 1 for a top-level key, 0 for a flattened one. */
+  const leaves: [rank: number, name: string, key: string, value: unknown][] = [];
+  const offer = (values: Dict, prefix: string, depth: number): void => {
+    for (const own of keys(values)) {
+      const key = prefix + own;
+      const value = values[own];
+      const name = cleanKey(key);
+      if (!isObject(value)) leaves.push([depth ? 0 : name === key ? 2 : 1, name, key, value]);
+      else if (settings.nestedTraits !== 'drop' && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + '_', depth + 1);
     }
-    const name = cleanKey(key);
-    const rank = depth ? 0 : name === key ? 2 : 1;
-    // Of keys that become equal the later wins, unless the earlier needed less change.
-    if (name && !(leaves[name] && leaves[name].rank > rank)) leaves[name] = { key, value, rank };
   };
-  for (const key of keys(traits)) {
-    // The id of the visitor or account always wins, so a trait of that name never travels.
-    if (key !== leftOut && cleanKey(key) !== 'id') offer(key, traits[key], 0);
+  offer(assign({}, traits, leftOut && { [leftOut as string]: undefined }), '', 0);
+  const cleaned: Dict = {};
+  // Of keys that become equal the later wins, unless the earlier needed less change.
+  for (const [, name, key, value] of leaves.sort((left, right) => left[0] - right[0])) {
+    const items = isList(value) && value.map(scalar).filter((item) => item !== undefined);
+    cleaned[name] = items && settings.metadataGroup !== 'custom' ? items : scalar(items ? items.join() : (isDateKey(key) && asDate(value)) || value);
   }
-  const values: Dict = {};
-  for (const name of keys(leaves)) {
-    const { key, value } = leaves[name]!;
-    let cleaned: unknown;
-    if (isList(value)) {
-      const items = value.map(scalar).filter((item) => item !== undefined);
-      cleaned = settings.metadataGroup === 'custom' ? scalar(items.join(',')) : items;
-    } else cleaned = scalar((isDateKey(key) && asDate(value)) || value);
-    if (cleaned !== undefined) values[name] = cleaned;
-  }
-  return values;
+  // The id of the visitor or account always wins, so a trait of that name never travels.
+  delete cleaned.id;
+  delete cleaned[''];
+  // What is undefined goes.
+  return clone(cleaned);
 };
 
 /** A field's name as Pendo stores it; '' when no ASCII letter or digit is in it. */

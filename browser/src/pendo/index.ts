@@ -1,13 +1,13 @@
 /**
  * Pendo in the page: loads or joins Pendo's agent, keeps it told who is there, and hands it the events (contract, 10.3).
  *
- * One integration for RudderStack's SDKs (bundle contract, section 8) and for ours. It follows the messages in their order and
+ * One integration for RudderStack's SDKs (through bundle.ts) and for ours. It follows the messages in their order and
  * keeps one state: the user, their traits, their account. Only when that differs from what the agent was given last, it makes one
  * `pendo.identify` with both parts in full; the agent forgets what is left out.
  */
 
-import { DEBUG, ERROR, log, setLevel, WARN } from '../log';
-import { assign, attempt, clone, isFunction, isObject, keys, merge, now, on, page, pushBounded, request, type Dict } from '../util';
+import { DEBUG, ERROR, log, WARN } from '../log';
+import { assign, attempt, clone, isFunction, isObject, json, isFilled, merge, now, on, page, push, request, type Dict } from '../util';
 import { tell as call } from './agent';
 import { anonymousVisitor, PREFIX, recall, remember } from './anonymous';
 import { cleanTraits } from './clean';
@@ -34,8 +34,10 @@ export interface Analytics extends Dict {
 export type Home = [base: string, writeKey: string];
 
 export interface Parcel {
+  /** The message's. */
+  type: string;
   message: Dict;
-  /** The traits that the group call itself brought, where the SDK knows them. */
+  /** The traits that a group call itself brought, where the SDK knows them. */
   own?: Dict | undefined;
 }
 
@@ -48,19 +50,24 @@ interface Person {
   groupTraits: Dict;
 }
 
-/** Nothing waits for an agent that is `IDLE`: no agent is needed yet. `OFF`: failed, stopped, or another destination has it. */
-const [IDLE, LOADING, READY, OFF] = [0, 1, 2, 3];
+/** Not needed yet: events and a person are waited for. */
+const IDLE = 0;
+const LOADING = 1;
+const READY = 2;
+/** Stopped, as the person withdrew consent. */
+const OFF = 3;
+/** For this page view; also where another destination has the agent. */
+const FAILED = 4;
 
 /** A page has one agent. */
 let isTaken = false;
 
-const idOf = (value: unknown): string => (value == null ? '' : String(value).trim());
+export const idOf = (value: unknown): string => (value == null ? '' : String(value).trim());
 
 const agent = (method: string, ...given: unknown[]): any => call(page.pendo, method, ...given);
 
-export const createPendo = (config: Dict, analytics: Analytics, id: string, home: Home, isOurs: boolean): Dict => {
+export const createPendo = (config: Dict, analytics: Analytics, id: string, [base, writeKey]: Home): Dict => {
   let status = IDLE;
-  let hasFailed = false;
   /** The person as of the messages handled so far. */
   let person: Person;
   /** Whether a message named a user yet. */
@@ -70,17 +77,14 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
   let agentUser = '';
   /** Traits by account, as far as they are known to be its own; under '' those that wait for an id. */
   let accounts: Record<string, Dict> = {};
-  /** Whether each group call is seen with the traits that it brings itself. */
-  let seesOwn = isOurs;
   let waiting: Parcel[] = [];
   /** With `hold`: events of somebody unknown, until they are known. */
-  const held: Dict[] = [];
+  const held: Parcel[] = [];
   let flushTimer: any;
-  let isPolled = false;
 
-  const isHybrid = config.connectionMode === 'hybrid';
+  const { anonymousVisitors } = config;
   /** Only with `prefix` somebody unknown reaches the agent. */
-  const hidesUnknown = /skip|hold/.test(config.anonymousVisitors);
+  const hidesUnknown = /skip|hold/.test(anonymousVisitors);
 
   // --- who is there ------------------------------------------------------------------------------------------------------
 
@@ -96,7 +100,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
 
   /** What the agent is told. The id is set last and always wins. */
   const describe = ({ user, traits, group, groupTraits }: Person): Dict => {
-    const part = (values: Dict, own: string, leftOut?: unknown): Dict => assign(cleanTraits(values, config, leftOut), { id: own });
+    const part = (values: Dict, id: string, leftOut?: unknown): Dict => assign(cleanTraits(values, config, leftOut), { id });
     const trait = config.parentAccountTrait;
     const parent = groupTraits[trait];
     const parentId = group && idOf(isObject(parent) ? parent.id : parent);
@@ -110,8 +114,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
   /** Notes whom the agent gets, so that an anonymousId that became a user is not used again. */
   const note = ({ user, group, groupTraits }: Person): void => {
     agentUser = user;
-    const [used, fresh] = recall();
-    remember(user ? [analytics.getAnonymousId(), '', group, groupTraits] : [used, fresh, group, groupTraits]);
+    remember(user ? [analytics.getAnonymousId(), '', group, groupTraits] : [, , group, groupTraits]);
   };
 
   /** Tells the agent who is there, if it does not know. */
@@ -126,18 +129,17 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
       given = '';
       accounts = {};
       const fresh = idOf(agent('getVisitorId'));
-      if (fresh.startsWith(PREFIX)) remember([recall()[0], fresh]);
+      if (fresh.startsWith(PREFIX)) remember([, fresh]);
     }
     note(who);
     if (isHidden) return;
     const told = describe(who);
-    const key = JSON.stringify(told);
+    const key = json(told);
     if (key === given) return;
     given = key;
     if (isNew) agent('startSendingEvents');
     // After clearSession the agent knows the anonymous visitor already.
-    const isBare = !user && !who.group && !keys(who.traits)[0];
-    if (!isBare || told.visitor.id !== agent('getVisitorId')) agent('identify', told);
+    if (user || who.group || isFilled(who.traits) || told.visitor.id !== agent('getVisitorId')) agent('identify', told);
     if (user) held.splice(0).forEach(sendTrack);
   };
 
@@ -158,31 +160,30 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
     status = LOADING;
     const told = describe(person);
     const wish = (analytics.loadOnlyIntegrations || {}).Pendo || {};
-    const options = assign({ dataHost: pendoHost(config, 'data') }, clone(config.agentOptions), clone(wish.agentOptions), told);
+    const options = assign({ dataHost: pendoHost(config, 'data', 'data') }, clone(config.agentOptions), clone(wish.agentOptions), told);
     note(person);
     forgetStranger(told.visitor.id);
     const pendo: Dict = (page.pendo = page.pendo || {});
     const hasStub = isFunction(pendo.initialize);
-    const isJoined = hasStub || document.querySelector('script[src*="/agent/static/"]');
+    let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
     const queue: any[][] = (pendo._q = pendo._q || []);
+    if (!hasArrived) {
+      const script = document.createElement('script');
+      const nonced = document.querySelector<HTMLElement>('script[nonce]');
+      if (nonced) script.nonce = nonced.nonce;
+      script.src = `${pendoHost(config, 'content', 'cdn')}/agent/static/${config.apiKey}/pendo.js`;
+      script.onload = () => (hasArrived = true);
+      script.onerror = () => fail('blocked');
+      document.head.appendChild(script);
+    }
     // A page that initialises its agent itself keeps its options; the agent is told who is there afterwards.
     if (!agent('isReady') && ![].some.call(queue, (entry: any) => entry[0] === 'initialize')) {
-      given = JSON.stringify(told);
+      given = json(told);
       if (hasStub) agent('initialize', options);
       else {
         for (const name of ['identify', 'updateOptions', 'pageLoad', 'track']) pendo[name] = (...rest: unknown[]) => pendo._q.push([name, ...rest]);
         queue.unshift(['initialize', options]);
       }
-    }
-    let hasArrived = !!isJoined;
-    if (!isJoined) {
-      const script = document.createElement('script');
-      const nonced = document.querySelector<HTMLElement>('script[nonce]');
-      if (nonced) script.nonce = nonced.nonce;
-      script.src = `${pendoHost(config, 'content')}/agent/static/${config.apiKey}/pendo.js`;
-      script.onload = () => (hasArrived = true);
-      script.onerror = () => fail('blocked');
-      document.head.appendChild(script);
     }
     const since = now();
     const look = (waitedMs: number): void => {
@@ -194,28 +195,24 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
         // Somebody unknown does not replace whom the page itself named.
         if (given || person.user) apply(person);
         waiting.splice(0).forEach(take);
-      } else if (waitedMs < READY_MS) {
-        // The agent waits for the document to be complete; that time is not its fault.
-        setTimeout(look, LOOK_MS, hasArrived && document.readyState !== 'complete' ? waitedMs : waitedMs + LOOK_MS);
-      } else fail(hasArrived ? 'failed' : 'slow');
+      } else if (waitedMs > READY_MS) fail(hasArrived ? 'failed' : 'slow');
+      // The agent waits for the document to be complete; that time is not its fault.
+      else setTimeout(look, LOOK_MS, hasArrived && document.readyState !== 'complete' ? waitedMs : waitedMs + LOOK_MS);
     };
     look(0);
   };
 
   const fail = (state: string): void => {
     if (status !== LOADING) return;
-    status = OFF;
-    hasFailed = true;
+    status = FAILED;
     waiting = [];
     log(ERROR, "Pendo's agent:", state);
     report(state);
   };
 
   const report = (state: string, ms?: number): void => {
-    const [base, writeKey] = home;
-    const body = JSON.stringify({ destination: id, state, ms });
-    const url = base + '/lib/health?writeKey=' + encodeURIComponent(writeKey);
-    request(url, { method: 'POST', body, keepalive: true }, READY_MS).catch(() => {});
+    const body = json({ destination: id, state, ms });
+    request(base + '/lib/health?writeKey=' + encodeURIComponent(writeKey), { method: 'POST', body, keepalive: true }).catch(() => {});
   };
 
   /**
@@ -241,8 +238,8 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
 
   const take = (parcel: Parcel): void => {
     if (status === READY) attempt(() => handle(parcel));
-    else if (status !== OFF) {
-      pushBounded(waiting, parcel, WAITING_MAX, ({ message }) => message.type);
+    else if (status < READY) {
+      push(waiting, parcel, WAITING_MAX);
       if (status === IDLE) {
         person = presentPerson();
         start();
@@ -250,8 +247,9 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
     }
   };
 
-  const handle = ({ message, own }: Parcel): void => {
-    const { type } = message;
+  const handle = (parcel: Parcel): unknown => {
+    const { type, message, own } = parcel;
+    if (type === 'alias') return log(DEBUG, 'Pendo has no alias');
     const present = presentPerson();
     const user = idOf(message.userId);
     // Nobody known although the SDK knows somebody: from before the first identify, and therefore theirs.
@@ -262,65 +260,43 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
     const isPresent = person.user === present.user;
     if (user) isNamed = true;
     person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
+    if (type === 'page') return config.pageLoad && agent('pageLoad');
     if (type === 'track') {
-      if (isHybrid || (!user && config.anonymousVisitors === 'skip')) return;
+      if (config.connectionMode === 'hybrid' || (!user && anonymousVisitors === 'skip')) return;
       if (!idOf(message.event)) return log(WARN, 'Pendo: a track without a name');
-      if (!person.user && hidesUnknown) return pushBounded(held, message, WAITING_MAX, () => type);
+      if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
-      sendTrack(message);
+      sendTrack(parcel);
       // A replayed event of somebody who has left: back to who is there now.
-      if (!isPresent) apply(present);
-    } else if (type === 'page') {
-      if (config.pageLoad) agent('pageLoad');
-    } else {
-      if (type === 'group') {
-        // group('') leaves the account.
-        if (isPresent && !present.group) person.group = '';
-        join(idOf(message.groupId), message.traits || {}, own);
-      }
-      if (isPresent) apply(person);
+      return isPresent || apply(present);
     }
+    if (type === 'group') {
+      // group('') leaves the account.
+      if (isPresent && !present.group) person.group = '';
+      join(idOf(message.groupId), message.traits || {}, own);
+    }
+    if (isPresent) apply(person);
   };
 
   /** Without an id there is no account; its traits wait for one. */
   const join = (group: string, merged: Dict, own: Dict | undefined): void => {
     const known = accounts[group] || (group && group === person.group && person.groupTraits) || accounts[''] || {};
     // The SDK merges the traits of the former account into the message: what the call itself brought is the account's own.
-    const traits = own ? merge(known, own) : seesOwn && accounts[group] ? known : merge(known, merged);
-    accounts[group] = traits;
+    const groupTraits = (accounts[group] = merge(known, own || merged));
     if (!group) return;
-    assign(person, { group, groupTraits: traits });
+    assign(person, { group, groupTraits });
     delete accounts[''];
   };
 
-  const sendTrack = (message: Dict): void => {
+  const sendTrack = ({ message }: Parcel): void => {
     agent('track', idOf(message.event), message.properties || {});
     flushTimer = flushTimer || setTimeout(flush, FLUSH_MS);
   };
 
-  /** Under RudderStack's SDKs: sees what each group call brings, which the message no longer tells. */
-  const watchGroupCalls = (): void => {
-    const sdk = page.rudderanalytics;
-    const original = sdk.group;
-    sdk.group = (...rest: unknown[]): unknown => {
-      attempt(() => {
-        const isBare = isObject(rest[0]) || rest[0] == null;
-        const group = isBare ? '' : idOf(rest[0]);
-        const traits = rest[isBare ? 0 : 1];
-        if (isObject(traits)) accounts[group] = merge(accounts[group] || {}, clone(traits));
-      });
-      return original.apply(sdk, rest);
-    };
-    seesOwn = sdk.group !== original;
-  };
-
   return {
-    name: 'PENDO',
-
     init() {
-      setLevel(analytics.logLevel);
       if (isTaken) {
-        status = OFF;
+        status = FAILED;
         return log(ERROR, 'a page has one Pendo agent; another destination is not used');
       }
       isTaken = true;
@@ -328,35 +304,19 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
       const present = idOf(analytics.getGroupId());
       if (present) accounts[present] = group === present ? traits : clone(analytics.getGroupTraits() || {});
       person = presentPerson();
-      if (!isOurs) attempt(watchGroupCalls);
       setInterval(() => attempt(watch), WATCH_MS);
       on(document, 'visibilitychange', flush);
       on(window, 'pagehide', flush);
       start();
     },
 
-    /** For v3; throws when the agent failed, which ends v3's wait at once. */
+    /** Throws when the agent failed. */
     isReady() {
-      if (hasFailed && !isPolled) throw Error('no Pendo agent');
+      if (status === FAILED) throw Error('no Pendo agent');
       return status !== LOADING;
     },
 
-    /** For v2, which must not see an exception. */
-    isLoaded() {
-      isPolled = true;
-      return status !== LOADING;
-    },
-
-    identify: take,
-    track: take,
-    page: take,
-    group: take,
-    alias: () => log(DEBUG, 'Pendo has no alias'),
-
-    /** Hybrid: under which id the agent knows somebody unknown, so that the server uses the same. */
-    getDataForIntegrationsObject: () =>
-      isHybrid && !idOf(analytics.getUserId()) ? { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } } : {},
-
+    take,
     watch,
 
     /** Consent was withdrawn: nothing more is collected. */
@@ -369,7 +329,6 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, home
 
     /** Consent was given again. */
     resume() {
-      if (hasFailed) return;
       status = IDLE;
       given = '';
       person = presentPerson();

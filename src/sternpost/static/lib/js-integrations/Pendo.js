@@ -19,10 +19,11 @@
   var isFunction = (value) => typeof value === "function";
   var isObject = (value) => ({}).toString.call(value) === "[object Object]";
   var isList = Array.isArray;
-  var keys = Object.keys;
-  var assign = Object.assign;
+  var { keys, assign } = Object;
+  var json = JSON.stringify;
   var page = window;
   var now = () => Date.now();
+  var isFilled = (value) => !!keys(value || "")[0];
   var attempt = (make) => {
     try {
       return make();
@@ -31,18 +32,15 @@
     }
   };
   var parse = (text) => attempt(() => JSON.parse(text));
-  var uuid = () => (
-    // randomUUID exists on secure pages only.
-    attempt(() => crypto.randomUUID()) || "10000000-1000-4000-8000-100000000000".replace(
-      /[018]/g,
-      (digit) => (+digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> +digit / 4).toString(16)
-    )
+  var uuid = () => "10000000-1000-4000-8000-100000000000".replace(
+    /[018]/g,
+    (digit) => (+digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> +digit / 4).toString(16)
   );
   var clone = (value) => {
     const parents = [];
     return parse(
       attempt(
-        () => JSON.stringify(value, function(key, entry) {
+        () => json(value, function(key, entry) {
           while (parents.length && parents[0] !== this) parents.shift();
           if (parents.includes(entry)) return "[Circular Reference]";
           if (typeof entry === "object") parents.unshift(entry);
@@ -51,127 +49,86 @@
       )
     );
   };
-  var merge = (left, right) => {
+  var merge = (left, right, isStrict) => {
     const lists = isList(left) && isList(right);
-    if (!lists && !(isObject(left) && isObject(right))) return right;
+    if (!lists && !(isObject(left) && isObject(right))) return isStrict && (right == null || isObject(left)) ? left : right;
     const merged = lists ? left.slice() : assign({}, left);
-    for (const key of keys(right)) merged[key] = merge(merged[key], right[key]);
+    for (const key of keys(right)) merged[key] = merge(merged[key], right[key], isStrict);
     return merged;
   };
   var on = (target, name, listener) => target.addEventListener(name, listener);
-  var request = async (url, init, timeoutMs) => fetch(url, assign({ signal: AbortSignal.timeout && AbortSignal.timeout(timeoutMs) }, init));
-  var pushBounded = (list, entry, max, typeOf) => {
+  var TIMEOUT_MS = 3e4;
+  var request = async (url, init) => fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  var push = (list, entry, max) => {
     list.push(entry);
-    if (list.length > max) list.splice(Math.max(0, list.findIndex((one) => /^(track|page)/.test(typeOf(one)))), 1);
+    return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max));
   };
 
   // src/pendo/agent.ts
   var tell = (object, name, ...args) => attempt(() => isFunction(object[name]) && object[name](...args));
-
-  // src/storage.ts
-  var KEYS = {
-    userId: "user_id",
-    userTraits: "trait",
-    groupId: "group_id",
-    groupTraits: "group_trait",
-    anonymousId: "anonymous_id",
-    initialReferrer: "page_init_referrer",
-    initialReferringDomain: "page_init_referring_domain",
-    sessionInfo: "session",
-    authToken: "auth_token"
-  };
-  var ENTRIES = keys(KEYS);
-  var TEST = "rl_test";
-  var webStorage = (name) => attempt(() => (page[name].getItem(TEST), page[name]));
 
   // src/pendo/anonymous.ts
   var PREFIX = "_PENDO_T_";
   var KEY = "sp_pendo";
   var memory = ["", "", "", {}];
   var recall = () => {
-    const stored = parse(attempt(() => webStorage("localStorage").getItem(KEY)));
+    const stored = attempt(() => parse(localStorage.getItem(KEY)));
     return isList(stored) ? memory = stored : memory;
   };
   var remember = (change) => {
-    recall();
-    Object.assign(memory, change);
-    attempt(() => webStorage("localStorage").setItem(KEY, JSON.stringify(memory)));
+    assign(recall(), change);
+    attempt(() => localStorage.setItem(KEY, json(memory)));
   };
   var anonymousVisitor = (anonymousId) => {
     const [used, fresh] = recall();
     if (used !== anonymousId) return PREFIX + anonymousId;
-    if (!fresh) remember([used, PREFIX + uuid()]);
+    if (!fresh) remember([, PREFIX + uuid()]);
     return memory[1];
   };
 
   // src/pendo/dates.ts
   var CLOCK = "(\\d\\d):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,9}))?)?";
-  var ISO = RegExp(`^(\\d{4})-(\\d\\d)-(\\d\\d)(?:[Tt ]${CLOCK} ?([Zz]|[+-]\\d\\d:?\\d\\d)?)?$`);
+  var ISO = RegExp(`^(\\d{4}-\\d\\d-\\d\\d)(?:[Tt ]${CLOCK} ?([Zz]|[+-]\\d\\d:?\\d\\d)?)?$`);
   var WORDED = RegExp(
-    `^(?:[A-Za-z]{3,9},? )?([A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}) (\\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
+    `^(?:[A-Za-z]{3,9},? )?((?:[A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}(?= \\d{4} )) \\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
   );
   var isDateKey = (key) => /(^|_)(at|date|datetime|timestamp|birthday|dob|since|until)_*$/.test(
     key.replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2_").toLowerCase()
   );
-  var asDate = (value) => {
+  var asDate = (value) => attempt(() => {
     const text = String(value).trim();
-    if (/^\d{1,20}(\.\d{1,9})?$/.test(text)) return fromNumber(+text);
-    let [, year, month, day, ...rest] = ISO.exec(text) || [];
-    if (!year) {
-      const [, words, found, ...clock] = WORDED.exec(text) || [];
-      if (!words) return void 0;
-      if (/^\d/.test(words) && !clock[0]) return void 0;
-      const number = "janfebmaraprmayjunjulaugsepoctnovdec".indexOf(words.replace(/[\d ]/g, "").toLowerCase()) / 3 + 1;
-      [year, month, day, rest] = [found, ("0" + number).slice(-2), ("0" + words.replace(/\D/g, "")).slice(-2), clock];
-    }
-    return fromParts(`${year}-${month}-${day}`, rest);
-  };
-  var fromNumber = (number) => number >= 1e8 && number < 1e14 ? new Date(Math.trunc(number < 1e11 ? number * 1e3 : number)).toISOString() : void 0;
-  var fromParts = (day, clock) => {
-    const [hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = clock;
-    const local = /* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}Z`);
-    const [, sign, hours, minutes] = /([+-])(\d\d):?(\d\d)/.exec(zone) || ["", "", 0, 0];
-    const offset = +hours * 60 + +minutes;
-    try {
-      if (local.toISOString().slice(0, 10) !== day || offset > 1439) return void 0;
-      const text = new Date(+local - +(sign + "60000") * offset).toISOString();
-      return text.length === 24 && text > "0001" ? text : void 0;
-    } catch (_) {
-      return void 0;
-    }
-  };
+    if (/^\d{1,20}(\.\d{1,9})?$/.test(text)) return +text < 1e8 || +text >= 1e14 ? void 0 : new Date(+text < 1e11 ? +text * 1e3 : +text).toISOString();
+    const [, words, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = ISO.exec(text) || WORDED.exec(text);
+    const day = /-/.test(words) ? words : (/* @__PURE__ */ new Date(words + " UTC")).toISOString().slice(0, 10);
+    const at = (offset) => (/* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset)).toISOString();
+    const found = at(zone.replace(/\D*(?=[+-])/, "").replace(/(\d\d)(?=\d\d)/, "$1:").replace(/^\D*$/, "Z"));
+    return (day === words || +day.slice(8) === parseInt(words.replace(/^\D*/, ""))) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
+  });
 
   // src/pendo/clean.ts
   var DEPTH_MAX = 5;
   var KEY_CHARS_MAX = 200;
   var TEXT_CHARS_MAX = 1500;
   var cleanTraits = (traits, settings, leftOut) => {
-    const leaves = {};
-    const offer = (key, value, depth) => {
-      if (isObject(value)) {
-        if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) {
-          for (const name2 of keys(value)) offer(key + "_" + name2, value[name2], depth + 1);
-        }
-        return;
+    const leaves = [];
+    const offer = (values, prefix, depth) => {
+      for (const own of keys(values)) {
+        const key = prefix + own;
+        const value = values[own];
+        const name = cleanKey(key);
+        if (!isObject(value)) leaves.push([depth ? 0 : name === key ? 2 : 1, name, key, value]);
+        else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
       }
-      const name = cleanKey(key);
-      const rank = depth ? 0 : name === key ? 2 : 1;
-      if (name && !(leaves[name] && leaves[name].rank > rank)) leaves[name] = { key, value, rank };
     };
-    for (const key of keys(traits)) {
-      if (key !== leftOut && cleanKey(key) !== "id") offer(key, traits[key], 0);
+    offer(assign({}, traits, leftOut && { [leftOut]: void 0 }), "", 0);
+    const cleaned = {};
+    for (const [, name, key, value] of leaves.sort((left, right) => left[0] - right[0])) {
+      const items = isList(value) && value.map(scalar).filter((item) => item !== void 0);
+      cleaned[name] = items && settings.metadataGroup !== "custom" ? items : scalar(items ? items.join() : isDateKey(key) && asDate(value) || value);
     }
-    const values = {};
-    for (const name of keys(leaves)) {
-      const { key, value } = leaves[name];
-      let cleaned;
-      if (isList(value)) {
-        const items = value.map(scalar).filter((item) => item !== void 0);
-        cleaned = settings.metadataGroup === "custom" ? scalar(items.join(",")) : items;
-      } else cleaned = scalar(isDateKey(key) && asDate(value) || value);
-      if (cleaned !== void 0) values[name] = cleaned;
-    }
-    return values;
+    delete cleaned.id;
+    delete cleaned[""];
+    return clone(cleaned);
   };
   var cleanKey = (key) => {
     const name = key.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/\W/gu, "_");
@@ -181,7 +138,7 @@
 
   // src/pendo/hosts.ts
   var INFIX = { eu: ".eu", jp: ".jpn", au: ".au" };
-  var pendoHost = (config, role) => (config.hosts || {})[role] || `https://${config.region === "us1" ? "us1." : ""}${role === "data" ? role : "cdn"}${INFIX[config.region] || ""}.pendo.io`;
+  var pendoHost = ({ hosts, region }, role, name) => (hosts || {})[role] || `https://${region === "us1" ? "us1." : ""}${name}${INFIX[region] || ""}.pendo.io`;
 
   // src/pendo/index.ts
   var LOOK_MS = 50;
@@ -190,25 +147,26 @@
   var FLUSH_MS = 5e3;
   var WATCH_MS = 1e3;
   var WAITING_MAX = 100;
-  var [IDLE, LOADING, READY, OFF] = [0, 1, 2, 3];
+  var IDLE = 0;
+  var LOADING = 1;
+  var READY = 2;
+  var OFF = 3;
+  var FAILED = 4;
   var isTaken = false;
   var idOf = (value) => value == null ? "" : String(value).trim();
   var agent = (method, ...given) => tell(page.pendo, method, ...given);
-  var createPendo = (config, analytics, id, home, isOurs) => {
+  var createPendo = (config, analytics, id, [base2, writeKey]) => {
     let status = IDLE;
-    let hasFailed = false;
     let person;
     let isNamed = false;
     let given = "";
     let agentUser = "";
     let accounts = {};
-    let seesOwn = isOurs;
     let waiting = [];
     const held = [];
     let flushTimer;
-    let isPolled = false;
-    const isHybrid = config.connectionMode === "hybrid";
-    const hidesUnknown = /skip|hold/.test(config.anonymousVisitors);
+    const { anonymousVisitors } = config;
+    const hidesUnknown = /skip|hold/.test(anonymousVisitors);
     const presentPerson = () => {
       const group = idOf(analytics.getGroupId());
       return {
@@ -219,7 +177,7 @@
       };
     };
     const describe = ({ user, traits, group, groupTraits }) => {
-      const part = (values, own, leftOut) => assign(cleanTraits(values, config, leftOut), { id: own });
+      const part = (values, id2, leftOut) => assign(cleanTraits(values, config, leftOut), { id: id2 });
       const trait = config.parentAccountTrait;
       const parent = groupTraits[trait];
       const parentId = group && idOf(isObject(parent) ? parent.id : parent);
@@ -231,8 +189,7 @@
     };
     const note = ({ user, group, groupTraits }) => {
       agentUser = user;
-      const [used, fresh] = recall();
-      remember(user ? [analytics.getAnonymousId(), "", group, groupTraits] : [used, fresh, group, groupTraits]);
+      remember(user ? [analytics.getAnonymousId(), "", group, groupTraits] : [, , group, groupTraits]);
     };
     const apply = (who) => {
       const { user } = who;
@@ -244,17 +201,16 @@
         given = "";
         accounts = {};
         const fresh = idOf(agent("getVisitorId"));
-        if (fresh.startsWith(PREFIX)) remember([recall()[0], fresh]);
+        if (fresh.startsWith(PREFIX)) remember([, fresh]);
       }
       note(who);
       if (isHidden) return;
       const told = describe(who);
-      const key = JSON.stringify(told);
+      const key = json(told);
       if (key === given) return;
       given = key;
       if (isNew) agent("startSendingEvents");
-      const isBare = !user && !who.group && !keys(who.traits)[0];
-      if (!isBare || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
+      if (user || who.group || isFilled(who.traits) || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
       if (user) held.splice(0).forEach(sendTrack);
     };
     const watch = () => {
@@ -269,30 +225,29 @@
       status = LOADING;
       const told = describe(person);
       const wish = (analytics.loadOnlyIntegrations || {}).Pendo || {};
-      const options = assign({ dataHost: pendoHost(config, "data") }, clone(config.agentOptions), clone(wish.agentOptions), told);
+      const options = assign({ dataHost: pendoHost(config, "data", "data") }, clone(config.agentOptions), clone(wish.agentOptions), told);
       note(person);
       forgetStranger(told.visitor.id);
       const pendo = page.pendo = page.pendo || {};
       const hasStub = isFunction(pendo.initialize);
-      const isJoined = hasStub || document.querySelector('script[src*="/agent/static/"]');
+      let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
       const queue = pendo._q = pendo._q || [];
+      if (!hasArrived) {
+        const script2 = document.createElement("script");
+        const nonced = document.querySelector("script[nonce]");
+        if (nonced) script2.nonce = nonced.nonce;
+        script2.src = `${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`;
+        script2.onload = () => hasArrived = true;
+        script2.onerror = () => fail("blocked");
+        document.head.appendChild(script2);
+      }
       if (!agent("isReady") && ![].some.call(queue, (entry) => entry[0] === "initialize")) {
-        given = JSON.stringify(told);
+        given = json(told);
         if (hasStub) agent("initialize", options);
         else {
           for (const name of ["identify", "updateOptions", "pageLoad", "track"]) pendo[name] = (...rest) => pendo._q.push([name, ...rest]);
           queue.unshift(["initialize", options]);
         }
-      }
-      let hasArrived = !!isJoined;
-      if (!isJoined) {
-        const script2 = document.createElement("script");
-        const nonced = document.querySelector("script[nonce]");
-        if (nonced) script2.nonce = nonced.nonce;
-        script2.src = `${pendoHost(config, "content")}/agent/static/${config.apiKey}/pendo.js`;
-        script2.onload = () => hasArrived = true;
-        script2.onerror = () => fail("blocked");
-        document.head.appendChild(script2);
       }
       const since = now();
       const look = (waitedMs) => {
@@ -303,25 +258,21 @@
           report(ms > SLOW_MS ? "slow" : "loaded", ms);
           if (given || person.user) apply(person);
           waiting.splice(0).forEach(take);
-        } else if (waitedMs < READY_MS) {
-          setTimeout(look, LOOK_MS, hasArrived && document.readyState !== "complete" ? waitedMs : waitedMs + LOOK_MS);
-        } else fail(hasArrived ? "failed" : "slow");
+        } else if (waitedMs > READY_MS) fail(hasArrived ? "failed" : "slow");
+        else setTimeout(look, LOOK_MS, hasArrived && document.readyState !== "complete" ? waitedMs : waitedMs + LOOK_MS);
       };
       look(0);
     };
     const fail = (state) => {
       if (status !== LOADING) return;
-      status = OFF;
-      hasFailed = true;
+      status = FAILED;
       waiting = [];
       log(ERROR, "Pendo's agent:", state);
       report(state);
     };
     const report = (state, ms) => {
-      const [base2, writeKey] = home;
-      const body = JSON.stringify({ destination: id, state, ms });
-      const url = base2 + "/lib/health?writeKey=" + encodeURIComponent(writeKey);
-      request(url, { method: "POST", body, keepalive: true }, READY_MS).catch(() => {
+      const body = json({ destination: id, state, ms });
+      request(base2 + "/lib/health?writeKey=" + encodeURIComponent(writeKey), { method: "POST", body, keepalive: true }).catch(() => {
       });
     };
     const forgetStranger = (own) => {
@@ -339,16 +290,17 @@
     };
     const take = (parcel) => {
       if (status === READY) attempt(() => handle(parcel));
-      else if (status !== OFF) {
-        pushBounded(waiting, parcel, WAITING_MAX, ({ message }) => message.type);
+      else if (status < READY) {
+        push(waiting, parcel, WAITING_MAX);
         if (status === IDLE) {
           person = presentPerson();
           start();
         }
       }
     };
-    const handle = ({ message, own }) => {
-      const { type } = message;
+    const handle = (parcel) => {
+      const { type, message, own } = parcel;
+      if (type === "alias") return log(DEBUG, "Pendo has no alias");
       const present = presentPerson();
       const user = idOf(message.userId);
       const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -358,55 +310,36 @@
       const isPresent = person.user === present.user;
       if (user) isNamed = true;
       person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
+      if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
-        if (isHybrid || !user && config.anonymousVisitors === "skip") return;
+        if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
         if (!idOf(message.event)) return log(WARN, "Pendo: a track without a name");
-        if (!person.user && hidesUnknown) return pushBounded(held, message, WAITING_MAX, () => type);
+        if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
         apply(person);
-        sendTrack(message);
-        if (!isPresent) apply(present);
-      } else if (type === "page") {
-        if (config.pageLoad) agent("pageLoad");
-      } else {
-        if (type === "group") {
-          if (isPresent && !present.group) person.group = "";
-          join(idOf(message.groupId), message.traits || {}, own);
-        }
-        if (isPresent) apply(person);
+        sendTrack(parcel);
+        return isPresent || apply(present);
       }
+      if (type === "group") {
+        if (isPresent && !present.group) person.group = "";
+        join(idOf(message.groupId), message.traits || {}, own);
+      }
+      if (isPresent) apply(person);
     };
     const join = (group, merged, own) => {
       const known = accounts[group] || group && group === person.group && person.groupTraits || accounts[""] || {};
-      const traits = own ? merge(known, own) : seesOwn && accounts[group] ? known : merge(known, merged);
-      accounts[group] = traits;
+      const groupTraits = accounts[group] = merge(known, own || merged);
       if (!group) return;
-      assign(person, { group, groupTraits: traits });
+      assign(person, { group, groupTraits });
       delete accounts[""];
     };
-    const sendTrack = (message) => {
+    const sendTrack = ({ message }) => {
       agent("track", idOf(message.event), message.properties || {});
       flushTimer = flushTimer || setTimeout(flush, FLUSH_MS);
     };
-    const watchGroupCalls = () => {
-      const sdk = page.rudderanalytics;
-      const original = sdk.group;
-      sdk.group = (...rest) => {
-        attempt(() => {
-          const isBare = isObject(rest[0]) || rest[0] == null;
-          const group = isBare ? "" : idOf(rest[0]);
-          const traits = rest[isBare ? 0 : 1];
-          if (isObject(traits)) accounts[group] = merge(accounts[group] || {}, clone(traits));
-        });
-        return original.apply(sdk, rest);
-      };
-      seesOwn = sdk.group !== original;
-    };
     return {
-      name: "PENDO",
       init() {
-        setLevel(analytics.logLevel);
         if (isTaken) {
-          status = OFF;
+          status = FAILED;
           return log(ERROR, "a page has one Pendo agent; another destination is not used");
         }
         isTaken = true;
@@ -414,29 +347,17 @@
         const present = idOf(analytics.getGroupId());
         if (present) accounts[present] = group === present ? traits : clone(analytics.getGroupTraits() || {});
         person = presentPerson();
-        if (!isOurs) attempt(watchGroupCalls);
         setInterval(() => attempt(watch), WATCH_MS);
         on(document, "visibilitychange", flush);
         on(window, "pagehide", flush);
         start();
       },
-      /** For v3; throws when the agent failed, which ends v3's wait at once. */
+      /** Throws when the agent failed. */
       isReady() {
-        if (hasFailed && !isPolled) throw Error("no Pendo agent");
+        if (status === FAILED) throw Error("no Pendo agent");
         return status !== LOADING;
       },
-      /** For v2, which must not see an exception. */
-      isLoaded() {
-        isPolled = true;
-        return status !== LOADING;
-      },
-      identify: take,
-      track: take,
-      page: take,
-      group: take,
-      alias: () => log(DEBUG, "Pendo has no alias"),
-      /** Hybrid: under which id the agent knows somebody unknown, so that the server uses the same. */
-      getDataForIntegrationsObject: () => isHybrid && !idOf(analytics.getUserId()) ? { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } } : {},
+      take,
       watch,
       /** Consent was withdrawn: nothing more is collected. */
       stop() {
@@ -447,7 +368,6 @@
       },
       /** Consent was given again. */
       resume() {
-        if (hasFailed) return;
         status = IDLE;
         given = "";
         person = presentPerson();
@@ -461,9 +381,50 @@
   var script = document.currentScript;
   var base = script && attempt(() => new URL(script.src).origin) || "";
   var writeKeyOf = (config, analytics) => config.writeKey || analytics.writeKey || keys(page.RudderStackGlobals || {}).find((key) => key !== "app") || "";
+  var watchGroupCalls = (seen) => {
+    const sdk = page.rudderanalytics;
+    const original = sdk.group;
+    sdk.group = (...given) => {
+      attempt(() => {
+        const isBare = isObject(given[0]) || given[0] == null;
+        const group = idOf(isBare ? sdk.getGroupId() : given[0]);
+        const traits = given[isBare ? 0 : 1];
+        seen[group] = merge(seen[group] || {}, isObject(traits) ? clone(traits) : {});
+      });
+      return original.apply(sdk, given);
+    };
+  };
   var Pendo = class {
     constructor(config, analytics, info) {
-      return createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)], false);
+      setLevel(analytics.logLevel);
+      const pendo = createPendo(config, analytics, (info || {}).destinationId, [base, writeKeyOf(config, analytics)]);
+      const seen = {};
+      let isPolled = false;
+      const take = ({ message }) => {
+        const { type } = message;
+        pendo.take({ type, message, own: type === "group" ? seen[idOf(message.groupId)] : void 0 });
+      };
+      const isLoaded = () => {
+        isPolled = true;
+        return attempt(pendo.isReady) !== false;
+      };
+      return {
+        name: "PENDO",
+        init() {
+          attempt(() => watchGroupCalls(seen));
+          pendo.init();
+        },
+        /** For v3: throws when the agent failed, which ends v3's wait at once. */
+        isReady: () => isPolled ? isLoaded() : pendo.isReady(),
+        isLoaded,
+        identify: take,
+        track: take,
+        page: take,
+        group: take,
+        alias: take,
+        /** Hybrid: under which id the agent knows somebody unknown, so that the server uses the same. */
+        getDataForIntegrationsObject: () => config.connectionMode === "hybrid" && !idOf(analytics.getUserId()) ? { Pendo: { visitorId: anonymousVisitor(analytics.getAnonymousId()) } } : {}
+      };
     }
   };
   if (!(page.Pendo_RS || {}).Pendo) page.Pendo_RS = { Pendo };
