@@ -33,6 +33,7 @@ def test_defaults() -> None:
         give_up_hours=72.0,
         allow_private_hosts=(),
         trusted_proxies=(),
+        alert_webhook="",
         no_open=False,
         sandbox_port=8090,
         log_level="info",
@@ -162,3 +163,15 @@ def _default(value: Any) -> str:
     if value is False:
         return "off"
     return "–" if value == "" else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def test_alert_webhook(tmp_path: Path) -> None:
+    """An address, or a file that holds one; what is wrong is named without the address, and it never shows."""
+    (tmp_path / "hook").write_text("https://chat.example/hooks/s3cr3t\n")
+    found = resolve({"alert-webhook": f"file:{tmp_path}/hook"}, {}, NOWHERE)
+    assert found.alert_webhook == "https://chat.example/hooks/s3cr3t"
+    assert "s3cr3t" not in repr(found)
+    for wrong in ("ftp://chat.example/s3cr3t", "s3cr3t", f"file:{tmp_path}/s3cr3t"):
+        with pytest.raises(UsageError, match="--alert-webhook: the address") as error:
+            resolve({"alert-webhook": wrong}, {}, NOWHERE)
+        assert "s3cr3t" not in str(error.value)

@@ -25,6 +25,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from sternpost import __version__, access, logs
+from sternpost.alerts import facts as alert_facts
+from sternpost.alerts.notifier import Notifier
 from sternpost.browserside import AgentHealth, BrowserSide
 from sternpost.console import wiring as console
 from sternpost.control.api import create_api
@@ -36,6 +38,7 @@ from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
+from sternpost.delivery.sender import Sender
 from sternpost.delivery.worker import Surroundings
 from sternpost.demo.page import create_app as create_demo
 from sternpost.demo.page import rudderstack_sdk
@@ -301,6 +304,24 @@ async def _build(
     await stack.enter_async_context(_task(pump.run()))
     if watch is not None:
         await stack.enter_async_context(_task(_follow(watch, holder)))
+    if settings.alert_webhook:
+        # The operator names the address when starting the server, so it may be any.
+        sender = Sender(AddressRule(everything=True), connections_max=1)
+        stack.push_async_callback(sender.close)
+        notifier = Notifier(
+            settings.alert_webhook,
+            facts=lambda: alert_facts.gather(
+                views=views,
+                workspace=holder.current,
+                health=health,
+                data_dir=data_dir,
+                bytes_max=settings.bytes_max,
+                clock=clock,
+            ),
+            send=sender,
+            console=url,
+        )
+        await stack.enter_async_context(_task(notifier.run()))
     await stack.enter_async_context(_listening(listener))
     stack.callback(live.close)  # before listening ends, which would wait for whoever watches
     stack.enter_context(_server_file(data_dir / SERVER_FILE, url))

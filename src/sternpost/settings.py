@@ -17,13 +17,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
+from urllib.parse import urlsplit
 
 from sternpost import limits
 from sternpost.errors import UsageError
 from sternpost.workspace.hints import either, near_miss
 
 Kind: TypeAlias = Literal[
-    "text", "port", "path", "days", "hours", "bytes", "networks", "roles", "switch", "level", "format"
+    "text",
+    "port",
+    "path",
+    "days",
+    "hours",
+    "bytes",
+    "networks",
+    "roles",
+    "switch",
+    "level",
+    "format",
+    "webhook",
 ]
 Role: TypeAlias = Literal["gateway", "worker", "console"]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,6 +45,7 @@ LogFormat: TypeAlias = Literal["auto", "text", "json"]
 ROLES: tuple[Role, ...] = get_args(Role)
 TOML_BYTES_MAX = 64 * 1024  #: some thirty lines are expected
 DAYS_MAX = 3_650  #: ten years; more is a typing mistake
+WEBHOOK_CHARS_MAX = 2_000  #: of an address; chat tools need some hundred
 BYTES_MIN = 1_000_000  #: less would not hold one batch of the largest size and its index
 
 
@@ -121,6 +134,13 @@ SETTINGS: tuple[Setting, ...] = (
         "networks",
         "127.0.0.1,10.0.0.0/24",
     ),
+    Setting(
+        "alert-webhook",
+        "",
+        "Where to tell of what needs a person, as JSON with a text. An address that holds a secret is better given as file:PATH.",
+        "webhook",
+        "file:/run/secrets/alert-webhook",
+    ),
     Setting("no-open", False, "Do not open the browser at the first start.", "switch"),
     Setting("sandbox-port", 8090, "Port of the Pendo sandbox (sternpost demo, sternpost sandbox).", "port"),
     Setting("log-level", "info", "How much is logged: debug, info, warning or error.", "level"),
@@ -148,6 +168,7 @@ class Settings:
     give_up_hours: float
     allow_private_hosts: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
+    alert_webhook: str = field(repr=False)  #: "" = nobody is told; chat tools put a secret into the address
     no_open: bool
     sandbox_port: int
     log_level: LogLevel
@@ -183,7 +204,7 @@ def resolve(
         try:
             values[setting.field] = _READ[setting.kind](value)
         except ValueError as error:
-            shown = f'"{value}"' if setting.name != "store" else "the address"
+            shown = "the address" if setting.name in ("store", "alert-webhook") else f'"{value}"'
             raise UsageError(f"{place}: {shown} {error}") from None
     return Settings(**values)
 
@@ -288,6 +309,21 @@ def _networks(value: Any) -> tuple[Network, ...]:
         raise ValueError("is not a list of networks. Write them as 10.0.0.0/8,192.168.7.20.") from None
 
 
+def _webhook(value: Any) -> str:
+    text = _text(value)
+    if text.startswith("file:"):
+        try:
+            text = Path(text.removeprefix("file:")).read_text()[: WEBHOOK_CHARS_MAX + 1].strip()
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("names a file that cannot be read.") from None
+    parts = urlsplit(text)
+    if text and (
+        parts.scheme not in ("http", "https") or not parts.hostname or len(text) > WEBHOOK_CHARS_MAX
+    ):
+        raise ValueError("is not an address. Give one that begins with https:// or http://, or file:PATH.")
+    return text
+
+
 def _switch(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -327,6 +363,7 @@ _READ: Mapping[Kind, Callable[[Any], Any]] = {
     "networks": _networks,
     "roles": _roles,
     "switch": _switch,
+    "webhook": _webhook,
     "level": _one_of(cast("tuple[str, ...]", get_args(LogLevel))),
     "format": _one_of(cast("tuple[str, ...]", get_args(LogFormat))),
 }
