@@ -291,14 +291,15 @@ class Asker:
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, answered
 
     def sign_in(self) -> None:
-        _, _, page = self.ask("GET", "/console/sign-in")
+        """By a one-time address, as `sternpost access` prints it."""
+        _, _, answer = self.ask("POST", "/api/v1/access")
+        path = json.loads(answer)["path"]
+        _, _, page = self.ask("GET", path)
         token = re.search(rb'name="form_token" value="(\w+)"', page)
         if token is None:
-            raise BenchError("The sign-in page has no form.")
-        form = urllib.parse.urlencode({"form_token": token[1].decode(), "password": TOKEN})
-        status, _, page = self.ask(
-            "POST", "/console/sign-in", form, content_type="application/x-www-form-urlencoded"
-        )
+            raise BenchError("The one-time address has no form.")
+        form = urllib.parse.urlencode({"form_token": token[1].decode()})
+        status, _, page = self.ask("POST", path, form, content_type="application/x-www-form-urlencoded")
         if status != 303:
             raise BenchError(f"Signing in was answered with {status}.")
 

@@ -40,8 +40,9 @@ IMPURE_MODULES = {
     "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
 NEIGHBOURS = ("sternpost.store", "sternpost.intake", "sternpost.delivery", "sternpost.control")
-#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean.
+#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean, who may use the server.
 SEAMS = {
+    "sternpost.store.access",
     "sternpost.store.base",
     "sternpost.store.views",
     "sternpost.store.series",

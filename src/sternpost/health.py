@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sternpost import __version__
-from sternpost.control.auth import RoleOf, may_read_metrics
+from sternpost.control.auth import WhoIs, may_read_metrics
 from sternpost.destinations.base import Destination
 from sternpost.errors import StoreError
 from sternpost.metrics import Metrics
@@ -70,7 +70,7 @@ class MetricsPage:
         workspace: Callable[[], Workspace],
         *,
         clock: Callable[[], float],
-        role_of: RoleOf,
+        who_is: WhoIs,
         listens_on_loopback: bool,
         health: Health,
         destinations: Mapping[str, Destination],
@@ -80,7 +80,7 @@ class MetricsPage:
         self._views = views
         self._workspace = workspace
         self._clock = clock
-        self._role_of = role_of
+        self._who_is = who_is
         self._open = listens_on_loopback
         self._health = health
         self._destinations = destinations
@@ -90,7 +90,7 @@ class MetricsPage:
         if scope["path"] != "/metrics":
             await answer(send, 404, b"404 page not found\n")
             return
-        if not may_read_metrics(scope["headers"], listens_on_loopback=self._open, role_of=self._role_of):
+        if not may_read_metrics(scope["headers"], listens_on_loopback=self._open, who_is=self._who_is):
             await answer(
                 send,
                 401,

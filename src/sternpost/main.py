@@ -29,11 +29,14 @@ from sternpost.alerts import facts as alert_facts
 from sternpost.alerts.notifier import Notifier
 from sternpost.browserside import AgentHealth, BrowserSide
 from sternpost.console import wiring as console
+from sternpost.control.answers import Answers
 from sternpost.control.api import create_api
-from sternpost.control.auth import owner_token
+from sternpost.control.audit import AuditLog
+from sternpost.control.auth import Principal, owner_token
 from sternpost.control.context import Context
 from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
+from sternpost.control.people import People
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
@@ -63,6 +66,7 @@ from sternpost.server import (
     shown_host,
 )
 from sternpost.settings import Settings
+from sternpost.store.access import AccessTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 from sternpost.workspace import stored
@@ -226,7 +230,10 @@ async def _build(
         wake=wake,
     )
     token = access.api_token(data_dir, env)
-    role_of = owner_token(token)
+    tables = AccessTables(store)
+    people = People(tables, clock=clock, own_token=owner_token(token))
+    await people.start()
+    audit = AuditLog(tables, clock=clock, answers=Answers(workspace))
     context = Context(
         store=store,
         views=views,
@@ -234,7 +241,8 @@ async def _build(
         workspaces=holder,
         destinations=DESTINATIONS,
         clock=clock,
-        role_of=role_of,
+        people=people,
+        audit=audit,
         route_for=intake.route,
         wake=wake,
         send=engine.exchange,
@@ -256,7 +264,7 @@ async def _build(
         views,
         workspace,
         clock=clock,
-        role_of=role_of,
+        who_is=people.who_is,
         listens_on_loopback=is_loopback(settings.host),
         health=health,
         destinations=DESTINATIONS,
@@ -272,7 +280,6 @@ async def _build(
             settings,
             context,
             api=api,
-            token=token,
             gateway=gateway,
             store=store,
             metrics=metrics,
@@ -303,7 +310,7 @@ async def _build(
     await stack.enter_async_context(_task(housekeeping.run()))
     await stack.enter_async_context(_task(pump.run()))
     if watch is not None:
-        await stack.enter_async_context(_task(_follow(watch, holder)))
+        await stack.enter_async_context(_task(_follow(watch, holder, audit)))
     if settings.alert_webhook:
         # The operator names the address when starting the server, so it may be any.
         sender = Sender(AddressRule(everything=True), connections_max=1)
@@ -418,11 +425,18 @@ def _server_file(path: Path, url: str) -> Any:
         path.unlink(missing_ok=True)
 
 
-async def _follow(watch: FileWatch, holder: WorkspaceHolder) -> None:
+async def _follow(watch: FileWatch, holder: WorkspaceHolder, audit: AuditLog) -> None:
     """Apply the workspace file again whenever it changes."""
+    who = Principal(f"file:{holder.path}", "owner", "file")
     async for found in watch.changes():
+        before, document = holder.current.revision, holder.document
         try:
             await holder.file_changed(found)
+            if holder.current.revision != before:
+                changes = holder.changes_since(document)
+                await audit.add(
+                    who, "apply_workspace", f"revision {holder.current.revision}", changes=changes
+                )
         except (StoreError, WorkspaceError) as error:
             log.warning("workspace_not_applied", error=str(error))
             continue

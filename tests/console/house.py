@@ -19,10 +19,13 @@ from sternpost.console.app import create_console
 from sternpost.console.inside import Api
 from sternpost.console.pulse import Pulse
 from sternpost.console.surroundings import Limit, Surroundings
+from sternpost.control.passwords import Work
 from sternpost.gateway import Gateway
 from sternpost.metrics import Metrics
-from tests.control.bench import TOKEN, Answer, Bench, call, make
+from tests.control.bench import Answer, Bench, call, make
 
+PASSWORD = "correct horse battery"
+WORK = Work(2**4, 8, 1)  #: passwords of tests are stretched in no time
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -108,6 +111,8 @@ class House:
     app: Any
     setup_token: str
     agents: AgentHealth
+    pauses: list[float]  #: before tries of names that failed too often
+    on_loopback: bool
 
     def browser(self) -> Browser:
         return Browser(self.app)
@@ -115,8 +120,10 @@ class House:
     async def owner(self) -> Browser:
         """A browser that is signed in."""
         browser = self.browser()
-        await browser.get(f"/console/setup/{self.setup_token}")
-        answer = await browser.post(f"/console/setup/{self.setup_token}")
+        address = f"/console/setup/{self.setup_token}"
+        await browser.get(address)
+        form = {"username": "owner", "password": PASSWORD, "again": PASSWORD}
+        answer = await browser.post(address, **({} if self.on_loopback else form))
         assert answer.headers["location"] == "/console/", answer.body
         await browser.get("/console/")
         return browser
@@ -145,13 +152,26 @@ async def house(
         refused=bench.refused,
         health=bench._health,
     )
-    access = Access(bench.store, clock=lambda: bench.now, role_of=bench.context.role_of)
+    await bench.people.start()
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    access = Access(
+        bench.people,
+        bench.context.audit,
+        clock=lambda: bench.now,
+        on_loopback=on_loopback,
+        work=WORK,
+        sleep=sleep,
+    )
     token = await access.start()
     agents = AgentHealth()
     app = create_console(
         Surroundings(
             context=bench.context,
-            api=Api(bench.app, TOKEN),
+            api=Api(bench.app),
             gateway=gateway,
             access=access,
             facts=bench.store,
@@ -165,4 +185,4 @@ async def house(
             trusted_proxies=trusted_proxies,
         )
     )
-    return House(bench, access, app, token, agents)
+    return House(bench, access, app, token, agents, pauses, on_loopback)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from sternpost.console import access as access_module
-from sternpost.console.access import Access, matches, password_problem, stretch
+from sternpost.console import patience
+from sternpost.console.access import Access
 from sternpost.console.surroundings import client_address
-from tests.console.house import POLICY, House, house, text_of
-from tests.control.bench import TOKEN, make
+from sternpost.control import passwords
+from sternpost.control.people import SESSIONS_PER_USER_MAX, Client
+from tests.console.house import PASSWORD, POLICY, WORK, Browser, House, house, text_of
+from tests.control.bench import Answer, make
 
-PASSWORD = "correct horse battery"
 PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events/m1", "/console/failures",
     "/console/sources", "/console/sources/web", "/console/destinations", "/console/destinations/pendo", "/console/settings",
@@ -98,12 +99,13 @@ async def test_only_hashes_are_stored(home: House) -> None:
         text = "\n".join(str(row) for row in cx.iterdump())
     for secret in (home.setup_token, browser.cookies["sternpost_session"], PASSWORD):
         assert secret not in text
-    assert "scrypt$32768$8$1$" in text
+    assert f"scrypt${WORK.n}$8$1$" in text
+    assert passwords.stretch("x").startswith("scrypt$131072$8$1$")
 
 
 async def test_wrong_tokens(home: House) -> None:
     browser = home.browser()
-    for token in ("x", home.setup_token[:-1], home.setup_token + "x", "%00", "..%2f"):
+    for token in ("x", "", home.setup_token[:-1], home.setup_token + "x", "%00", "..%2f"):
         assert (await browser.ask("GET", f"/console/setup/{token}")).status in {404, 405}
 
 
@@ -122,16 +124,20 @@ async def test_password_is_asked_for(remote: House) -> None:
         (PASSWORD, PASSWORD + "x", "differ"),
         ("sternpost-sternpost", "sternpost-sternpost", "too easy"),
         ("aaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaa", "too easy"),
+        ("ann.example@ann.example", "ann.example@ann.example", "too easy"),
     ):
-        answer = await browser.post(address, password=password, again=again)
+        answer = await browser.post(address, username="ann@example.com", password=password, again=again)
         assert answer.status == 400
         assert problem in answer.body.decode()
         assert "sternpost_session" not in browser.cookies
-    answer = await browser.post(address, password=PASSWORD, again=PASSWORD)
+    for name in ("", "a:b", "../x", "x" * 65):
+        assert (await browser.post(address, username=name, password=PASSWORD, again=PASSWORD)).status == 400
+    answer = await browser.post(address, username="ann@example.com", password=PASSWORD, again=PASSWORD)
     assert answer.headers["location"] == "/console/"
     other = remote.browser()
     assert "Sign in" in await other.get("/console/sign-in")
-    assert (await other.post("/console/sign-in", password=PASSWORD)).status == 303
+    assert (await sign_in(other, "owner")).status == 403
+    assert (await sign_in(other, "Ann@Example.com ")).status == 303
     await other.get("/console/")
 
 
@@ -142,22 +148,76 @@ async def test_nothing_else_without_an_owner(remote: House) -> None:
         assert answer.status == 303
         assert answer.headers["location"].startswith("/console/sign-in?next=")
     assert "Nobody owns this server" in await browser.get("/console/sign-in")
+    assert "password" not in browser.last.replace("a password", "")
+    await remote.bench.get("/stats")  # bearer tokens work as ever
 
 
 async def test_ten_failures(remote: House) -> None:
     """Ten wrong passwords in ten minutes: this address waits, others do not; then it may try again."""
-    await remote.access.use_setup(remote.setup_token, PASSWORD)
+    await remote.owner()
     browser = remote.browser()
     await browser.get("/console/sign-in")
-    for _ in range(10):
-        assert (await browser.post("/console/sign-in", password="wrong")).status == 403
-    answer = await browser.post("/console/sign-in", password=PASSWORD)
+    for number in range(10):
+        assert (await sign_in(browser, f"nobody-{number}", "wrong")).status == 403
+    answer = await sign_in(browser, "owner")
     assert answer.status == 429
     assert 0 < int(answer.headers["retry-after"]) <= 600
     assert "Try again in" in answer.body.decode()
     assert remote.access.wait_s("203.0.113.7") == 0
     remote.bench.now += 601
-    assert (await browser.post("/console/sign-in", password=PASSWORD)).status == 303
+    assert (await sign_in(browser, "owner")).status == 303
+
+
+async def test_guesses_from_everywhere(remote: House) -> None:
+    """Guesses of one name from many addresses make that name slow, and lock nobody out; other names are as quick as ever."""
+    await remote.owner()
+    for number in range(10):
+        assert (await remote.access.sign_in("owner", "wrong", Client(f"198.51.100.{number}")))[0] == "wrong"
+    assert remote.pauses == []
+    assert (await remote.access.sign_in("other", "wrong", Client("203.0.113.8")))[0] == "wrong"
+    assert remote.pauses == []
+    assert (await remote.access.sign_in("OWNER", PASSWORD, Client("203.0.113.7")))[0] == "in"
+    assert remote.pauses == [patience.PAUSE_S]
+
+
+async def test_guesses_queue() -> None:
+    """Tries of a name that failed too often are looked at one after the other, and a queue of them has an end."""
+    going = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        await going.wait()
+
+    patient = patience.Patience(clock=lambda: 0.0, sleep=sleep)
+    for number in range(patience.FAILURES_MAX):
+        patient.failed(f"198.51.100.{number}", "ann")
+    inside = 0
+    most = 0
+
+    async def one_try() -> bool:
+        nonlocal inside, most
+        async with patient.turn("ann") as soon:
+            if soon:
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0)
+                inside -= 1
+            return soon
+
+    tries = [asyncio.create_task(one_try()) for _ in range(patience.QUEUE_MAX + 3)]
+    await asyncio.sleep(0)
+    going.set()
+    soon = await asyncio.gather(*tries)
+    assert soon.count(False) == 3
+    assert most == 1
+    assert not patient._turns
+    assert not patient._queued
+
+
+def test_patience_is_bounded() -> None:
+    patient = patience.Patience(clock=lambda: 0.0)
+    for number in range(patience.REMEMBERED_MAX + 100):
+        patient.failed(f"a{number}", f"n{number}")
+    assert len(patient._addresses._at) == len(patient._names._at) == patience.REMEMBERED_MAX
 
 
 def test_whose_patience() -> None:
@@ -171,27 +231,12 @@ def test_whose_patience() -> None:
     assert client_address("", "x", ours) == ""
 
 
-async def test_guesses_from_everywhere(remote: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guesses from many addresses make every sign-in slow, and lock nobody out."""
-    monkeypatch.setattr(access_module, "GUESSED_DELAY_S", 0.05)
-    await remote.access.use_setup(remote.setup_token, PASSWORD)
-    for number in range(10):
-        assert (await remote.access.sign_in("wrong", f"198.51.100.{number}"))[0] == "wrong"
-    loop = asyncio.get_running_loop()
-    before = loop.time()
-    assert (await remote.access.sign_in(PASSWORD, "203.0.113.7"))[0] == "in"
-    assert loop.time() - before >= 0.05
-
-
-async def test_api_token_signs_in(home: House) -> None:
-    """Whoever can read the data directory is never locked out."""
-    browser = home.browser()
-    await browser.get("/console/sign-in?next=/console/events%3Fq%3Dtype%253Atrack")
-    answer = await browser.ask(
-        "POST",
-        "/console/sign-in?next=/console/events%3Fq%3Dtype%253Atrack",
-        {"form_token": browser.last.split('name="form_token" value="')[1][:32], "password": TOKEN},
-    )
+async def test_goes_on_after_signing_in(remote: House) -> None:
+    await remote.owner()
+    browser = remote.browser()
+    path = "/console/sign-in?next=/console/events%3Fq%3Dtype%253Atrack"
+    await browser.get(path)
+    answer = await browser.post(path, username="owner", password=PASSWORD)
     assert answer.headers["location"] == "/console/events?q=type%3Atrack"
     await browser.get("/console/")
 
@@ -222,11 +267,20 @@ async def test_change_of_password(home: House) -> None:
     assert "current password is another one" in answer.body.decode()
     other = home.browser()
     await other.get("/console/sign-in")
-    await other.post("/console/sign-in", password=PASSWORD)
+    await sign_in(other, "owner")
     await other.get("/console/")
+    await browser.get("/console/settings")
     page = await browser.follow(await browser.post("/console/settings/sign-out-others"))
     assert "Signed out elsewhere: 1." in text_of(page)
     assert (await other.ask("GET", "/console/")).status == 303
+    await other.get("/console/sign-in")
+    await sign_in(other, "owner")
+    await browser.get("/console/settings")
+    new = PASSWORD + "3"
+    await browser.follow(
+        await browser.post("/console/settings/password", current=PASSWORD, new=new, again=new)
+    )
+    assert (await other.ask("GET", "/console/")).status == 303  # whoever knew the old one is out
 
 
 # --- cookies, forms, headers ------------------------------------------------------------------------------------------
@@ -293,12 +347,13 @@ async def test_no_change_without_a_form_token(home: House, path: str) -> None:
     answer = await browser.ask("POST", path, {"form_token": ours}, sec_fetch_site="cross-site")
     assert answer.status == 403
     assert not home.bench.sent
-    assert not home.access.has_password
+    assert not home.bench.people.users[0].password
     assert (await home.bench.get("/events"))["events"] == []
 
 
 @pytest.mark.parametrize("path", FORMS)
 async def test_no_change_for_strangers(home: House, path: str) -> None:
+    await home.owner()
     browser = home.browser()
     await browser.get("/console/sign-in")
     assert (await browser.post(path, destination="pendo")).status == 401
@@ -341,17 +396,62 @@ async def test_a_session_ends(home: House) -> None:
 
 async def test_sessions_outlive_a_restart(home: House) -> None:
     browser = await home.owner()
-    again = Access(home.bench.store, clock=lambda: home.bench.now, role_of=lambda token: None)
+    await home.bench.people.start()
+    again = Access(
+        home.bench.people, home.bench.context.audit, clock=lambda: home.bench.now, on_loopback=True
+    )
     assert await again.start() == ""
     assert again.session(browser.cookies["sternpost_session"]) is not None
     assert again.session("x") is None
     assert again.session("") is None
 
 
-def test_passwords() -> None:
-    kept = stretch(PASSWORD)
-    assert kept != stretch(PASSWORD)
-    assert matches(PASSWORD, kept)
-    assert not matches(PASSWORD + " ", kept)
-    assert password_problem("x" * 2_000)
-    assert password_problem("Tr0ub4dor&3xyz") == ""
+async def test_a_new_session_each_time(remote: House) -> None:
+    """A cookie that somebody put into the browser beforehand means nothing, and signing in never takes it over."""
+    await remote.owner()
+    browser = remote.browser()
+    browser.cookies["sternpost_session"] = "chosen-by-somebody-else"
+    await browser.get("/console/sign-in")
+    await sign_in(browser, "owner")
+    assert browser.cookies["sternpost_session"] != "chosen-by-somebody-else"
+    fixed = remote.browser()
+    fixed.cookies["sternpost_session"] = "chosen-by-somebody-else"
+    assert (await fixed.ask("GET", "/console/")).status == 303
+
+
+async def test_sessions_are_bounded(remote: House) -> None:
+    """The earliest browser of a user is signed out when there are too many."""
+    first = await remote.owner()
+    for _ in range(SESSIONS_PER_USER_MAX):
+        remote.bench.now += 1
+        await remote.access.sign_in("owner", PASSWORD, Client())
+    assert len(remote.bench.people.sessions) == SESSIONS_PER_USER_MAX
+    assert (await first.ask("GET", "/console/")).status == 303
+
+
+async def test_a_hash_is_made_anew(remote: House) -> None:
+    """A password that was stretched with less work is stretched again when its user signs in."""
+    await remote.owner()
+    old = passwords.stretch(PASSWORD, passwords.Work(2, 8, 1))
+    people = remote.bench.people
+    await people.keep_password(people.users[0], old)
+    assert (await remote.access.sign_in("owner", PASSWORD, Client()))[0] == "in"
+    assert people.users[0].password.startswith(f"scrypt${WORK.n}$")
+    assert (await remote.access.sign_in("owner", PASSWORD, Client()))[0] == "in"
+
+
+async def test_origin_of_forms(home: House) -> None:
+    """Where a browser leaves Sec-Fetch-Site out, its Origin counts."""
+    browser = await home.owner()
+    for origin, status in (
+        ("http://127.0.0.1:8080", 303),
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("https://127.0.0.1:8080", 403),
+    ):
+        browser.headers["origin"] = origin
+        assert (await browser.post("/console/theme", theme="dark")).status == status, origin
+
+
+async def sign_in(browser: Browser, name: str, password: str = PASSWORD) -> Answer:
+    return await browser.post("/console/sign-in", username=name, password=password)

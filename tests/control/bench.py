@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from sternpost.control.answers import Answers
 from sternpost.control.api import create_api
+from sternpost.control.audit import AuditLog
 from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
 from sternpost.control.live import LiveHub
+from sternpost.control.people import People
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.destinations.registry import DESTINATIONS
@@ -29,6 +32,7 @@ from sternpost.model import (
     Settled,
     Settlement,
 )
+from sternpost.store.access import AccessTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 from sternpost.wire.decode import decode_batch
@@ -120,6 +124,8 @@ class Bench:
             route_for=lambda event, destination: self.fanout.replayed(event, destination),
             wake=lambda due: self.woken.extend(due),
         )
+        self.tables = AccessTables(self.store)
+        self.people = People(self.tables, clock=lambda: self.now, own_token=owner_token(TOKEN))
         self.context = Context(
             store=self.store,
             views=self.views,
@@ -127,7 +133,8 @@ class Bench:
             workspaces=self.holder,
             destinations=DESTINATIONS,
             clock=lambda: self.now,
-            role_of=owner_token(TOKEN),
+            people=self.people,
+            audit=AuditLog(self.tables, clock=lambda: self.now, answers=Answers(lambda: self.holder.current)),
             route_for=lambda event, destination: self.fanout.route(event, destination),
             wake=lambda due: self.woken.extend(due),
             send=self._send,

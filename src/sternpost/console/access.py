@@ -1,64 +1,30 @@
-"""Who may use the console: the one-time address of the first start, sessions, the password, and patience with guessing.
+"""How a browser comes in: the one-time address, sign-in by name and password, the cookie, and its forms.
 
 There is no default password. While nobody owns the server, each start makes a one-time address of 128 random bits, good for half an
-hour; opening it uses nothing up, the button does. The browser then carries an opaque random token in a cookie. The store has only
-hashes of tokens: whoever reads it can use none of them.
+hour; opening it uses nothing up, the button does. The browser then carries an opaque random token in a cookie.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import hmac
-import secrets
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, TypeVar
 
-from sternpost.control.auth import RoleOf
+from sternpost.console.patience import Patience
+from sternpost.control import passwords
+from sternpost.control.audit import AuditLog
+from sternpost.control.auth import Principal
+from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, Client, People, digest, key_of
+from sternpost.store.access import UserRow
 
-SETUP_TOKEN_BYTES = 16  #: 128 bits
-SETUP_VALID_S = 30 * 60
-SESSION_TOKEN_BYTES = 32
-SESSION_VALID_S = 30 * 86_400
-PASSWORD_CHARS_MIN = 12
-PASSWORD_CHARS_MAX = 1_000  #: stretching more would only cost time
-FAILURES_MAX = 10  #: sign-ins that fail, per address and `FAILURES_S`
-FAILURES_S = 600.0
-FAILING_ADDRESSES_MAX = 10_000  #: remembered; the oldest go
-GUESSED_DELAY_S = 2.0  #: before a password is looked at, while guesses come from many addresses
-STRETCHES_AT_ONCE_MAX = 2  #: each takes 32 MB and a tenth of a second
-OWNER = "owner"
+STRETCHES_AT_ONCE_MAX = 1  #: each takes 128 MB and half a second
+STRETCHES_WAITING_MAX = 20  #: more are turned away: nobody waits longer than ten seconds
 
-# As much work as is bearable on a small machine; the numbers are kept with each hash, so that they can grow.
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
-_SCRYPT_MEMORY_MAX = 64 * 1024 * 1024
-_SCRYPT_BYTES = 32
-
+Result = TypeVar("Result")
 SignIn: TypeAlias = Literal["in", "wrong", "wait"]
-
-
-class Keeper(Protocol):
-    """The part of the store that keeps who may use the console."""
-
-    async def keep_setup(self, token_hash: bytes, *, expires_at: float) -> None: ...
-    async def setup_open(self, token_hash: bytes, *, now: float) -> bool: ...
-    async def use_setup(
-        self,
-        token_hash: bytes,
-        session_hash: bytes,
-        *,
-        role: str,
-        password: str,
-        now: float,
-        expires_at: float,
-    ) -> bool: ...
-    async def keep_session(self, token_hash: bytes, *, role: str, now: float, expires_at: float) -> None: ...
-    async def sessions(self, *, now: float) -> dict[bytes, tuple[str, float]]: ...
-    async def end_sessions(self, token_hashes: Iterable[bytes]) -> None: ...
-    async def keep_password(self, role: str, password: str, *, now: float) -> None: ...
-    async def password(self, role: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,162 +32,208 @@ class Session:
     """A browser that is signed in."""
 
     token: str
-    role: str
+    who: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A one-time address that can be used."""
+
+    user: UserRow | None  #: None: it makes the first owner
+    asks_password: bool
+    asks_name: bool
+
+
+class Busy(Exception):
+    """Too many passwords wait to be looked at."""
 
 
 class Access:
-    """Sessions are looked up in memory, as one process serves a store; every change is in the store before it counts."""
+    """Sessions of browsers over `People`."""
 
-    def __init__(self, keeper: Keeper, *, clock: Callable[[], float], role_of: RoleOf) -> None:
-        self._keeper = keeper
-        self._clock = clock
-        self._role_of = role_of
-        self._sessions: dict[bytes, tuple[str, float]] = {}
-        self._password = ""
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._all_failures: deque[float] = deque(maxlen=FAILURES_MAX)
+    def __init__(
+        self,
+        people: People,
+        audit: AuditLog,
+        *,
+        clock: Callable[[], float],
+        on_loopback: bool,
+        work: passwords.Work = passwords.WORK,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._people = people
+        self._audit = audit
+        self._on_loopback = on_loopback
+        self._work = work
+        self._patience = Patience(clock=clock, sleep=sleep)
         self._stretching = asyncio.Semaphore(STRETCHES_AT_ONCE_MAX)
+        self._waiting = 0
+        # Compared with when there is no such user, so that the time tells nobody who there is.
+        self._nobody = ""
 
     async def start(self) -> str:
-        """Load what is kept. The token of a new one-time address when nobody owns the server, else ""."""
-        self._sessions = await self._keeper.sessions(now=self._clock())
-        self._password = await self._keeper.password(OWNER)
-        if self.owned:
-            return ""
-        token = secrets.token_urlsafe(SETUP_TOKEN_BYTES)
-        await self._keeper.keep_setup(digest(token), expires_at=self._clock() + SETUP_VALID_S)
-        return token
+        """The token of a new one-time address when nobody owns the server, else ""."""
+        return "" if self.owned else (await self._people.fresh_address())[0]
 
     @property
     def owned(self) -> bool:
-        """Whether somebody can get in."""
-        now = self._clock()
-        return bool(self._password) or any(end > now for _, end in self._sessions.values())
-
-    @property
-    def has_password(self) -> bool:
-        return bool(self._password)
+        """Whether an owner can come in."""
+        return self._people.owned
 
     def session(self, token: str) -> Session | None:
         """The session of a cookie."""
-        found = self._sessions.get(digest(token)) if token else None
-        return Session(token, found[0]) if found is not None and found[1] > self._clock() else None
+        found = self._people.session(token)
+        user = self._people.user(found.user_key) if found is not None else None
+        return Session(token, self._people.principal(user)) if user is not None else None
+
+    def has_password(self, session: Session) -> bool:
+        user = self._people.user(session.who.name)
+        return user is not None and bool(user.password)
 
     # --- the one-time address ----------------------------------------------------------------------------------------
 
-    async def setup_open(self, token: str) -> bool:
-        """Whether a one-time address can still be used; asking does not use it up."""
-        return await self._keeper.setup_open(digest(token), now=self._clock())
-
-    async def use_setup(self, token: str, password: str = "") -> Session | None:
-        """Use a one-time address up; None when another was first, or it has expired."""
-        session = Session(secrets.token_urlsafe(SESSION_TOKEN_BYTES), OWNER)
-        stretched = await self._stretch(password) if password else ""
-        now = self._clock()
-        end = now + SESSION_VALID_S
-        if not await self._keeper.use_setup(
-            digest(token), digest(session.token), role=OWNER, password=stretched, now=now, expires_at=end
-        ):
+    async def invitation(self, token: str) -> Invitation | None:
+        """What a one-time address is for, None when it cannot be used. On loopback the first owner needs no password."""
+        possible, user = await self._people.address(token)
+        if not possible:
             return None
-        self._sessions[digest(session.token)] = (OWNER, end)
-        self._password = stretched or self._password
-        return session
+        first = user is None or (user.role == "owner" and not user.password and not self._has_company(user))
+        return Invitation(
+            user,
+            asks_password=not (first and self._on_loopback),
+            asks_name=user is None and not self._on_loopback,
+        )
+
+    async def use_address(
+        self,
+        token: str,
+        invitation: Invitation,
+        client: Client,
+        *,
+        name: str = FIRST_OWNER,
+        password: str = "",
+    ) -> Session | None:
+        """Use a one-time address up; None when another was first, or it has expired.
+
+        Raises ApiError for a name that cannot be one, Busy.
+        """
+        user = invitation.user
+        if user is None:
+            user = self._people.first_owner(name)
+        reset = bool(user.password)
+        if password:
+            user = replace(user, password=await self._stretch(password))
+        cookie = await self._people.use_address(token, user, client)
+        if cookie is None:
+            return None
+        if reset:
+            await self._end_others(user, cookie)
+        who = self._people.principal(user)
+        await self._audit.add(who, "use_address", user.name, address=client.address)
+        return Session(cookie, who)
+
+    def _has_company(self, user: UserRow) -> bool:
+        return any(one.key != user.key for one in self._people.users)
 
     # --- signing in and out ------------------------------------------------------------------------------------------
 
-    async def sign_in(self, given: str, address: str) -> tuple[SignIn, Session | None]:
-        """Sign in with the password, or with an API token, which whoever can read the data directory has."""
-        if self.wait_s(address):
+    async def sign_in(self, name: str, given: str, client: Client) -> tuple[SignIn, Session | None]:
+        """Sign in with a user's name and password."""
+        key = key_of(name.strip()[: NAME_CHARS_MAX + 1])
+        if self.wait_s(client.address):
             return "wait", None
-        if len(self._recent(self._all_failures)) >= FAILURES_MAX:
-            await asyncio.sleep(GUESSED_DELAY_S)
-        given = given[:PASSWORD_CHARS_MAX]
-        if self._role_of(given) != OWNER and not await self._is_password(given):
-            self._failed(address)
-            return "wrong", None
-        self._failures.pop(address, None)
-        return "in", await self._begin()
+        async with self._patience.turn(key) as soon:
+            if not soon:
+                return "wait", None
+            user = self._people.user(key)
+            given = given[: passwords.CHARS_MAX + 1]
+            try:
+                right = await self._is_password(user, given)
+            except Busy:
+                return "wait", None
+            # It may have been removed or shut out while the password was looked at.
+            user = self._people.user(key)
+            if not right or user is None or user.disabled:
+                self._patience.failed(client.address, key)
+                return "wrong", None
+        self._patience.succeeded(client.address, key)
+        if passwords.is_weaker(user.password, self._work):
+            with contextlib.suppress(Busy):
+                await self._people.keep_password(user, await self._stretch(given))
+        cookie = await self._people.begin_session(user, client)
+        who = self._people.principal(user)
+        await self._audit.add(who, "sign_in", user.name, address=client.address)
+        return "in", Session(cookie, who)
 
     def wait_s(self, address: str) -> float:
         """How long this address has to wait before its next try; 0 = not at all."""
-        failures = self._recent(self._failures.get(address, deque()))
-        return max(0.0, failures[0] + FAILURES_S - self._clock()) if len(failures) >= FAILURES_MAX else 0.0
+        return self._patience.wait_s(address)
 
     async def sign_out(self, token: str) -> None:
-        await self._end([digest(token)])
+        await self._people.end_sessions(
+            one for one in self._people.sessions if one.token_hash == digest(token)
+        )
 
-    async def sign_out_others(self, token: str) -> int:
-        """End every other session; how many there were."""
-        others = [one for one in self._sessions if one != digest(token)]
-        await self._end(others)
-        return len(others)
-
-    @property
-    def signed_in(self) -> int:
-        """How many browsers are signed in."""
-        now = self._clock()
-        return sum(end > now for _, end in self._sessions.values())
+    async def sign_out_others(self, session: Session) -> int:
+        """End every other session of the same user; how many there were."""
+        user = self._people.user(session.who.name)
+        count = await self._end_others(user, session.token) if user is not None else 0
+        if count:
+            await self._audit.add(session.who, "sign_out_others", session.who.name, ended=count)
+        return count
 
     # --- the password ------------------------------------------------------------------------------------------------
 
-    async def set_password(self, current: str, new: str, address: str) -> str:
-        """Choose or change the password; a sentence when it cannot be so, "" when it is."""
-        if problem := password_problem(new):
+    async def set_password(self, session: Session, current: str, new: str, client: Client) -> str:
+        """Choose or change one's own password; a sentence when it cannot be so, "" when it is. Other browsers are signed out."""
+        user = self._people.user(session.who.name)
+        if user is None:
+            return "This user was removed."
+        if problem := passwords.problem(new, user.name):
             return problem
-        if self._password:
-            if self.wait_s(address):
-                return "Too many tries. Wait ten minutes."
-            if not await self._is_password(current[:PASSWORD_CHARS_MAX]):
-                self._failed(address)
-                return "The current password is another one."
-        stretched = await self._stretch(new)
-        await self._keeper.keep_password(OWNER, stretched, now=self._clock())
-        self._password = stretched
+        try:
+            if user.password:
+                if self.wait_s(client.address):
+                    return "Too many tries. Wait ten minutes."
+                if not await self._is_password(user, current[: passwords.CHARS_MAX + 1]):
+                    self._patience.failed(client.address, user.key)
+                    return "The current password is another one."
+            stretched = await self._stretch(new)
+        except Busy:
+            return "Too many are signing in. Try again in a moment."
+        await self._people.keep_password(self._people.user(user.key) or user, stretched)
+        ended = await self._end_others(user, session.token)
+        await self._audit.add(session.who, "set_password", user.name, signedOut=ended)
         return ""
 
     # --- below -------------------------------------------------------------------------------------------------------
 
-    async def _begin(self) -> Session:
-        session = Session(secrets.token_urlsafe(SESSION_TOKEN_BYTES), OWNER)
-        now = self._clock()
-        end = now + SESSION_VALID_S
-        await self._keeper.keep_session(digest(session.token), role=OWNER, now=now, expires_at=end)
-        self._sessions = {one: kept for one, kept in self._sessions.items() if kept[1] > now}
-        self._sessions[digest(session.token)] = (OWNER, end)
-        return session
+    async def _end_others(self, user: UserRow, token: str) -> int:
+        return await self._people.end_sessions(
+            one
+            for one in self._people.sessions
+            if one.user_key == user.key and one.token_hash != digest(token)
+        )
 
-    async def _end(self, hashes: list[bytes]) -> None:
-        await self._keeper.end_sessions(hashes)
-        for one in hashes:
-            self._sessions.pop(one, None)
-
-    async def _is_password(self, given: str) -> bool:
-        if not self._password:
+    async def _is_password(self, user: UserRow | None, given: str) -> bool:
+        if user is None or not user.password:
+            self._nobody = self._nobody or await self._stretch("nobody has this password")
+            await self._worked(passwords.matches, given, self._nobody)
             return False
-        async with self._stretching:
-            return await asyncio.to_thread(matches, given, self._password)
+        return await self._worked(passwords.matches, given, user.password)
 
     async def _stretch(self, password: str) -> str:
-        async with self._stretching:
-            return await asyncio.to_thread(stretch, password)
+        return await self._worked(passwords.stretch, password, self._work)
 
-    def _failed(self, address: str) -> None:
-        now = self._clock()
-        failures = self._failures.setdefault(address, deque(maxlen=FAILURES_MAX))
-        failures.append(now)
-        self._all_failures.append(now)
-        self._failures.move_to_end(address)
-        while len(self._failures) > FAILING_ADDRESSES_MAX:
-            self._failures.popitem(last=False)
-
-    def _recent(self, failures: deque[float]) -> list[float]:
-        since = self._clock() - FAILURES_S
-        return [at for at in failures if at > since]
-
-
-def digest(token: str) -> bytes:
-    """What is kept of a token. It is random enough that nothing slower is needed."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+    async def _worked(self, function: Callable[..., Result], *values: object) -> Result:
+        if self._waiting >= STRETCHES_WAITING_MAX:
+            raise Busy
+        self._waiting += 1
+        try:
+            async with self._stretching:
+                return await asyncio.to_thread(function, *values)
+        finally:
+            self._waiting -= 1
 
 
 def form_token(cookie: str) -> str:
@@ -231,44 +243,3 @@ def form_token(cookie: str) -> str:
 
 def is_form_token(given: str, cookie: str) -> bool:
     return bool(cookie) and hmac.compare_digest(given.encode("utf-8", "replace"), form_token(cookie).encode())
-
-
-def password_problem(password: str) -> str:
-    """Why a password cannot be taken, "" when it can. Length is what counts; signs of this or that kind are not asked for."""
-    if len(password) < PASSWORD_CHARS_MIN:
-        return f"Choose at least {PASSWORD_CHARS_MIN} characters; this has {len(password)}."
-    if len(password) > PASSWORD_CHARS_MAX:
-        return f"Choose at most {PASSWORD_CHARS_MAX} characters."
-    plain = password.casefold()
-    for word in ("sternpost", OWNER):
-        plain = plain.replace(word, "")
-    if len(set(plain)) < 4:
-        return "This is too easy to guess: it is little more than a name or one sign repeated."
-    return ""
-
-
-def stretch(password: str) -> str:
-    """A password as it is kept."""
-    salt = secrets.token_bytes(16)
-    found = _scrypt(password, salt, _SCRYPT_N, _SCRYPT_R, _SCRYPT_P)
-    return f"scrypt${_SCRYPT_N}${_SCRYPT_R}${_SCRYPT_P}${salt.hex()}${found.hex()}"
-
-
-def matches(given: str, kept: str) -> bool:
-    """Whether a password is the one that was kept."""
-    kind, n, r, p, salt, expected = kept.split("$")
-    assert kind == "scrypt"
-    found = _scrypt(given, bytes.fromhex(salt), int(n), int(r), int(p))
-    return hmac.compare_digest(found, bytes.fromhex(expected))
-
-
-def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(
-        password.encode("utf-8", "replace"),
-        salt=salt,
-        n=n,
-        r=r,
-        p=p,
-        maxmem=_SCRYPT_MEMORY_MAX,
-        dklen=_SCRYPT_BYTES,
-    )

@@ -27,8 +27,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sternpost import __version__
 from sternpost.console import words
-from sternpost.console.access import SESSION_VALID_S, digest, is_form_token, password_problem
-from sternpost.console.inside import ApiProblem, part
+from sternpost.console.access import Busy, is_form_token
+from sternpost.console.inside import ApiProblem, asking, part
 from sternpost.console.pages import PAGES
 from sternpost.console.pages.common import SPANS
 from sternpost.console.stream import RowStream
@@ -36,15 +36,19 @@ from sternpost.console.surroundings import (
     Elsewhere,
     Handler,
     Page,
+    PageOf,
     Result,
     Surroundings,
     Visit,
     client_address,
     is_trusted,
 )
-from sternpost.control.answers import Answers
+from sternpost.control import passwords
+from sternpost.control.answers import Answers, ApiError
+from sternpost.control.auth import Role
 from sternpost.control.filters import Filter, FilterError, parse
 from sternpost.control.live import TooManyListeners
+from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, SESSION_VALID_S, digest
 from sternpost.errors import StoreError
 from sternpost.reasons import NOTES, REASONS
 
@@ -98,7 +102,8 @@ class _Console:
         self._said: OrderedDict[bytes, tuple[str, bool]] = OrderedDict()
         self._templates = environment(self._files)
         routes = [
-            Route(f"{MOUNT}{path}", self._page(handler), methods=[method]) for method, path, handler in PAGES
+            Route(f"{MOUNT}{page[1]}", self._page(page[2], needed_role(page)), methods=[page[0]])
+            for page in PAGES
         ]
         routes += [
             Route(f"{MOUNT}/live", self._live, methods=["GET"]),
@@ -147,14 +152,22 @@ class _Console:
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
-    def _page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _page(self, handler: Handler, role: Role) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             visit = self._visit(request)
             if visit.session is None:
                 return self._stranger(visit)
+            if not visit.may(role):
+                raise ApiError(
+                    403,
+                    f"This needs the role {role}; yours is {visit.who.role}.",
+                    "Ask an owner of this server.",
+                )
             if request.method == "POST":
                 await self._read_form(visit)
-            return self._result(visit, await handler(self._around, visit))
+            with asking(visit.who):
+                found = await handler(self._around, visit)
+            return self._result(visit, found)
 
         return endpoint
 
@@ -235,37 +248,55 @@ class _Console:
     async def _setup(self, request: Request) -> Response:
         visit = self._visit(request)
         token = request.path_params["token"]
-        if not await self._around.access.setup_open(token):
+        access = self._around.access
+        invitation = await access.invitation(token)
+        if invitation is None:
             page = Page(
                 "message.html",
                 "This address does not work",
                 {
                     "heading": "This address does not work any more",
-                    "text": "A set-up address works once, for 30 minutes. This one was used, has expired, or was never given out.",
-                    "remedy": "Use the address that the server printed at its last start. While nobody owns the server, each start prints "
-                    "a new one.",
+                    "text": "A one-time address works once, and not for long. This one was used, has expired, or was never given out.",
+                    "remedy": "Who may read the server's data directory gets a new one with `sternpost access`; others ask an owner.",
                     "link": f"{MOUNT}/",
                     "link_text": "To the console",
                 },
                 404,
             )
             return self._result(visit, page)
-        asks_password = not self._around.on_loopback
+        name = invitation.user.name if invitation.user is not None else FIRST_OWNER
         problem = ""
         if request.method == "POST":
             await self._read_form(visit)
-            password = visit.form.get("password", "") if asks_password else ""
-            if asks_password:
-                problem = password_problem(password)
+            if invitation.asks_name:
+                name = visit.form.get("username", "").strip()
+            password = visit.form.get("password", "") if invitation.asks_password else ""
+            if invitation.asks_password:
+                problem = passwords.problem(password, name)
                 if not problem and password != visit.form.get("again", ""):
                     problem = "The two passwords differ."
-            if not problem:
-                session = await self._around.access.use_setup(token, password)
-                if session is None:
-                    return Response(None, 303, {"location": _here(request)})
-                log.info("console_owner_signed_in", by="set-up address")
-                return self._signed_in(visit, session.token, f"{MOUNT}/")
-        data = {"asks_password": asks_password, "problem": problem, "secure": visit.secure}
+            try:
+                if not problem:
+                    session = await access.use_address(
+                        token, invitation, visit.client, name=name, password=password
+                    )
+                    if session is None:
+                        return Response(None, 303, {"location": _here(request)})
+                    return self._signed_in(visit, session.token, f"{MOUNT}/")
+            except ApiError as error:
+                problem = f"{error.message} {error.remedy}".strip()
+            except Busy:
+                problem = "Too many are signing in. Try again in a moment."
+        data = {
+            "asks_password": invitation.asks_password,
+            "asks_name": invitation.asks_name,
+            "name": name,
+            "first": invitation.user is None,
+            "resets": invitation.user is not None and bool(invitation.user.password),
+            "name_max": NAME_CHARS_MAX,
+            "problem": problem,
+            "secure": visit.secure,
+        }
         return self._result(visit, Page("setup.html", "Set up", data, 400 if problem else 200))
 
     async def _sign_in(self, request: Request) -> Response:
@@ -274,23 +305,23 @@ class _Console:
         if visit.session is not None:
             return Response(None, 303, {"location": following})
         access = self._around.access
-        problem, headers = "", {}
+        problem, headers, name = "", {}, ""
         if request.method == "POST":
             await self._read_form(visit)
-            came, session = await access.sign_in(visit.form.get("password", ""), visit.address)
+            name = visit.form.get("username", "").strip()
+            came, session = await access.sign_in(name, visit.form.get("password", ""), visit.client)
             if session is not None:
-                log.info("console_owner_signed_in", by="sign-in page")
                 return self._signed_in(visit, session.token, following)
             if came == "wait":
-                wait_s = access.wait_s(visit.address)
+                wait_s = access.wait_s(visit.address) or 1.0
                 headers = {"retry-after": f"{wait_s:.0f}"}
                 problem = f"Too many tries failed. Try again in {words.seconds(wait_s)}."
             else:
-                problem = "This is neither the password nor the API token."
+                problem = "There is no user with this name and this password."
         page = Page(
             "sign_in.html",
             "Sign in",
-            {"owned": access.owned, "has_password": access.has_password, "problem": problem},
+            {"owned": access.owned, "name": name, "problem": problem},
             429 if headers else 403 if problem else 200,
             headers,
         )
@@ -394,7 +425,7 @@ class _Console:
             )
         except ValueError:
             raise HTTPException(400) from None
-        if visit.request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        if not _from_own_page(visit):
             raise HTTPException(403)
         if not is_form_token(visit.form.get("form_token", ""), visit.cookie):
             raise HTTPException(403)
@@ -409,6 +440,9 @@ class _Console:
                 heading = "There is no such thing" if error.status == 404 else "This could not be done"
                 text, remedy, status = error.message, error.remedy, error.status
                 more = error.body
+            case ApiError():
+                heading = "You may not do this" if error.status == 403 else "This could not be done"
+                text, remedy, status, more = error.message, error.remedy, error.status, error.body
             case FilterError():
                 heading, text, status = "This filter cannot be understood", str(error), 400
             case HTTPException(status_code=403):
@@ -524,6 +558,24 @@ def _safe_next(path: str) -> str:
     if re.fullmatch(rf"{MOUNT}/[^\\\s]*", path) and ".." not in path:
         return path
     return f"{MOUNT}/"
+
+
+def _from_own_page(visit: Visit) -> bool:
+    """Whether a form came from a page of ours, as far as the browser says. The form's token is what it has to have anyway."""
+    headers = visit.request.headers
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    # Browsers leave that header out over plain HTTP from another machine, and say the origin.
+    origin = headers.get("origin")
+    return origin is None or origin == visit.base
+
+
+def needed_role(page: PageOf) -> Role:
+    """The role that a page needs."""
+    if len(page) == 4:
+        return page[3]
+    return "viewer" if page[0] == "GET" else "editor"
 
 
 def _path(scope: Mapping[str, Any]) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 
+from sternpost.control.auth import PRINCIPAL, Principal
 from sternpost.server import App
 
 
@@ -25,32 +28,52 @@ class ApiProblem(Exception):
         super().__init__(self.message)
 
 
-class Api:
-    """The control API, asked with the owner's token, which never leaves this process."""
+#: Who is visiting: set for the time of a page function, so that no page can ask for more than its visitor may.
+_asking: ContextVar[Principal | None] = ContextVar("asking", default=None)
 
-    def __init__(self, app: App, token: str) -> None:
+
+@contextlib.contextmanager
+def asking(who: Principal | None) -> Iterator[None]:
+    """What is asked of the API within is asked by this user; by nobody, who gets no answer, outside."""
+    token = _asking.set(who)
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+class Api:
+    """The control API, asked as the user who is visiting."""
+
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._authorization = (b"authorization", f"Bearer {token}".encode())
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """GET of a path below /api/v1, whose parts are quoted. Raises ApiProblem."""
-        status, body = await request(
-            self._app,
-            "GET",
-            f"/api/v1{path}",
-            query=urlencode({name: value for name, value in (query or {}).items() if value}),
-            headers=[self._authorization],
-        )
-        return _read(status, body)
+        return await self.call("GET", path, query=query)
 
     async def post(self, path: str, content: Mapping[str, Any]) -> Any:
         """POST to a path below /api/v1. Raises ApiProblem."""
+        return await self.call("POST", path, content)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        content: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Any request to a path below /api/v1, whose parts are quoted. Raises ApiProblem."""
+        who = _asking.get()
         status, body = await request(
             self._app,
-            "POST",
+            method,
             f"/api/v1{path}",
-            headers=[self._authorization, (b"content-type", b"application/json")],
-            body=msgspec.json.encode(content),
+            query=urlencode({name: value for name, value in (query or {}).items() if value}),
+            headers=[(b"content-type", b"application/json")] if content is not None else [],
+            body=msgspec.json.encode(content) if content is not None else b"",
+            more={PRINCIPAL: who} if who is not None else {},
         )
         return _read(status, body)
 
@@ -71,6 +94,7 @@ async def request(
     query: str = "",
     headers: list[tuple[bytes, bytes]],
     body: bytes = b"",
+    more: Mapping[str, Any] | None = None,
 ) -> tuple[int, bytes]:
     """One request to an app of this process: status and body."""
     status, answered = 0, bytearray()
@@ -99,6 +123,7 @@ async def request(
         "headers": [*headers, (b"content-length", str(len(body)).encode())],
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 0),
+        **(more or {}),
     }
     await app(scope, receive, send)
     return status, bytes(answered)

@@ -12,7 +12,9 @@ from starlette.requests import Request
 from sternpost.console.access import Access, Session, form_token
 from sternpost.console.inside import Api
 from sternpost.console.pulse import Pulse
+from sternpost.control.auth import Principal, Role, allows
 from sternpost.control.context import Context
+from sternpost.control.people import Client
 from sternpost.server import App
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -84,6 +86,21 @@ class Visit:
     form: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def who(self) -> Principal:
+        """Who is visiting, on pages that need a session."""
+        assert self.session is not None
+        return self.session.who
+
+    def may(self, role: Role) -> bool:
+        """Whether the visitor's role is enough."""
+        return self.session is not None and allows(self.session.who.role, role)
+
+    @property
+    def client(self) -> Client:
+        """What sessions and the audit log remember of the browser."""
+        return Client(self.address, self.request.headers.get("user-agent", ""))
+
+    @property
     def form_token(self) -> str:
         return form_token(self.cookie)
 
@@ -113,7 +130,8 @@ class Elsewhere:
 
 Result: TypeAlias = Page | Elsewhere
 Handler: TypeAlias = Callable[[Surroundings, Visit], Awaitable[Result]]
-PageOf: TypeAlias = tuple[str, str, Handler]  #: method, path below /console, the function that makes the page
+#: Method, path below /console, the function that makes the page, and the role it needs; without one a viewer may read and an editor post.
+PageOf: TypeAlias = tuple[str, str, Handler] | tuple[str, str, Handler, Role]
 
 
 def is_trusted(address: str, networks: Iterable[Network]) -> bool:

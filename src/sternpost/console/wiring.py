@@ -35,7 +35,6 @@ async def create(
     context: Context,
     *,
     api: App,
-    token: str,
     gateway: App,
     store: SqliteStore,
     metrics: Metrics,
@@ -44,14 +43,14 @@ async def create(
     stack: contextlib.AsyncExitStack,
 ) -> tuple[App, str]:
     """The console's app, and the token of its one-time address, "" when somebody owns the server."""
-    access = Access(store, clock=context.clock, role_of=context.role_of)
+    on_loopback = is_loopback(settings.host)
+    access = Access(context.people, context.audit, clock=context.clock, on_loopback=on_loopback)
     setup_token = await access.start()
     pulse = Pulse(
         lambda: (counted(metrics.accepted) - counted(metrics.duplicates), counted(metrics.delivered)),
         clock=context.clock,
     )
     await stack.enter_async_context(_beating(pulse))
-    on_loopback = is_loopback(settings.host)
     if not on_loopback:
         log.warning(
             "console_not_encrypted",
@@ -60,7 +59,7 @@ async def create(
     app = create_console(
         Surroundings(
             context=context,
-            api=Api(api, token),
+            api=Api(api),
             gateway=gateway,
             access=access,
             facts=store,

@@ -1,15 +1,15 @@
 """The control API under `/api/v1`: what people and commands ask, and the little they may change.
 
 A request passes `_Guard` (token, size, errors as JSON), then one function per operation of `operations.OPERATIONS`. Reading goes through
-`Views`, never through the writing connection; what changes something goes through the store's own verbs. Every answer is JSON, bounded,
-and without secrets.
+`Views`, never through the writing connection; what changes something goes through the store's own verbs, and is noted in the audit log
+here, so that no function can forget it. Every answer is JSON, bounded, and without secrets.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
@@ -20,7 +20,7 @@ from starlette.routing import Route as PathRoute
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sternpost.control import auth
+from sternpost.control import audit, auth
 from sternpost.control.answers import Answers, ApiError
 from sternpost.control.context import Context
 from sternpost.control.filters import FilterError
@@ -39,8 +39,13 @@ def create_api(context: Context) -> ASGIApp:
 
     def answered(operation: Operation) -> Callable[[Request], Awaitable[Any]]:
         async def endpoint(request: Request) -> Any:
-            if not auth.allows(request.scope["sternpost.role"], operation.role):
-                raise ApiError(403, f"This needs a token of the role {operation.role}.", "Use another token.")
+            who: auth.Principal = request.scope[auth.PRINCIPAL]
+            if not auth.allows(who.role, operation.role):
+                raise ApiError(
+                    403,
+                    f"This needs the role {operation.role}; yours is {who.role}.",
+                    "Ask an owner, or use another token.",
+                )
             known = [name for name, _ in operation.query]
             for name in request.query_params:
                 if name not in known:
@@ -50,7 +55,7 @@ def create_api(context: Context) -> ASGIApp:
                         f'There is no parameter "{name[:40]}" here.',
                         f'Did you mean "{hint}"?' if hint else f"There are: {', '.join(known) or 'none'}.",
                     )
-            result = await operation.handler(context, request)
+            result = await _noted(context, operation, request, who)
             return result if callable(result) else answers.answer(result)
 
         return endpoint
@@ -70,6 +75,21 @@ def create_api(context: Context) -> ASGIApp:
     # One route per path, so that a refused method is told every one that is possible.
     routes = [PathRoute(path, by_method(methods), methods=list(methods)) for path, methods in by_path.items()]
     return _Guard(Router(routes, redirect_slashes=False), context, answers)
+
+
+async def _noted(context: Context, operation: Operation, request: Request, who: auth.Principal) -> Any:
+    """The answer of an operation; when it is one that changes something, the audit log has it before anybody is answered."""
+    note = audit.begin(request, " ".join(map(str, request.path_params.values())))
+    failed = ""
+    try:
+        return await operation.handler(context, request)
+    except Exception as error:
+        failed = str(error) or type(error).__name__
+        raise
+    finally:
+        if operation.method != "GET" and note.changes and (note.said or not failed):
+            detail = {**note.detail, "failed": failed} if failed else note.detail
+            await context.audit.add(who, operation.name, note.subject, **detail)
 
 
 class _Guard:
@@ -96,7 +116,10 @@ class _Guard:
             await send(message)
 
         try:
-            scope["sternpost.role"] = self._role(scope)
+            # Nothing of a request from the network gets into the scope by this name: the console of this process puts it there.
+            if auth.PRINCIPAL not in scope:
+                scope[auth.PRINCIPAL] = await self._principal(scope)
+            scope["sternpost.role"] = scope[auth.PRINCIPAL].role
             await self._app(scope, receive, sending)
         except Exception as error:
             if started:
@@ -105,7 +128,7 @@ class _Guard:
                 raise
             await self._refusal(scope, error)(scope, receive, send)
 
-    def _role(self, scope: Scope) -> auth.Role:
+    async def _principal(self, scope: Scope) -> auth.Principal:
         token = auth.bearer(scope["headers"])
         if token is None:
             raise ApiError(
@@ -114,14 +137,15 @@ class _Guard:
                 "Send the header Authorization: Bearer TOKEN. The token is in STERNPOST_API_TOKEN or in the file api-token of "
                 "the data directory.",
             )
-        role = self._context.role_of(token)
-        if role is None:
+        who = self._context.people.who_is(token)
+        if who is None:
             raise ApiError(
                 401,
-                "This API token is not known.",
+                "This API token is not known: it was never made here, was revoked, or has expired.",
                 "Use the token in STERNPOST_API_TOKEN or in the file api-token of the data directory of this server.",
             )
-        return role
+        await self._context.people.token_used(token)
+        return replace(who, via="cli") if auth.by_command(scope["headers"]) else who
 
     def _refusal(self, scope: Scope, error: Exception) -> Response:
         headers: dict[str, str] = {}

@@ -1,27 +1,44 @@
-"""Who may ask: bearer tokens with a role. Compared in a time that tells nothing about them."""
+"""Who asks: a principal with a role, and the bearer token that names it. Compared in a time that tells nothing about tokens."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Role: TypeAlias = Literal["viewer", "editor", "owner"]
+Via: TypeAlias = Literal["console", "api", "cli", "file"]
 ROLES: tuple[Role, ...] = ("viewer", "editor", "owner")  #: each may do what those before it may
 TOKEN_CHARS_MAX = 1_000
+TOKEN_PREFIX = "token:"  # noqa: S105 - how names of tokens begin; no user's name has a colon
+PRINCIPAL = "sternpost.principal"  #: in the scope of a request: who asks
+CLI_AGENT = b"sternpost-cli/"  #: how the User-Agent of our commands begins
 
-#: Gives the role of a token, None for one that is not known. Must not take longer for a token that is nearly right.
-RoleOf: TypeAlias = Callable[[str], Role | None]
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever reads or changes something."""
+
+    name: str  #: of a user; "token:" and the name of a token; "file:" and the path of the workspace file
+    role: Role
+    via: Via = "api"
+    personal_data: bool = True  #: sees the values of events; else hashes
 
 
-def owner_token(expected: str) -> RoleOf:
+#: Gives whose token it is, None for one that is not known. Must not take longer for a token that is nearly right.
+WhoIs: TypeAlias = Callable[[str], Principal | None]
+
+
+def owner_token(expected: str) -> WhoIs:
     """The one token of `STERNPOST_API_TOKEN` or `<data-dir>/api-token`, whose role is owner."""
     wanted = expected.encode()
+    owner = Principal(f"{TOKEN_PREFIX}api-token", "owner")
 
-    def role_of(given: str) -> Role | None:
-        return "owner" if hmac.compare_digest(given.encode("utf-8", "replace"), wanted) else None
+    def who_is(given: str) -> Principal | None:
+        return owner if hmac.compare_digest(given.encode("utf-8", "replace"), wanted) else None
 
-    return role_of
+    return who_is
 
 
 def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
@@ -34,16 +51,21 @@ def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     return token if scheme.lower() == "bearer" and 0 < len(token) <= TOKEN_CHARS_MAX else None
 
 
+def by_command(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request says that a command of ours sent it. Told in the audit log; nothing is allowed because of it."""
+    return any(name.lower() == b"user-agent" and value.startswith(CLI_AGENT) for name, value in headers)
+
+
 def allows(role: Role, needed: Role) -> bool:
     """Whether a role is enough."""
     return ROLES.index(role) >= ROLES.index(needed)
 
 
 def may_read_metrics(
-    headers: Iterable[tuple[bytes, bytes]], *, listens_on_loopback: bool, role_of: RoleOf
+    headers: Iterable[tuple[bytes, bytes]], *, listens_on_loopback: bool, who_is: WhoIs
 ) -> bool:
     """`GET /metrics`: open while the server listens on loopback only, else for tokens of the role viewer and above."""
     if listens_on_loopback:
         return True
     token = bearer(headers)
-    return token is not None and role_of(token) is not None
+    return token is not None and who_is(token) is not None

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from sternpost.control.auth import RoleOf
+from sternpost.control.audit import AuditLog
 from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
+from sternpost.control.people import People
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
 from sternpost.model import Call, Event, Reply, Route, Workspace
@@ -88,7 +89,8 @@ class Context:
     workspaces: Workspaces  #: the WorkspaceHolder
     destinations: Mapping[str, Destination]  #: the registry, by type
     clock: Callable[[], float]  #: unix seconds
-    role_of: RoleOf  #: the role of a token, e.g. `auth.owner_token(access.api_token(data_dir, env))`
+    people: People  #: users and API tokens
+    audit: AuditLog  #: the dispatcher writes a line after every change
     #: where an event that was accepted earlier goes by the workspace of now; None when its source is not connected to the
     #: destination any more (`Fanout.route`)
     route_for: Callable[[Event, str], Route | None]

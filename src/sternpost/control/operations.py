@@ -19,6 +19,7 @@ from sternpost.control.routes import (
     events,
     failures,
     insight,
+    people,
     replays,
     server,
     sources,
@@ -41,6 +42,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *destinations.OPERATIONS,
     *insight.OPERATIONS,
     *server.OPERATIONS,
+    *people.OPERATIONS,
     Operation(openapi, "GET", "/openapi.json", "This document", "an OpenAPI 3.1 document"),
 )
 

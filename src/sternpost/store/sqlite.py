@@ -37,9 +37,6 @@ Result = TypeVar("Result")
 
 #: Each destination holds for a time of its own: what expires here may still be held there.
 EXPIRED = "h.expires_at <= ?1 AND h.seq IN (SELECT seq FROM held WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)"
-SELECT_SETUP = "SELECT 1 FROM setups WHERE token_hash = ? AND expires_at > ?"
-INSERT_SESSION = "INSERT INTO sessions (token_hash, role, created_at, expires_at) VALUES (?, ?, ?, ?)"
-INSERT_PASSWORD = "INSERT OR REPLACE INTO passwords (name, role, password, changed_at) VALUES (?, ?, ?, ?)"  # noqa: S105 - a statement
 TAKE_OVER = tuple(
     "UPDATE lanes SET lease = NULL, ready_at = ?1 WHERE no IN ("
     f"SELECT l.no FROM names d CROSS JOIN names c CROSS JOIN lanes l INDEXED BY {index} "
@@ -368,93 +365,9 @@ class SqliteStore:
 
         return await self._write(run)
 
-    # --- who may use the console: see `console.access` -------------------------------------------------------------
-
-    async def keep_setup(self, token_hash: bytes, *, expires_at: float) -> None:
-        """A new one-time address; the one before it ends."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
-            cx.execute("DELETE FROM setups")
-            cx.execute("INSERT INTO setups (token_hash, expires_at) VALUES (?, ?)", (token_hash, expires_at))
-
-        await self._write(run)
-
-    async def setup_open(self, token_hash: bytes, *, now: float) -> bool:
-        """Whether a one-time address can still be used."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> bool:
-            return cx.execute(SELECT_SETUP, (token_hash, now)).fetchone() is not None
-
-        return await self._write(run)
-
-    async def use_setup(
-        self,
-        token_hash: bytes,
-        session_hash: bytes,
-        *,
-        role: str,
-        password: str,
-        now: float,
-        expires_at: float,
-    ) -> bool:
-        """Use a one-time address up for a session, and a password unless it is "". False: it was used before, or has expired."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> bool:
-            if cx.execute(SELECT_SETUP, (token_hash, now)).fetchone() is None:
-                return False
-            cx.execute("DELETE FROM setups")
-            cx.execute(INSERT_SESSION, (session_hash, role, now, expires_at))
-            if password:
-                cx.execute(INSERT_PASSWORD, (role, role, password, now))
-            return True
-
-        return await self._write(run)
-
-    async def keep_session(self, token_hash: bytes, *, role: str, now: float, expires_at: float) -> None:
-        """A browser signed in."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
-            cx.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
-            cx.execute(INSERT_SESSION, (token_hash, role, now, expires_at))
-
-        await self._write(run)
-
-    async def sessions(self, *, now: float) -> dict[bytes, tuple[str, float]]:
-        """Who is signed in: role and end by the hash of the token."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> dict[bytes, tuple[str, float]]:
-            rows = cx.execute(
-                "SELECT token_hash, role, expires_at FROM sessions WHERE expires_at > ?", (now,)
-            )
-            return {bytes(token_hash): (str(role), float(end)) for token_hash, role, end in rows}
-
-        return await self._write(run)
-
-    async def end_sessions(self, token_hashes: Iterable[bytes]) -> None:
-        """Browsers signed out."""
-        ended = [(token_hash,) for token_hash in token_hashes]
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
-            cx.executemany("DELETE FROM sessions WHERE token_hash = ?", ended)
-
-        await self._write(run)
-
-    async def keep_password(self, role: str, password: str, *, now: float) -> None:
-        """The stretched password of a role's user; it replaces the one before."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
-            cx.execute(INSERT_PASSWORD, (role, role, password, now))
-
-        await self._write(run)
-
-    async def password(self, role: str) -> str:
-        """The stretched password of a role's user, "" when there is none."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> str:
-            row = cx.execute("SELECT password FROM passwords WHERE name = ?", (role,)).fetchone()
-            return str(row[0]) if row else ""
-
-        return await self._write(run)
+    async def transaction(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run statements on tables beside the events in the next transaction (see `store.access`)."""
+        return await self._write(lambda cx, deltas: run(cx))
 
     async def reason_counts(self, destination_id: str) -> dict[tuple[str, str], int]:
         """How many kept events of a destination were skipped and rejected, by (state, reason)."""

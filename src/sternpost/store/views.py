@@ -492,6 +492,10 @@ class Views:
             connection.close()
         self._connections.clear()
 
+    async def reading(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a reading function of another module of the store (e.g. `store.access.audit_rows`). Raises StoreError."""
+        return await self._read(run)
+
     # --- below: in a thread of the pool ------------------------------------------------------------------------------
 
     async def _read(self, run: Callable[[sqlite3.Connection], Result]) -> Result:

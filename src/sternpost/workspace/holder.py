@@ -103,6 +103,10 @@ class WorkspaceHolder:
         self._parse(sealed, revision=0, required=False)
         return stored.diff(self.document, sealed, self._destinations, key=self._key)
 
+    def changes_since(self, document: Mapping[str, Any]) -> list[str]:
+        """What differs between an earlier document and the one in force, without secrets."""
+        return stored.diff(document, self.document, self._destinations, key=self._key)
+
     def shown(self) -> dict[str, Any]:
         """The document with secrets masked."""
         return stored.masked(self.document, self._destinations)

@@ -13,6 +13,9 @@ from sternpost.workspace import yaml
 
 async def settings(around: Surroundings, visit: Visit, *, problem: str = "") -> Result:
     workspace = await around.api.get("/workspace")
+    session = visit.session
+    assert session is not None
+    sessions = (await around.api.get("/sessions"))["sessions"]
     return Page(
         "settings.html",
         "Settings",
@@ -25,9 +28,10 @@ async def settings(around: Surroundings, visit: Visit, *, problem: str = "") -> 
             "sqlite": sqlite3.sqlite_version,
             "python": ".".join(map(str, sys.version_info[:3])),
             "dependencies": _dependencies(),
-            "has_password": around.access.has_password,
+            "has_password": around.access.has_password(session),
             "on_loopback": around.on_loopback,
-            "browsers": around.access.signed_in,
+            "browsers": sum(one["user"] == session.who.name for one in sessions),
+            "me": session.who,
             "problem": problem,
         },
         400 if problem else 200,
@@ -38,7 +42,9 @@ async def password(around: Surroundings, visit: Visit) -> Result:
     new = visit.form.get("new", "")
     if new != visit.form.get("again", ""):
         return await settings(around, visit, problem="The two new passwords differ.")
-    problem = await around.access.set_password(visit.form.get("current", ""), new, visit.address)
+    assert visit.session is not None
+    current = visit.form.get("current", "")
+    problem = await around.access.set_password(visit.session, current, new, visit.client)
     if problem:
         return await settings(around, visit, problem=problem)
     return Elsewhere("/console/settings#access", "The password is set.")
@@ -46,7 +52,7 @@ async def password(around: Surroundings, visit: Visit) -> Result:
 
 async def sign_out_others(around: Surroundings, visit: Visit) -> Result:
     assert visit.session is not None
-    count = await around.access.sign_out_others(visit.session.token)
+    count = await around.access.sign_out_others(visit.session)
     said = "No other browser was signed in." if not count else f"Signed out elsewhere: {count}."
     return Elsewhere("/console/settings#access", said)
 
@@ -70,6 +76,6 @@ def _dependencies() -> list[tuple[str, str, str]]:
 
 PAGES: tuple[PageOf, ...] = (
     ("GET", "/settings", settings),
-    ("POST", "/settings/password", password),
-    ("POST", "/settings/sign-out-others", sign_out_others),
+    ("POST", "/settings/password", password, "viewer"),
+    ("POST", "/settings/sign-out-others", sign_out_others, "viewer"),
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from sternpost.control import fate
+from sternpost.control import audit, fate
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.operation import LIMIT, TEXT, Operation
@@ -100,6 +100,7 @@ async def retry_failures(context: Context, request: Request) -> Any:
         receipt = await context.store.retry_rejected(list(routes), routes, now=context.clock())
         context.wake(receipt.due)
         retried += receipt.stored
+        audit.note(request, wanted.destination, reason=wanted.reason, retried=retried)
         not_connected += len(seqs) - len(routes)
     return {"retried": retried, "notConnected": not_connected, **await _left(context, wanted)}
 
@@ -117,6 +118,7 @@ async def discard_failures(context: Context, request: Request) -> Any:
         discarded += await context.store.discard_rejected(
             [(seq, wanted.destination) for seq in seqs], note, now=context.clock()
         )
+        audit.note(request, wanted.destination, reason=wanted.reason, discarded=discarded, note=note)
     return {"discarded": discarded, **await _left(context, wanted)}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from sternpost.control import fate
+from sternpost.control import audit, fate
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.operation import TEXT, Operation
@@ -35,6 +35,7 @@ from sternpost.wire import message as wire_message
 
 
 async def try_event(context: Context, request: Request) -> Any:
+    audit.nothing_changed(request)
     body = await body_of(request, {"destination", "event"})
     config = destination_of(context, text_of(body, "destination"))
     source = _source(context, body, config)
@@ -69,6 +70,7 @@ async def try_event(context: Context, request: Request) -> Any:
     answer["diagnostics"] = [asdict(note) for note in previewed.plan.notes]
     answer["explanation"] = previewed.plan.detail
     if body.get("send") is True:
+        audit.note(request, config.id, messageId=event.message_id)
         return {**answer, **await _sent(context, config, previewed.plan, now)}
     return answer
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from sternpost.control import audit
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
@@ -35,6 +36,7 @@ async def workspace(context: Context, request: Request) -> Any:
 
 
 async def diff_workspace(context: Context, request: Request) -> Any:
+    audit.nothing_changed(request)
     document, lines = _document(context, await body_of(request))
     with _with_lines(lines):
         changes = context.workspaces.diff(document)
@@ -64,6 +66,7 @@ async def apply_workspace(context: Context, request: Request) -> Any:
         with _with_lines(lines):
             changes = workspaces.diff(document)
             await workspaces.apply(document)
+        audit.note(request, f"revision {workspaces.current.revision}", changes=changes)
     return {
         "revision": workspaces.current.revision,
         "changes": changes,
