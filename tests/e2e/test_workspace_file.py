@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
 
-APPLIED_S = 6.0  #: about two seconds by design: two looks, a second apart; the rest is for a busy machine
+APPLIED_S = 6.0  #: less than a second by design: two looks; the rest is for a busy machine
 
 
 def logged(server: Server, event: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sternpost.errors import WorkspaceError
 from sternpost.model import Workspace
 
-WATCH_INTERVAL_S = 1.0  #: one stat a second costs nothing, and a person does not notice the wait
+WATCH_INTERVAL_S = 0.4  #: two looks are less than the second within which pages must see a change; a stat costs nothing
 
 #: Modification time, size and inode: an editor that writes a new file and renames it changes the last.
 Stamp = tuple[int, int, int]
@@ -18,7 +18,7 @@ Stamp = tuple[int, int, int]
 class FileWatch:
     """Notices that a workspace file has changed, and reads it again.
 
-    The file is looked at once a second. It is read when it has been the same for two looks in a row: an editor may write it in pieces
+    The file is looked at every `interval_s`. It is read when it has been the same for two looks in a row: an editor may write it in pieces
     or be without it between two renames, and half a file can be a valid workspace without half of its destinations.
     """
 
