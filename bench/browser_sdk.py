@@ -27,6 +27,8 @@ from aiohttp import web
 from processes import HERE, BenchError, Program
 from report import REPOSITORY, Figure, Report
 
+from sternpost.sandbox import seed
+
 if TYPE_CHECKING:
     from phases import Bench
 
@@ -38,8 +40,13 @@ RUDDERSTACK_PENDO_BUNDLE = {"min": 3_038, "gzip": 1_429, "brotli": 1_200}
 RUDDERSTACK_SCRIPT_TAG = {"gzip": 54_500, "requests": 14}
 
 SDKS = ("sternpost", "v3", "v2")
+VIEWS = (
+    *SDKS,
+    "plain",
+)  #: plain: the agent alone, as a page without any SDK starts it; what it costs is no SDK's
 NAMES = {"v3": "RudderStack v3", "v2": "RudderStack v2"}
 WRITE_KEY = "wk-bench-web"
+API_KEY = next(iter(seed.APPS))
 CALLS = 4  #: of the page: identify, group, track, page
 READY_S_MAX = 40.0  #: v2 gives a destination up after 20 s
 SETTLE_S = 1.5  #: after ready and the last event: what the SDK still does belongs to its costs
@@ -77,7 +84,7 @@ const isSent = new Promise((done) => {
     if (list.getEntries().some((one) => new URL(one.name).pathname.startsWith("/v1/"))) done();
   }).observe({ type: "resource", buffered: true });
 });
-window.done = Promise.all([isReady, isSent]).then(() => true);
+window.done = Promise.all(["%(sdk)s" === "plain" || isSent, isReady]).then(() => true);
 const server = "%(server)s";
 const script = document.createElement("script");
 script.async = true;
@@ -97,6 +104,25 @@ document.head.append(script);
 </script></head><body><p>bench</p></body></html>
 """
 
+PLAIN = """\
+window.rudderanalytics = {
+  load() {
+    window.pendo = { _q: [["initialize", { visitor: { id: "plain" }, account: { id: "bench" } }]] };
+    const script = document.createElement("script");
+    script.src = "%(agent)s";
+    document.head.append(script);
+  },
+  ready(done) {
+    const timer = setInterval(() => {
+      if (!window.pendo?.isReady?.()) return;
+      clearInterval(timer);
+      done();
+    }, 50);
+  },
+  identify() {}, group() {}, track() {}, page() {},
+};
+"""
+
 #: Resource timing: when requests with events began and were answered.
 LOOK = """(() => {
   const posts = performance.getEntriesByType("resource").filter((one) => new URL(one.name).pathname.startsWith("/v1/"));
@@ -114,7 +140,7 @@ class Run:
     requests: int  #: of the SDK: script, configuration, bundle, events, health; without preflights, and without the agent's
     preflights: int
     bytes: int  #: received for scripts and configuration, compressed as they came
-    script_ms: float  #: JavaScript on the main thread, the sandbox's small agent included
+    script_ms: float  #: JavaScript on the main thread, the sandbox's agent included
     task_ms: float  #: the main thread was busy
 
 
@@ -142,10 +168,8 @@ def measure(bench: Bench) -> None:
         report.left_out.append("pages with the browser SDK: Chromium is not installed.")
         return
     with bench.sandbox() as sandbox, bench.data_dir() as data_dir:
-        from sternpost.sandbox import seed
-
         workspace = data_dir / "workspace.yaml"
-        workspace.write_text(WORKSPACE.format(key=WRITE_KEY, url=sandbox.url, api_key=next(iter(seed.APPS))))
+        workspace.write_text(WORKSPACE.format(key=WRITE_KEY, url=sandbox.url, api_key=API_KEY))
         server = bench.prepared(data_dir, workspace)
         try:
             server.start()
@@ -201,17 +225,22 @@ def sizes(report: Report, told: dict[str, Any]) -> None:
 def times(report: Report, network: str, runs: dict[str, list[Run]], versions: dict[str, str]) -> None:
     """Figures of the page views: medians."""
     where = "" if network == "local" else ", slow network"
+    alone = {
+        key: statistics.median(getattr(run, key) for run in runs["plain"]) for key in ("script_ms", "task_ms")
+    }
     for key, title, unit in (
         ("first_event_ms", "script start to first event sent", "ms"),
         ("accepted_ms", "script start to first event accepted", "ms"),
         ("ready_ms", "script start to ready", "ms"),
-        ("script_ms", "JavaScript on the main thread", "ms"),
-        ("task_ms", "main thread busy", "ms"),
+        ("script_ms", "JavaScript on the main thread, without the agent's", "ms"),
+        ("task_ms", "main thread busy, without the agent's", "ms"),
         ("requests", "requests of the SDK", "requests"),
         ("preflights", "preflights", "requests"),
         ("bytes", "scripts and configuration received", "bytes"),
     ):
-        median = {sdk: statistics.median(getattr(run, key) for run in runs[sdk]) for sdk in SDKS}
+        median = {
+            sdk: statistics.median(getattr(run, key) for run in runs[sdk]) - alone.get(key, 0) for sdk in SDKS
+        }
         for sdk in ("v3", "v2"):
             report.add(
                 Figure(
@@ -224,6 +253,7 @@ def times(report: Report, network: str, runs: dict[str, list[Run]], versions: di
                     {
                         "runs": [getattr(run, key) for run in runs["sternpost"]],
                         "baseline_runs": [getattr(run, key) for run in runs[sdk]],
+                        "agent_alone": alone.get(key),
                     },
                 )
             )
@@ -233,17 +263,20 @@ async def _rounds(
     bench: Bench, folder: Path, server: Program, sandbox: Program, data_dir: Path
 ) -> dict[str, dict[str, list[Run]]]:
     found: dict[str, dict[str, list[Run]]] = {}
-    async with _site(folder, server.url) as site, aiohttp.ClientSession() as session:
+    async with _site(folder, server.url, sandbox.url) as site, aiohttp.ClientSession() as session:
         await _ready(session, server)
         token = (data_dir / "api-token").read_text().strip()
         for network in NETWORKS if bench.plan.browser_rounds >= 10 else ["local"]:
-            runs: dict[str, list[Run]] = {sdk: [] for sdk in SDKS}
+            runs: dict[str, list[Run]] = {sdk: [] for sdk in VIEWS}
             for number in range(bench.plan.browser_rounds):
                 bench.say(f"browser, {network}: round {number + 1} of {bench.plan.browser_rounds}")
                 # In turn, and each as often first: what disturbs the machine disturbs all.
-                for sdk in (*SDKS[number % 3 :], *SDKS[: number % 3]):
+                first = number % len(VIEWS)
+                for sdk in (*VIEWS[first:], *VIEWS[:first]):
                     user = f"{network}-{sdk}-{number}"
                     runs[sdk].append(await _view(f"{site}/{sdk}/{user}", site, server, sandbox, network))
+                    if sdk == "plain":
+                        continue
                     kept = await _kept(session, server.url, token, user)
                     if kept != CALLS:
                         bench.report.fail(f"browser: of {user} the server has {kept} of {CALLS} events.")
@@ -291,8 +324,8 @@ async def _view(address: str, site: str, server: Program, sandbox: Program, netw
         if foreign:
             raise BenchError(f"{address} asked another host: {foreign[0]}")
         return Run(
-            first_event_ms=seen["sent"] - seen["start"],
-            accepted_ms=seen["accepted"] - seen["start"],
+            first_event_ms=(seen["sent"] or 0) - seen["start"],
+            accepted_ms=(seen["accepted"] or 0) - seen["start"],
             ready_ms=seen["ready"] - seen["start"],
             requests=sum(1 for one in own if not one.is_preflight),
             preflights=sum(1 for one in own if one.is_preflight),
@@ -322,9 +355,11 @@ async def _kept(session: aiohttp.ClientSession, url: str, token: str, user: str)
 
 
 @contextlib.asynccontextmanager
-async def _site(folder: Path, server: str) -> AsyncIterator[str]:
+async def _site(folder: Path, server: str, sandbox: str) -> AsyncIterator[str]:
     """The site with the page: another origin than the server, as is usual. Scripts are compressed, as CDNs serve them."""
     scripts = {f"/{sdk}.js": gzip.compress((folder / f"{sdk}.js").read_bytes(), 9) for sdk in SDKS}
+    agent = f"{sandbox}/agent/static/{API_KEY}/pendo.js"
+    scripts["/plain.js"] = gzip.compress((PLAIN % {"agent": agent}).encode(), 9)
 
     async def answer(request: web.Request) -> web.Response:
         if request.path in scripts:

@@ -1,6 +1,6 @@
 """`make bench`: what Sternpost does on this machine, each figure beside its baseline measured in the same run.
 
-    make bench                          about ten minutes
+    make bench                          about a quarter of an hour
     make bench ARGS=--quick             about a minute, less exact
     make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow, browser
 

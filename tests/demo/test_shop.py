@@ -104,3 +104,27 @@ async def test_modes(sdk: str, tmp_path: Path) -> None:
                 assert page.complaints == []
             found = tracks(fetch(f"{sandbox}/__sandbox/state"), "Order Completed")
             assert [one[:2] for one in found] == [("name123", "groupId")] * number
+
+
+@pytest.mark.skipif(rudderstack_sdk() is None, reason="RudderStack's SDK is not installed; make test does it")
+async def test_moving_there_and_back(tmp_path: Path) -> None:
+    """Who is known to RudderStack's SDK is known to ours, and the other way round: user, traits, account and anonymous id."""
+    asked = "JSON.stringify([rudderanalytics.getUserId(), rudderanalytics.getUserTraits(), rudderanalytics.getGroupId(), rudderanalytics.getAnonymousId()])"
+    with running("demo", "--port", "0", "--sandbox-port", "0", "--no-open", cwd=tmp_path) as demo:
+        shop = demo.line(r"Shop +(\S+)")[1]
+        async with browser.page() as page:
+            known = []
+            for number, sdk in enumerate(("&sdk=rudderstack", "", "&sdk=rudderstack")):
+                await page.open(f"{shop}?mode=cloud{sdk}")
+                await page.until("typeof rudderanalytics.getUserId === 'function'")
+                if number == 0:
+                    await buy(page, "u-2048", "compass")
+                await page.until(
+                    "document.getElementById('who').textContent.includes('Maris Anker (u-2048)')"
+                )
+                known.append(json.loads(await page.run(asked)))
+            assert known[0][0] == "u-2048"
+            assert known[0][2] == "harbour"
+            assert known[1] == known[0]
+            assert known[2] == known[0]
+            assert page.complaints == []

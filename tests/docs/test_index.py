@@ -14,7 +14,9 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*DOCS.rglob("*.md"
 def test_every_page_is_listed() -> None:
     listed = set(re.findall(r"\]\(([^)]+\.md)\)", (DOCS / "README.md").read_text()))
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"README.md"}
-    assert listed == pages
+    assert listed == pages, (
+        f"docs/README.md lacks {sorted(pages - listed)}, names in vain {sorted(listed - pages)}"
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
