@@ -172,6 +172,11 @@ def secret_key(data_dir: Path, env: Mapping[str, str]) -> bytes:
     return _key_of(text, shown(path))
 
 
+def derived_key(key: bytes, purpose: str) -> bytes:
+    """A key for one purpose, from which the secret key cannot be told. 32 bytes."""
+    return hmac.new(key, f"sternpost {purpose}".encode(), hashlib.sha256).digest()
+
+
 def shown(path: Path) -> str:
     """A path as people type it: relative ones begin with a dot."""
     text = str(path)

@@ -33,7 +33,7 @@ from sternpost.metrics import Metrics
 from sternpost.model import Event, Source, Workspace
 from sternpost.reasons import ReasonCode
 from sternpost.rules.bots import is_bot
-from sternpost.wire import auth, cors, facts, pixel, unpack
+from sternpost.wire import auth, cors, facts, pixel, privacy, unpack
 from sternpost.wire.decode import decode_batch, decode_single
 from sternpost.wire.refused import Refused
 
@@ -111,6 +111,7 @@ class Gateway:
     health: whether events can be accepted durably now, and what to show about it.
     trusted_proxies: whose X-Forwarded-For counts. None is RudderStack's behaviour: everybody's, and its first entry. With networks
     only a peer inside them is believed, and the client is the last entry that is not itself one of them.
+    masking_key: of the hashes that stand for values which a source masks.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Gateway:
         refused: RefusedLog,
         health: Health,
         trusted_proxies: Sequence[Network] | None = None,
+        masking_key: bytes = b"",
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._accept = accept
@@ -134,6 +136,7 @@ class Gateway:
         self._refused = refused
         self._health = health
         self._timer = timer
+        self._masking_key = masking_key
         self._proxies = None if trusted_proxies is None else _Proxies(trusted_proxies)
         self._keys = _WriteKeys()
         self._rates = _Rates()
@@ -301,6 +304,9 @@ class Gateway:
         self, route: _Route, body: bytes, source: Source, request: _Request, now: float
     ) -> list[Event]:
         request_ip = request.client(self._proxies)
+        if source.masking is not None:
+            body = privacy.masked(body, source.masking, self._masking_key, batch=not route.call)
+            request_ip = privacy.masked_address(request_ip, source.masking, self._masking_key)
         if route.call:
             return decode_single(
                 route.call,
@@ -376,7 +382,8 @@ class Gateway:
             origin=request.origin.decode("latin-1"),
             address=request.client(self._proxies),
             agent=request.user_agent(),
-            body=body,
+            # What was turned away was not masked.
+            body=b"" if source is not None and source.masking is not None else body,
         )
 
 

@@ -165,10 +165,11 @@ async def _build(
         sandbox = create_sandbox(state_file=data_dir / SANDBOX_FILE)
         sandbox_url = await _listen(stack, settings.host, demo.sandbox_port, sandbox, flag="--sandbox-port")
 
+    secret_key = access.secret_key(data_dir, env)
     holder = WorkspaceHolder(
         destinations=DESTINATIONS,
         keeper=store,
-        key=SecretKey(access.secret_key(data_dir, env)),
+        key=SecretKey(secret_key),
         env=env,
         clock=clock,
         path=settings.workspace,
@@ -219,6 +220,7 @@ async def _build(
         refused=refused,
         health=health,
         trusted_proxies=settings.trusted_proxies or None,
+        masking_key=access.derived_key(secret_key, "masking"),
     )
 
     pump = Pump(

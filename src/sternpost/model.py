@@ -303,6 +303,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Masking:
+    """What a source's events lose before they are stored: paths such as `traits.email` (see `wire.privacy`)."""
+
+    drop: tuple[str, ...] = ()  #: the value goes
+    hash: tuple[str, ...] = ()  #: a keyed hash takes its place
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     id: str
     name: str
@@ -312,6 +320,7 @@ class Source:
     allowed_origins: tuple[str, ...] = ()  #: empty = any
     blocked_events: frozenset[str] = frozenset()
     requests_per_second: float = 0.0  #: 0 = no limit
+    masking: Masking | None = None  #: None = everything is stored as it was sent
 
 
 @dataclass(frozen=True, slots=True)

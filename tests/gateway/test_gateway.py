@@ -17,7 +17,8 @@ import pytest
 from sternpost import limits
 from sternpost.errors import StoreFull, StoreUnavailable
 from sternpost.gateway import Gateway, RefusedLog, shorten
-from sternpost.model import Source
+from sternpost.model import Masking, Source
+from sternpost.wire.privacy import hashed
 from tests.gateway.door import KEY, Door, basic
 
 EVENT = b'{"userId":"u1","event":"e","messageId":"m1"}'
@@ -664,3 +665,32 @@ async def test_a_large_batch_does_not_stop_the_others() -> None:
     assert not large.done()
     assert (await large).status == 200
     assert len(door.events) == 100_001
+
+
+async def test_masked_before_it_is_kept() -> None:
+    """A source's private fields are gone before the event is handed on, from batches, single events and refused samples alike."""
+    masking = Masking(drop=("context.ip", "traits.phone"), hash=("traits.email", "userId"))
+    door = Door(sources=[Source("web", "Web", "web", KEY, masking=masking)])
+    event = {
+        "userId": "u-secret",
+        "context": {
+            "ip": "198.51.100.9",
+            "traits": {"email": "e-secret", "phone": "p-secret", "plan": "pro"},
+        },
+    }
+    assert (await door.post("/v1/identify", json.dumps(event).encode())).status == 200
+    batch = {"batch": [{"type": "identify", **event, "traits": {"email": "e-secret"}}]}
+    assert (
+        await door.post(
+            "/v1/batch", gzip.compress(json.dumps(batch).encode()), {**basic(), "Content-Encoding": "gzip"}
+        )
+    ).status == 200
+    assert len(door.events) == 2
+    for kept in door.events:
+        assert b"secret" not in kept.body
+        assert b"198.51.100.9" not in kept.body
+        assert kept.request_ip == ""
+        assert kept.user_id == hashed("u-secret", door.gateway._masking_key)
+        assert json.loads(kept.body)["context"]["traits"]["plan"] == "pro"
+    assert (await door.post("/v1/identify", b'{"traits":{"email":"e-secret"}}')).status == 400
+    assert door.refused.entries()[0].sample == ""

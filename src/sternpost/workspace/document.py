@@ -23,6 +23,7 @@ from sternpost.model import (
     Consent,
     DestinationConfig,
     EventFiltering,
+    Masking,
     Mode,
     Secret,
     Source,
@@ -36,6 +37,12 @@ from sternpost.workspace.yaml import child
 VERSION = 1
 ID_CHARS_MAX = 64
 NAME_CHARS_MAX = 200
+MASKED_PATHS_MAX = 50  #: of one source: each costs a walk through every event
+MASKED_PATH_CHARS_MAX = 200
+#: Without them an event is none, or cannot be told apart or put in order.
+UNMASKED = ("messageId", "type", "timestamp", "originalTimestamp", "sentAt", "batch", "*")
+#: Whose they are must be known, by a hash at least.
+IDENTITIES = ("userId", "anonymousId")
 QUOTED_CHARS_MAX = 32  #: a key of Pendo has thirty-six; what is longer than any of our words is not repeated
 
 TOP_KEYS = ("version", "sources", "destinations", "connections")
@@ -48,7 +55,9 @@ SOURCE_KEYS = (
     "allowedOrigins",
     "blockedEvents",
     "requestsPerSecond",
+    "privacy",
 )
+PRIVACY_KEYS = ("drop", "hash")
 DESTINATION_KEYS = ("id", "name", "type", "enabled", "settings")
 CONNECTION_KEYS = ("source", "destination", "mode")
 EVENT_FILTERING_KEYS = ("mode", "events")
@@ -189,6 +198,7 @@ def _sources(
             _origin(check, child(section.at("allowedOrigins"), index), origin)
         blocked = section.texts("blockedEvents")
         rate = section.number("requestsPerSecond", default=0.0, minimum=0, maximum=1_000_000)
+        masking = _masking(section)
         write_key = _write_key(section, secrets)
         if write_key is None and source_id and len(check.problems) == problems_before:
             write_key = generated.get(source_id)
@@ -216,9 +226,41 @@ def _sources(
                 enabled=enabled,
                 allowed_origins=tuple(origin.lower() for origin in origins),
                 blocked_events=frozenset(blocked),
+                masking=masking,
                 requests_per_second=rate,
             )
     return found
+
+
+def _masking(source: _Section) -> Masking | None:
+    """`privacy` of a source: paths whose values are dropped or hashed before anything is stored."""
+    if source.values.get("privacy") is None:
+        return None
+    section = source.check.section(source.at("privacy"), source.values["privacy"], PRIVACY_KEYS)
+    if section is None:
+        return None
+    paths = {key: tuple(path.strip() for path in section.texts(key)) for key in PRIVACY_KEYS}
+    if sum(map(len, paths.values())) > MASKED_PATHS_MAX:
+        source.check.add(section.path, "There are too many paths.", f"Give at most {MASKED_PATHS_MAX}.")
+    for key, listed in paths.items():
+        for index, path in enumerate(listed):
+            if problem := _path_problem(path, key):
+                source.check.add(child(section.at(key), index), *problem)
+    both = set(paths["drop"]) & set(paths["hash"])
+    if both:
+        source.check.add(section.path, f"{_quote(min(both))} is dropped and hashed.", "Keep one of them.")
+    return Masking(paths["drop"], paths["hash"]) if any(paths.values()) else None
+
+
+def _path_problem(path: str, key: str) -> tuple[str, str] | None:
+    names = path.split(".")
+    if not all(names) or len(path) > MASKED_PATH_CHARS_MAX:
+        return f"{_quote(path)} is not a path.", "Write keys with dots between them, such as traits.email."
+    if names[0] in UNMASKED:
+        return f"{names[0]} cannot be masked.", "Name the field that holds what is private."
+    if key == "drop" and path in IDENTITIES:
+        return f"Without {path} nobody knows whose event it is.", "Put it under hash."
+    return None
 
 
 def _write_key(section: _Section, secrets: _Secrets) -> str | None:
