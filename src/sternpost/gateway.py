@@ -315,6 +315,7 @@ class Gateway:
                 received_at=now,
                 request_ip=request_ip,
                 new_id=self._new_id,
+                path=route.path,
             )
         return decode_batch(
             body,
@@ -323,6 +324,7 @@ class Gateway:
             received_at=now,
             request_ip=request_ip,
             new_id=self._new_id,
+            path=route.path,
         )
 
     async def _keep(self, source: Source, events: list[Event]) -> None:

@@ -34,8 +34,8 @@ from sternpost.control.api import create_api
 from sternpost.control.audit import AuditLog
 from sternpost.control.auth import Principal, owner_token
 from sternpost.control.context import Context
-from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
+from sternpost.control.pace import Pace
 from sternpost.control.people import People
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
@@ -180,7 +180,7 @@ async def _build(
 
     views = Views(data_dir / STORE_FILE)
     stack.callback(views.close)
-    live = LiveHub(views, lambda: holder.current)
+    live = LiveHub(views, lambda: holder.current, lambda destination_id: _pace(engine, destination_id))
     observers = Observers(metrics, live.publish)
     engine: Engine
 
@@ -257,6 +257,7 @@ async def _build(
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
         replays_changed=pump.woken,
+        ask_again=engine.ask_again,
     )
     api = create_api(context)
     agents = AgentHealth()

@@ -39,6 +39,8 @@ class Event:
     at_ms: int = 0  #: the corrected timestamp (contract 6.2)
     page_ms: int | None = None  #: originalTimestamp as sent; None when absent or unreadable
     seq: int = 0  #: order of acceptance, given by the store; 0 before
+    path: str = ""  #: the door's path it came by, e.g. /v1/batch; "" when it is not known
+    position: int = 0  #: its place in the batch that it came in, from 1; 0: it came alone
 
     @property
     def lane(self) -> str:

@@ -113,6 +113,7 @@ class House:
     agents: AgentHealth
     pauses: list[float]  #: before tries of names that failed too often
     on_loopback: bool
+    gateway: Gateway
 
     def browser(self) -> Browser:
         return Browser(self.app)
@@ -185,4 +186,4 @@ async def house(
             trusted_proxies=trusted_proxies,
         )
     )
-    return House(bench, access, app, token, agents, pauses, on_loopback)
+    return House(bench, access, app, token, agents, pauses, on_loopback, gateway)

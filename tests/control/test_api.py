@@ -34,6 +34,7 @@ SECRETS = (INTEGRATION_KEY, TRACK_SECRET, HEADER_SECRET, SIGNING_SECRET)
 BODIES: dict[str, Any] = {
     "retry_failures": {"destination": "pendo"},
     "discard_failures": {"destination": "pendo", "note": "test data"},
+    "try_again": {"destination": "pendo", "source": "backend", "messageId": "m3"},
     "try_event": {"destination": "pendo", "event": TRACK, "send": True},
     "begin_replay": {"destination": "pendo", "only": "all"},
     "estimate_replay": {"destination": "pendo", "only": "all"},

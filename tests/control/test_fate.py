@@ -35,7 +35,7 @@ async def test_entry(bench: Bench) -> None:
     assert entry["receivedAt"] == "2027-01-15T08:00:00.000Z"
     assert entry["originalTimestamp"] == "2027-01-15T07:00:00.000Z"
     assert entry["timestamp"] == "2027-01-15T07:00:01.000Z"
-    assert entry["seen"] == {"times": 2, "library": "rudder-python 2"}
+    assert entry["seen"] == {"times": 2, "path": "", "position": 1, "library": "rudder-python 2"}
     assert entry["event"]["messageId"] == "m1"
     assert entry["event"]["rudderId"]
     assert [standing["destination"] for standing in entry["destinations"]] == ["pendo", "hook"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sternpost.control.health import Pace
+from sternpost.control.pace import Pace
 from sternpost.model import Blocked, Delivered, Rejected, Retry, Skipped
 from sternpost.store import series
 from tests.control.bench import NOW, Bench, make

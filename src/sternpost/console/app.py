@@ -496,6 +496,7 @@ def environment(files: Mapping[str, _File]) -> jinja2.Environment:
         pretty=words.pretty,
         pretty_text=words.pretty_text,
         as_curl=words.curl,
+        variables=words.variables,
         prose=prose,
         sentences=words.sentences,
     )

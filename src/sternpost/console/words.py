@@ -7,11 +7,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from sternpost.control.preview import CHECKS
-from sternpost.reasons import NOTES
-from sternpost.wire import times
+from typing import Any
 
 #: A state has a shape and a word; its colour only repeats them.
 MARKS: Mapping[str, str] = {
@@ -34,80 +30,30 @@ FINAL = frozenset({"delivered", "skipped", "rejected"})
 CLOCK_DIFFERENCE_SHOWN_S = 60.0
 PRETTY_CHARS_MAX = 200_000  #: of one pane; a body may have 4 MB, and no person reads that in a page
 
-StepResult = Literal["passed", "stopped", "sent", "waits", "delivered", "skipped", "rejected", "noted"]
 
+def folded(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Steps as a page shows them: neighbours that passed and have nothing to look at are one line, unfolded on request."""
+    found: list[dict[str, Any]] = []
+    passed: list[Mapping[str, Any]] = []
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of an event's way to a destination."""
-
-    name: str
-    result: StepResult
-    text: str = ""
-    at: str | None = None
-    ms: int | None = None
-    items: tuple[str, ...] = ()  #: unfolded on request
-
-
-def way(event: Mapping[str, Any], standing: Mapping[str, Any]) -> list[Step]:
-    """The way of an event to one destination, from received to where it stands."""
-    found = [_connection(standing), *_checks(standing)]
-    notes = [note for note in standing["diagnostics"] if note["code"] in NOTES]
-    if notes:
+    def fold() -> None:
+        if not passed:
+            return
+        text = "1 check passed" if len(passed) == 1 else f"{len(passed)} checks passed"
+        items = [f"{step['name']}: {step['detail']}" for step in passed]
         found.append(
-            Step(
-                "mapping",
-                "noted",
-                f"{len(notes)} {'note' if len(notes) == 1 else 'notes'}, below",
-                items=tuple(f"{note['path'] or 'event'}: {NOTES[note['code']].title}" for note in notes),
-            )
+            {"name": "checks", "result": "passed", "detail": text, "at": None, "ms": None, "items": items}
         )
-    for number, attempt in enumerate(standing["attempts"], 1):
-        found += _try(number, attempt)
-    found.append(_end(standing))
+        passed.clear()
+
+    for step in steps:
+        if step["result"] == "passed" and step["at"] is None:
+            passed.append(step)
+        else:
+            fold()
+            found.append(dict(step))
+    fold()
     return found
-
-
-def _connection(standing: Mapping[str, Any]) -> Step:
-    if standing["mode"] is None:
-        return Step("fan-out", "passed", "Connected when it came; the connection was removed since.")
-    channel = f", channel {standing['channel']}" if standing["channel"] else ""
-    return Step("fan-out", "passed", f"Connected in {standing['mode']} mode{channel}.")
-
-
-def _checks(standing: Mapping[str, Any]) -> list[Step]:
-    names = [name for name, _ in CHECKS]
-    if not standing["attempts"] and standing["state"] in {"pending", "held", "blocked"}:
-        return []  # they are made when its turn comes
-    for position, (name, reasons) in enumerate(CHECKS):
-        if standing["state"] in {"skipped", "rejected"} and standing["reason"] in reasons:
-            passed = [_passed(names[:position])] if position else []
-            return [*passed, Step(name, "stopped", standing["explanation"])]
-    return [_passed(names)]
-
-
-def _passed(names: Sequence[str]) -> Step:
-    text = "1 check passed" if len(names) == 1 else f"{len(names)} checks passed"
-    return Step("checks", "passed", text, items=tuple(names))
-
-
-def _try(number: int, attempt: Mapping[str, Any]) -> list[Step]:
-    request, reply = attempt["request"], attempt["reply"]
-    asked = f"{request['method']} {request['url']}" if request else attempt.get("requestMissing", "")
-    if reply is not None:
-        text = f"Answered {reply['status']}."
-    else:
-        text = f"No answer: {attempt['error']}." if attempt["error"] else "Answered; not kept."
-    if attempt["waitS"] is not None:
-        text += f" Then waited {seconds(attempt['waitS'])}."
-    result: StepResult = "delivered" if attempt["outcome"] == "delivered" else "sent"
-    return [Step(f"try {number}", result, f"{asked}\n{text}".strip(), attempt["at"], attempt["ms"])]
-
-
-def _end(standing: Mapping[str, Any]) -> Step:
-    state = standing["state"]
-    result: StepResult = state if state in FINAL else "waits"
-    return Step(state, result, standing["explanation"], standing["settledAt"] or standing["nextAttemptAt"])
 
 
 def final(event: Mapping[str, Any]) -> bool:
@@ -126,11 +72,8 @@ def main_standing(event: Mapping[str, Any]) -> int | None:
 
 def clock_difference_s(event: Mapping[str, Any]) -> float | None:
     """How far the client's clock was off, when that is worth a word."""
-    sent, corrected = times.parse_ms(event["originalTimestamp"] or ""), times.parse_ms(event["timestamp"])
-    if sent is None or corrected is None:
-        return None
-    difference = (sent - corrected) / 1000
-    return difference if abs(difference) >= CLOCK_DIFFERENCE_SHOWN_S else None
+    difference = event["clockDifferenceS"]
+    return difference if difference is not None and abs(difference) >= CLOCK_DIFFERENCE_SHOWN_S else None
 
 
 def person(event: Mapping[str, Any]) -> str:
@@ -152,16 +95,26 @@ def filter_value(text: str) -> str:
 
 
 def curl(request: Mapping[str, Any]) -> str:
-    """A request as a command; what is masked is the variable SECRET."""
+    """A request as a command; what is masked is a variable named like its header."""
     lines = [f"curl -X {shlex.quote(request['method'])} {shlex.quote(request['url'])}"]
     for name, value in request["headers"].items():
         if "••••" in value:
-            lines.append(f'-H "{name}: $SECRET"')
+            lines.append(f'-H "{name}: ${variable(name)}"')
         else:
             lines.append(f"-H {shlex.quote(f'{name}: {value}')}")
     if request["body"]:
         lines.append(f"--data-raw {shlex.quote(request['body'])}")
     return " \\\n  ".join(lines)
+
+
+def variable(header: str) -> str:
+    """The variable that stands for a secret header in a command."""
+    return re.sub(r"\W", "_", header).upper()
+
+
+def variables(request: Mapping[str, Any]) -> list[str]:
+    """The variables that have to be set before `curl` of a request is run."""
+    return [variable(name) for name, value in request["headers"].items() if "••••" in value]
 
 
 def command(message_id: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sternpost.control.audit import AuditLog
-from sternpost.control.health import Pace
 from sternpost.control.live import LiveHub
+from sternpost.control.pace import Pace
 from sternpost.control.people import People
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
@@ -109,4 +109,7 @@ class Context:
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
     replays_changed: Callable[[], None]  #: `replays.Pump.woken`: a replay was begun or changed
     pace: Callable[[str], Pace | None] = lambda destination_id: None  #: `Engine.pace`, by destination
+    ask_again: Callable[[str], None] = lambda destination_id: (
+        None
+    )  #: `Engine.ask_again`: try blocked channels now
     applying: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one change of the workspace at a time

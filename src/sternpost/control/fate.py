@@ -6,10 +6,11 @@ Every list of events, the live stream and the trace of one event come from `comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sternpost.control.pace import Pace
 from sternpost.model import Event, Mode, Workspace
 from sternpost.reasons import REASONS
 from sternpost.store.views import Kept, Standing
@@ -18,15 +19,26 @@ from sternpost.wire import times
 
 NAMED_TYPES = {"track": "event", "page": "name", "screen": "name"}  #: where each type has its name
 
+PACED_S = 0.2  #: a turn that is so far ahead means that the rate is what an event waits for
+
+PaceOf = Callable[[str], Pace | None]
 #: What the request of a delivered try was: its records, or a sentence why they cannot be made again.
 Rebuilt = Sequence[Mapping[str, Any]] | str
 
 
 def compose(
-    kept: Kept, workspace: Workspace, *, requests: Mapping[str, Rebuilt] | None = None, attempts: bool = True
+    kept: Kept,
+    workspace: Workspace,
+    *,
+    requests: Mapping[str, Rebuilt] | None = None,
+    attempts: bool = True,
+    pace: PaceOf = lambda destination_id: None,
 ) -> dict[str, Any]:
-    """One entry of `events`. `requests` are those made again for delivered tries, by destination."""
+    """One entry of `events`. `requests` are those made again for delivered tries, by destination. `pace` tells what waits for a
+    destination's rate.
+    """
     event = kept.event
+    kept = replace(kept, standings=tuple(_paced(standing, pace) for standing in kept.standings))
     body = wire_message.received(event)
     standings = [
         _standing(kept, standing, workspace, (requests or {}).get(standing.destination_id), attempts=attempts)
@@ -42,7 +54,13 @@ def compose(
         "receivedAt": when(event.received_at),
         "originalTimestamp": times.rfc3339(event.page_ms) if event.page_ms is not None else None,
         "timestamp": times.rfc3339(event.at_ms),
-        "seen": {"times": kept.seen, "library": _library(body)},
+        "clockDifferenceS": _clock_difference_s(event),
+        "seen": {
+            "times": kept.seen,
+            "path": event.path,
+            "position": event.position,
+            "library": _library(body),
+        },
         "verdict": " ".join(standing["verdict"] for standing in standings)
         or "Kept. Its source was connected to no destination.",
         "event": body,
@@ -81,6 +99,26 @@ def explanation(reason: str | None, detail: str) -> tuple[str, str, str]:
         # Written by another version, which had a reason that this one does not know.
         return f"{reason}. {detail}".strip(), "", "nobody"
     return f"{known.text} {detail}".strip(), known.remedy, known.who
+
+
+def _paced(standing: Standing, pace: PaceOf) -> Standing:
+    """What is in the queue because the destination may not be asked faster says so."""
+    if standing.state != "pending" or standing.reason != "queued":
+        return standing
+    found = pace(standing.destination_id)
+    if found is None or found.wait_s < PACED_S:
+        return standing
+    if found.now < found.limit:
+        detail = f"{found.now:.3g} of {found.limit:g} requests a second are let through for now."
+        return replace(standing, reason="rate_limited", detail=detail)
+    return replace(
+        standing, reason="own_rate_limit", detail=f"It lets {found.limit:g} requests a second through."
+    )
+
+
+def _clock_difference_s(event: Event) -> float | None:
+    """How far the client's clock was ahead of ours (negative: behind); None when it did not say its time."""
+    return round((event.page_ms - event.at_ms) / 1000, 3) if event.page_ms is not None else None
 
 
 def _standing(
@@ -146,6 +184,8 @@ def _verdict(kept: Kept, standing: Standing, name: str, text: str) -> str:
             return f"Not delivered yet to {name}, which waits for a person: {text} Nothing is lost."
         case "pending" if standing.waits_for is not None:
             return f"Waiting for {name} behind an earlier event of the same person ({standing.waits_for})."
+        case "pending" if standing.reason in {"own_rate_limit", "rate_limited"}:
+            return f"Waiting for its turn at {name}: {text}"
         case "pending":
             return f"Waiting for its turn at {name}."
 

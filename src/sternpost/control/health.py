@@ -6,10 +6,10 @@ Counts of the funnel are those of the kept events, exact at any moment; what hap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sternpost.control import fate
+from sternpost.control.pace import Pace
 from sternpost.model import DestinationConfig, State
 from sternpost.reasons import REASONS
 from sternpost.store import series
@@ -29,15 +29,6 @@ URGENCY: Mapping[str, int] = {
     "pending": 4,
     "skipped": 5,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a destination may be asked, and how far its turns are given away."""
-
-    limit: float  #: requests per second, as configured
-    now: float  #: requests per second that are let through now: less than the limit after answers with 429
-    wait_s: float  #: how long a request that comes now waits for its turn
 
 
 def sentence(config: DestinationConfig, blocked: Sequence[BlockedChannel], counts: Mapping[str, Any]) -> str:

@@ -102,8 +102,14 @@ class Listener:
 class LiveHub:
     """Tells listeners what happens to events."""
 
-    def __init__(self, views: Lookup, workspace: Callable[[], Workspace]) -> None:
+    def __init__(
+        self,
+        views: Lookup,
+        workspace: Callable[[], Workspace],
+        pace: fate.PaceOf = lambda destination_id: None,
+    ) -> None:
         self._views = views
+        self._pace = pace
         self._workspace = workspace
         self._answers = Answers(workspace)
         self._listeners: list[Listener] = []
@@ -188,7 +194,7 @@ class LiveHub:
                 kept = fate.as_received(kept)
             else:
                 told.add(seq)
-            self._send(fate.compose(kept, workspace, attempts=False))
+            self._send(fate.compose(kept, workspace, attempts=False, pace=self._pace))
 
     def _send(self, entry: Mapping[str, Any]) -> None:
         encoded: bytes | None = None

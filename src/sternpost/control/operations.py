@@ -15,6 +15,7 @@ from sternpost import __version__
 from sternpost.control.context import Context
 from sternpost.control.operation import MOUNT, OBJECT, TEXT, Operation
 from sternpost.control.routes import (
+    again,
     destinations,
     events,
     failures,
@@ -35,6 +36,7 @@ async def openapi(context: Context, request: Request) -> Any:
 OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *failures.OPERATIONS,
+    *again.OPERATIONS,
     *replays.OPERATIONS,
     *tries.OPERATIONS,
     *workspace.OPERATIONS,

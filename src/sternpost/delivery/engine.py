@@ -225,6 +225,12 @@ class Engine:
             )
         return await running.desk.exchange(call)
 
+    def ask_again(self, destination_id: str) -> None:
+        """A person wants to know now whether blocked channels of a destination work again."""
+        running = self._running.get(destination_id)
+        for worker in running.workers.values() if running is not None else ():
+            worker.configured()
+
     def pacer(self, destination_id: str) -> Pacer | None:
         """How fast a destination is asked; None while it is not running."""
         running = self._running.get(destination_id)

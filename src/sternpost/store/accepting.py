@@ -15,6 +15,15 @@ from sternpost.store.names import Deltas, Names, key, storable
 
 FLAG_TYPE_SET = 1
 FLAG_LINKED = 2
+#: The path that an event came by and its place in the batch lie above the flags: a column each would cost more than they say.
+PATH_SHIFT, PATH_MASK = 4, 0x1F
+POSITION_SHIFT = 9
+#: By number; one that is not listed is kept as the first, which says nothing. New ones go to the end.
+PATHS = (
+    "", "/v1/identify", "/v1/track", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/merge", "/v1/batch", "/v1/import",
+    "/beacon/v1/batch", "/pixel/v1/track", "/pixel/v1/page",
+)  # fmt: skip
+_PATH_BITS = {path: number << PATH_SHIFT for number, path in enumerate(PATHS)}
 DELIVERED, SKIPPED, REJECTED = 1, 2, 3
 
 #: On a tie of the page's clock: identify, then group, then the rest (rule G4).
@@ -86,6 +95,7 @@ class Acceptor:
         flags = (FLAG_TYPE_SET if event.type_set else 0) | (
             FLAG_LINKED if link is not None and link.if_seen else 0
         )
+        flags |= _PATH_BITS.get(event.path, 0) | event.position << POSITION_SHIFT
         cursor = cx.execute(
             INSERT_EVENT,
             (

@@ -205,6 +205,10 @@ class Store(Protocol):
         """
         ...
 
+    async def hasten(self, destination_id: str, seq: int, *, now: float) -> Sequence[tuple[str, str, float]]:
+        """The lane of a waiting event is due now instead of after its backoff; one that is leased is left alone. What to wake."""
+        ...
+
     async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:
         """End dead letters as skipped (discarded_by_operator)."""
         ...

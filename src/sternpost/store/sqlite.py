@@ -44,6 +44,10 @@ TAKE_OVER = tuple(
     f"AND l.pending > 0 AND l.behind = {behind} AND l.ready_at > ?1 AND l.lease IS NOT NULL)"
     for index, behind in (("lanes_due", 0), ("lanes_behind", 1))
 )
+HASTEN = (
+    "UPDATE lanes SET ready_at = ?1 WHERE no = (SELECT lane_no FROM deliveries WHERE destination_no = ?2 AND seq = ?3) "
+    "AND lease IS NULL AND ready_at > ?1 RETURNING channel_no"
+)
 RENEW_LANE = (
     "UPDATE lanes SET ready_at = ? WHERE destination_no = ? AND channel_no = ? AND lane = ? AND lease = ?"
 )
@@ -265,6 +269,16 @@ class SqliteStore:
             return Receipt(count, 0, (), due)
 
         return await self._write(run, weight=len(seqs))
+
+    async def hasten(self, destination_id: str, seq: int, *, now: float) -> Sequence[tuple[str, str, float]]:
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> Sequence[tuple[str, str, float]]:
+            number = self._names.known(cx, "destination", destination_id)
+            rows = cx.execute(HASTEN, (now, number, seq)).fetchall()
+            return [
+                (destination_id, self._names.name(cx, "channel", channel_no), now) for (channel_no,) in rows
+            ]
+
+        return await self._write(run)
 
     async def discard_rejected(self, seqs: Sequence[tuple[int, str]], note: str, *, now: float) -> int:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> int:

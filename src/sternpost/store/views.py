@@ -28,7 +28,17 @@ from sternpost.model import Event, Link, Membership, Note, Person, State
 from sternpost.person import link_of
 from sternpost.reasons import ReasonCode
 from sternpost.store import profiles
-from sternpost.store.accepting import DELIVERED, FLAG_LINKED, FLAG_TYPE_SET, REJECTED, SKIPPED
+from sternpost.store.accepting import (
+    DELIVERED,
+    FLAG_LINKED,
+    FLAG_TYPE_SET,
+    PATH_MASK,
+    PATH_SHIFT,
+    PATHS,
+    POSITION_SHIFT,
+    REJECTED,
+    SKIPPED,
+)
 from sternpost.store.database import connect
 from sternpost.store.names import Names, key
 from sternpost.store.replaying import remembered
@@ -702,6 +712,8 @@ class Views:
             at_ms=row[8],
             page_ms=row[9],
             seq=row[0],
+            path=_path(row[5]),
+            position=row[5] >> POSITION_SHIFT,
         )
         standings = []
         for name, channel in routes.items():
@@ -798,6 +810,12 @@ class Views:
     def _message_id(self, cx: sqlite3.Connection, seq: int | None) -> str | None:
         row = cx.execute(SELECT_MESSAGE_ID, (seq,)).fetchone() if seq is not None else None
         return str(row[0]) if row else None
+
+
+def _path(flags: int) -> str:
+    number = flags >> PATH_SHIFT & PATH_MASK
+    # Another version may know a path that this one does not.
+    return PATHS[number] if number < len(PATHS) else ""
 
 
 def _rows(cx: sqlite3.Connection, statement: str, seqs: Sequence[int]) -> list[Any]:

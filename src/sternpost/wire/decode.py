@@ -58,6 +58,7 @@ def decode_single(
     received_at: float,
     request_ip: str,
     new_id: Callable[[], str],
+    path: str = "",
 ) -> list[Event]:
     """The one event of a request to `/v1/<kind>`; its type is the endpoint's name, whatever the body says.
 
@@ -78,6 +79,7 @@ def decode_single(
             received_at=received_at,
             request_ip=request_ip,
             new_id=new_id,
+            path=path,
             position=0,
         )
     ]
@@ -91,6 +93,7 @@ def decode_batch(
     received_at: float,
     request_ip: str,
     new_id: Callable[[], str],
+    path: str = "",
 ) -> list[Event]:
     """The events of a batch in order, each with its own bytes of the body; `allow_empty` is `/v1/import`, which may hold none.
 
@@ -125,6 +128,7 @@ def decode_batch(
                 received_at=received_at,
                 request_ip=request_ip,
                 new_id=new_id,
+                path=path,
                 position=position + 1,
             )
         )
@@ -140,6 +144,7 @@ def _event(
     received_at: float,
     request_ip: str,
     new_id: Callable[[], str],
+    path: str,
     position: int,
 ) -> Event:
     user_id = ids.clean(head.userId)
@@ -164,6 +169,8 @@ def _event(
         anonymous_id=anonymous_id,
         at_ms=at_ms,
         page_ms=page_ms,
+        path=path,
+        position=position,
     )
 
 

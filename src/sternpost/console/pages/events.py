@@ -94,7 +94,7 @@ async def trace(around: Surroundings, visit: Visit) -> Result:
         {
             **standing,
             "name": name_of(around, standing["destination"]),
-            "steps": words.way(event, standing),
+            "folded": words.folded(standing["steps"]),
         }
         for standing in event["destinations"]
     ]
@@ -127,6 +127,20 @@ async def trace(around: Surroundings, visit: Visit) -> Result:
             "version_of_page": _digest(events),
         },
     )
+
+
+async def try_again(around: Surroundings, visit: Visit) -> Result:
+    """The button of one event: try it again, as far as that is possible."""
+    message_id, source = visit.form.get("messageId", ""), visit.form.get("source", "")
+    destination = visit.form.get("destination", "")
+    address = f"/console/events/{part(message_id)}?source={part(source)}&dest={part(destination)}"
+    try:
+        answer = await around.api.post(
+            "/again", {"messageId": message_id, "source": source, "destination": destination}
+        )
+    except ApiProblem as problem:
+        return Elsewhere(address, f"{problem.message} {problem.remedy}".strip(), wrong=True)
+    return Elsewhere(address, answer["said"])
 
 
 async def search(around: Surroundings, visit: Visit) -> Result:
@@ -178,5 +192,6 @@ def _digest(value: Any) -> str:
 PAGES: tuple[PageOf, ...] = (
     ("GET", "/events", events),
     ("GET", "/events/{message_id:path}", trace),
+    ("POST", "/again", try_again),
     ("GET", "/search", search),
 )

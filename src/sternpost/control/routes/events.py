@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from sternpost.control import fate
+from sternpost import ids
+from sternpost.control import fate, steps
+from sternpost.control.again import again
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.live import LiveStream
@@ -39,7 +41,7 @@ async def events(context: Context, request: Request) -> Any:
     for _ in range(PAGES_PER_REQUEST):
         page = await context.views.recent(rows, wanted.selection(), before=before)
         for kept in page.kept:
-            entry = fate.compose(kept, workspace, attempts=False)
+            entry = fate.compose(kept, workspace, attempts=False, pace=context.pace)
             if wanted.matches(entry):
                 found.append(entry)
                 if len(found) == limit:
@@ -92,7 +94,13 @@ async def _entry(context: Context, kept: Kept) -> dict[str, Any]:
             at=at,
             record=context.request_record,
         )
-    return fate.compose(kept, workspace, requests=requests)
+    entry = fate.compose(kept, workspace, requests=requests, pace=context.pace)
+    by_destination = {standing.destination_id: standing for standing in kept.standings}
+    for standing in entry["destinations"]:
+        standing["steps"] = steps.steps(entry, standing, workspace)
+        standing["again"] = again(kept, by_destination[standing["destination"]], workspace)
+    entry["notFor"] = steps.not_for(entry, workspace)
+    return entry
 
 
 async def _unknown(context: Context, message_id: str, source: str | None) -> ApiError:
@@ -108,6 +116,14 @@ async def _unknown(context: Context, message_id: str, source: str | None) -> Api
                 known="refused",
                 reason=entry.reason,
             )
+    if ids.clean(message_id) != message_id or not message_id:
+        return ApiError(
+            404,
+            "This cannot be a messageId: it has spaces at an end, line ends or invisible characters, which are removed from ids when "
+            "events come.",
+            f"Ask for {ids.clean(message_id)[:100]}, or copy the id from the client's log.",
+            known="malformed",
+        )
     span = await context.views.span()
     if not span.pruned:
         return ApiError(
