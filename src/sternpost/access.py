@@ -30,6 +30,7 @@ from sternpost.errors import CommandError, StoreInUse, UsageError
 
 TOKEN_VARIABLE = "STERNPOST_API_TOKEN"  # noqa: S105 - a name
 KEY_VARIABLE = "STERNPOST_SECRET_KEY"
+NEW_KEY_VARIABLE = "STERNPOST_NEW_SECRET_KEY"
 TOKEN_CHARS_MIN = 16  #: less could be guessed over HTTP
 KEY_CHARS_MIN = 16
 KEY_BYTES = 32  #: AES-256
@@ -38,6 +39,7 @@ SECRET_FILE_BYTES_MAX = 4_096
 _LOCK = "lock"
 _TOKEN = "api-token"  # noqa: S105 - a file's name
 _KEY = "secret-key"
+_NEW_KEY = "secret-key.new"  # while `sternpost rotate-key` is at work
 # A text of people's own is stretched; 2^15 takes a tenth of a second, once per start. The salt is fixed: the same text must give the
 # same key on another machine, after `restore`.
 _SCRYPT_SALT = b"sternpost secret key v1"
@@ -170,6 +172,36 @@ def secret_key(data_dir: Path, env: Mapping[str, str]) -> bytes:
             )
         text = _create(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
     return _key_of(text, shown(path))
+
+
+def new_secret_key(data_dir: Path, env: Mapping[str, str]) -> bytes:
+    """The key that `rotate-key` changes to: of the environment, else of an interrupted run, else a new one, kept beside the present one.
+
+    Raises UsageError when the present key is set by the environment and no new one is.
+    """
+    given = env.get(NEW_KEY_VARIABLE, "").strip()
+    if given:
+        return _key_of(given, NEW_KEY_VARIABLE)
+    if env.get(KEY_VARIABLE, "").strip():
+        raise UsageError(f"{KEY_VARIABLE} holds the present key. Set {NEW_KEY_VARIABLE} to the new one.")
+    path = data_dir / _NEW_KEY
+    text = _read(path) or _create(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    return _key_of(text, shown(path))
+
+
+def use_new_secret_key(data_dir: Path, aside: str) -> Path | None:
+    """Put the file of the new key in the place of the present one, which is kept under a name that ends in `aside`; that path.
+
+    None when the new key is the environment's.
+    """
+    new, present = data_dir / _NEW_KEY, data_dir / _KEY
+    if not new.exists():
+        return None
+    kept = data_dir / f"{_KEY}.{aside}"
+    if present.exists():
+        os.link(present, kept)  # so that at every moment there is a key in its place
+    new.replace(present)
+    return kept
 
 
 def derived_key(key: bytes, purpose: str) -> bytes:

@@ -38,7 +38,7 @@ def backup(file: Path, data_dir: Path | None, *, as_json: bool) -> None:
     """
     from sternpost.store import copying
 
-    directory = _data_dir(data_dir, os.environ)
+    directory = data_dir_of(data_dir, os.environ)
     began = time.perf_counter()
     copied = copying.back_up(directory / STORE_FILE, file)
     took_s = time.perf_counter() - began
@@ -68,7 +68,7 @@ def restore(file: Path, data_dir: Path | None, *, yes: bool, dry_run: bool) -> N
 
     copied = copying.examine(file)
     say(f"{file}: {_sentence(copied)}, {size(copied.bytes)}.")
-    directory = _data_dir(data_dir, os.environ)
+    directory = data_dir_of(data_dir, os.environ)
     store = directory / STORE_FILE
     if dry_run:
         return
@@ -109,7 +109,8 @@ def _key_problem(copied: Copied, directory: Path, env: Mapping[str, str]) -> str
     )
 
 
-def _data_dir(given: Path | None, env: Mapping[str, str]) -> Path:
+def data_dir_of(given: Path | None, env: Mapping[str, str]) -> Path:
+    """The data directory that is meant: the option, else that of the settings."""
     if given is not None:
         return given
     from sternpost.settings import resolve
