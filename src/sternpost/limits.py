@@ -43,6 +43,10 @@ RETRY_CAP_S = 300.0
 RETRY_AFTER_MAX_S = 3_600.0  #: a Retry-After beyond an hour is taken as an hour
 RETRY_MAX_AGE_H = 72.0  #: default of --give-up-hours, counted from the first try
 BLOCKED_PROBE_S = 60.0
+REFUSED_OF_LAST = (
+    200  #: answers of a channel; when so many of them are final refusals, it blocks and waits for a person:
+)
+REFUSED_SHARE = 0.95  #: a backlog that is wrong as a whole must not become dead letters
 SHUTDOWN_GRACE_S = 8.0  #: for requests on their way when the server stops
 DO_NOT_PROCESS_IDS_MAX = 100_000  #: remembered ids per destination
 SAME_STAMP_ENTRIES_MAX = 10_000  #: recent (visitor, millisecond) pairs per destination

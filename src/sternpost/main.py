@@ -256,6 +256,7 @@ async def _build(
         bytes_max=settings.bytes_max,
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
+        resume=engine.resume,
         replays_changed=pump.woken,
         ask_again=engine.ask_again,
     )

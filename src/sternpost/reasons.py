@@ -76,6 +76,7 @@ ReasonCode: TypeAlias = Literal[
     "region_differs",
     "secret_unreadable",
     "address_not_allowed",
+    "too_many_rejected",
     "refused_by_destination",
     "not_found_there",
     "too_large_there",
@@ -652,6 +653,15 @@ REASONS: dict[ReasonCode, Reason] = {
             "Address not allowed",
             "The host points to a private address, and this destination may not go there.",
             "Allow it with --allow-private-hosts if that is meant.",
+            "operator",
+        ),
+        Reason(
+            "too_many_rejected",
+            "blocked",
+            "Too many rejected",
+            "Nearly all of the last events were rejected there, so delivery was stopped instead of emptying the queue into Failures.",
+            "Look at the newest failures, correct the cause, then press Resume (sternpost failures resume). Retry the failures "
+            "afterwards.",
             "operator",
         ),
         Reason(

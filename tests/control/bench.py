@@ -145,6 +145,7 @@ class Bench:
             disk_free_bytes=lambda: 41_000_000_000,
             bytes_max=self.bytes_max,
             new_id=lambda: "tried",
+            resume=self._resume,
             replays_changed=self.pump.woken,
         )
         self.app = create_api(self.context)
@@ -156,6 +157,15 @@ class Bench:
     async def _send(self, destination: str, call: Call) -> Reply:
         self.sent.append((destination, call))
         return self.reply(destination, call)
+
+    async def _resume(self, destination: str, channel: str | None) -> list[str]:
+        blocked = [
+            one.channel for one in await self.views.blocked_channels() if one.destination_id == destination
+        ]
+        resumed = [name for name in blocked if channel in {None, name}]
+        for name in resumed:
+            await self.store.block(destination, name, None, "", now=self.now)
+        return resumed
 
     async def _health(self) -> tuple[bool, dict[str, Any]]:
         return self.healthy, {"problem": None if self.healthy else "The disk is full."}

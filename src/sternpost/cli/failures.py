@@ -19,7 +19,7 @@ ROWS = 50
 
 @click.group("failures", cls=Group, examples=("sternpost failures list",))
 def failures() -> None:
-    """List, show, retry or discard what was rejected."""
+    """List, show, retry or discard what was rejected; resume a destination that is blocked."""
 
 
 @failures.command("list", examples=("sternpost failures list",))
@@ -152,6 +152,25 @@ def discard(
     done = _all_pages(server, "/api/v1/failures/discard", destination, reason, ids, note=note)
     say(f"{count(done['discarded'], 'event')} discarded.")
     _explain_nothing(done["discarded"], destination, reason)
+
+
+@failures.command("resume", examples=("sternpost failures resume pendo",))
+@click.argument("destination")
+@click.option(
+    "--channel", metavar="NAME", help="Only this channel, e.g. track; default: all that are blocked."
+)
+@client.server_options
+@click.pass_context
+def resume(ctx: click.Context, destination: str, channel: str | None) -> None:
+    """Go on with a destination that is blocked, e.g. since too many events were rejected (too_many_rejected)."""
+    server = client.find(client.address_of(ctx))
+    content = {"channel": channel} if channel is not None else {}
+    resumed = server.post(f"/api/v1/destinations/{client.segment(destination)}/resume", content)["resumed"]
+    if not resumed:
+        say(f"Nothing of {plain(destination)} is blocked.")
+        return
+    names = ", ".join(plain(name) for name in resumed if name)
+    say(f"{plain(destination)}{f' ({names})' if names else ''} is tried again. See: sternpost doctor")
 
 
 def _ask(number: int, destination: str) -> None:

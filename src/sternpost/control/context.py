@@ -107,6 +107,8 @@ class Context:
     disk_free_bytes: Callable[[], int]  #: free space where the store is
     bytes_max: int  #: of --bytes-max
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
+    #: `Engine.resume`: go on with what is blocked of a destination (one channel, or all); the channels that were
+    resume: Callable[[str, str | None], Awaitable[Sequence[str]]]
     replays_changed: Callable[[], None]  #: `replays.Pump.woken`: a replay was begun or changed
     pace: Callable[[str], Pace | None] = lambda destination_id: None  #: `Engine.pace`, by destination
     ask_again: Callable[[str], None] = lambda destination_id: (

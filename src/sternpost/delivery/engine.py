@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -235,6 +235,15 @@ class Engine:
         """How fast a destination is asked; None while it is not running."""
         running = self._running.get(destination_id)
         return running.desk.pacer if running is not None else None
+
+    async def resume(self, destination_id: str, channel: str | None = None) -> Sequence[str]:
+        """A person says to go on with what is blocked of a destination; the channels that were."""
+        running = self._running.get(destination_id)
+        return [
+            name
+            for name, worker in (running.workers.items() if running else ())
+            if channel in {None, name} and await worker.resume()
+        ]
 
     async def stop(self) -> None:
         """Settle or give back everything that is held."""

@@ -23,6 +23,7 @@ from sternpost import rules
 from sternpost.delivery.batches import Batches
 from sternpost.delivery.desk import Desk
 from sternpost.delivery.pacing import backoff_s
+from sternpost.delivery.refusals import Refusals
 from sternpost.destinations.base import Part, Plan
 from sternpost.errors import StoreError
 from sternpost.limits import (
@@ -126,6 +127,8 @@ class ChannelWorker:
         self.channel = channel
         self._gates_open = gates_open
         self.blocked = blocked
+        self._refusals = Refusals()
+        self._to_tell: Blocked | None = None  #: it is blocked, and nobody but this worker knows yet
         self._probe_at = 0.0
         self._awake = asyncio.Event()
         self._due_at = 0.0
@@ -151,6 +154,15 @@ class ChannelWorker:
         """The destination's settings changed: a channel that was blocked is tried at once."""
         self._probe_at = 0.0
         self.wake(self._around.clock())
+
+    async def resume(self) -> bool:
+        """A person says to go on: whether it was blocked. What needs more than that is probed at once."""
+        if self.blocked is None:
+            return False
+        if self.blocked.reason == "too_many_rejected":
+            await self._unblock()
+        self.configured()
+        return True
 
     async def run(self) -> None:
         """Deliver until `stop`. A failure of our own is logged, waited out and tried again: it must not end delivery."""
@@ -196,6 +208,9 @@ class ChannelWorker:
         """Take what is due, as much as there is room for; leave in `_due_at` when to look again."""
         now = self._around.clock()
         self._due_at = now + IDLE_POLL_S
+        if self._to_tell is not None:
+            await self._block(self._to_tell)
+            self._to_tell = None
         if self._desk.config.secret_problem and self._desk.config.enabled and self.blocked is None:
             await self._block(Blocked("secret_unreadable", self._desk.config.secret_problem))
         if self.blocked is not None and not await self._probe():
@@ -486,6 +501,12 @@ class ChannelWorker:
                 received_at=event.received_at,
             )
         )
+        if attempt is None or attempt.reply is None or self.blocked is not None:
+            return
+        if (blocked := self._refusals.add(outcome)) is not None:
+            # At once for those who would send next; the loop writes it down.
+            self.blocked = self._to_tell = blocked
+            self.wake(self._around.clock())
 
     def _note_try(
         self,
@@ -561,6 +582,8 @@ class ChannelWorker:
             return True
         if config.secret_problem:
             return False
+        if self.blocked is not None and self.blocked.reason == "too_many_rejected":
+            return False  # its requests are answered: only a person can tell whether the cause was corrected
         call = self._desk.destination.probe(self.channel, config.settings)
         if call is not None:
             reply = await self._desk.exchange(call)
@@ -577,7 +600,8 @@ class ChannelWorker:
         return True
 
     async def _unblock(self) -> None:
-        self.blocked = None
+        self.blocked = self._to_tell = None
+        self._refusals.clear()
         await self._around.store.block(self.destination_id, self.channel, None, "", now=self._around.clock())
         self._around.observer.blocked(self.destination_id, self.channel, None)
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from sternpost.control import health
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
-from sternpost.control.routes.common import totals, warnings
+from sternpost.control.routes.common import body_of, destination_of, no_such, text_of, totals, warnings
 
 
 async def destinations(context: Context, request: Request) -> Any:
@@ -36,6 +36,25 @@ async def destinations(context: Context, request: Request) -> Any:
     return {"destinations": found}
 
 
+async def resume_destination(context: Context, request: Request) -> Any:
+    config = destination_of(context, request.path_params["destination"])
+    body = await body_of(request, may_be_empty=True)
+    channel = text_of(body, "channel") if body.get("channel") is not None else None
+    channels = context.destinations[config.type].spec.channels
+    if channel is not None and channel not in channels:
+        raise no_such("channel", channel, dict.fromkeys(channels))
+    return {"resumed": list(await context.resume(config.id, channel))}
+
+
 OPERATIONS = (
     Operation(destinations, "GET", "/destinations", "Destinations and how they are", "destinations"),
+    Operation(
+        resume_destination,
+        "POST",
+        "/destinations/{destination}/resume",
+        "Go on with what is blocked",
+        "resumed",
+        role="editor",
+        body={"channel": {"type": "string", "description": "Only this channel; default: all."}},
+    ),
 )
