@@ -40,7 +40,8 @@ IMPURE_MODULES = {
     "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
 NEIGHBOURS = ("sternpost.store", "sternpost.intake", "sternpost.delivery", "sternpost.control")
-#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean, who may use the server.
+#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean, dead letters, who may use
+#: the server.
 SEAMS = {
     "sternpost.store.access",
     "sternpost.store.base",
@@ -48,6 +49,7 @@ SEAMS = {
     "sternpost.store.series",
     "sternpost.store.standing",
     "sternpost.store.candidates",
+    "sternpost.store.letters",
 }
 TOP = ("sternpost.main", "sternpost.cli")
 

@@ -15,6 +15,7 @@ from sternpost.errors import CommandError, UsageError
 
 PER_REQUEST = 2_000  #: dead letters per request: each a few seconds at most
 ROWS = 50
+EXPORT_ROWS = 200  #: per request
 
 
 @click.group("failures", cls=Group, examples=("sternpost failures list",))
@@ -77,6 +78,11 @@ def show(ctx: click.Context, destination: str, reason: str, limit: int, *, as_js
     group = groups[0]
     say(styled(f"{count(group['count'], 'event')} rejected: {plain(group['explanation'])}", bold=True))
     say(f"Do this: {plain(group['remedy'])}")
+    if len(group["shapes"]) > 1:
+        said = [(f"{one['count']:,}", f"{one['people']:,}", one["shape"] or "–") for one in group["shapes"]]
+        for line in table(("events", "people", "what was said (numbers as #, ids as …)"), said):
+            say(line)
+        say()
     rows = [
         (
             entry["messageId"],
@@ -101,18 +107,29 @@ def show(ctx: click.Context, destination: str, reason: str, limit: int, *, as_js
 @click.argument("destination")
 @click.argument("reason", required=False)
 @click.option("--id", "ids", metavar="MESSAGE_ID", multiple=True, help="Only this event; may be repeated.")
+@click.option(
+    "--shape", metavar="TEXT", help="Only those of which this was said, as `failures show` prints it."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @client.server_options
 @click.pass_context
 def retry(
-    ctx: click.Context, destination: str, reason: str | None, ids: Sequence[str], *, dry_run: bool
+    ctx: click.Context,
+    destination: str,
+    reason: str | None,
+    ids: Sequence[str],
+    shape: str | None,
+    *,
+    dry_run: bool,
 ) -> None:
     """Deliver rejected events again, each in the order of its person: those of a reason, or all."""
     server = client.find(client.address_of(ctx))
     if dry_run:
-        say(f"Would retry {count(_number(server, destination, reason, ids), 'event')}. Nothing was done.")
+        say(
+            f"Would retry {count(_number(server, destination, reason, ids, shape), 'event')}. Nothing was done."
+        )
         return
-    done = _all_pages(server, "/api/v1/failures/retry", destination, reason, ids)
+    done = _all_pages(server, "/api/v1/failures/retry", destination, reason, ids, shape)
     say(f"{count(done['retried'], 'event')} put back into the lanes. Watch them: sternpost tail")
     if done["notConnected"]:
         remark(
@@ -127,6 +144,9 @@ def retry(
 @click.argument("reason", required=False)
 @click.option("--note", metavar="TEXT", required=True, help="Why; it is kept with the events.")
 @click.option("--id", "ids", metavar="MESSAGE_ID", multiple=True, help="Only this event; may be repeated.")
+@click.option(
+    "--shape", metavar="TEXT", help="Only those of which this was said, as `failures show` prints it."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for the count.")
 @client.server_options
@@ -137,21 +157,44 @@ def discard(
     reason: str | None,
     note: str,
     ids: Sequence[str],
+    shape: str | None,
     *,
     dry_run: bool,
     yes: bool,
 ) -> None:
     """Give rejected events up: they will not be delivered. They stay kept as skipped (discarded_by_operator)."""
     server = client.find(client.address_of(ctx))
-    number = _number(server, destination, reason, ids)
+    number = _number(server, destination, reason, ids, shape)
     if dry_run:
         say(f"Would discard {count(number, 'event')}. Nothing was done.")
         return
     if number and not yes:
         _ask(number, destination)
-    done = _all_pages(server, "/api/v1/failures/discard", destination, reason, ids, note=note)
+    done = _all_pages(server, "/api/v1/failures/discard", destination, reason, ids, shape, note=note)
     say(f"{count(done['discarded'], 'event')} discarded.")
     _explain_nothing(done["discarded"], destination, reason)
+
+
+@failures.command("export", examples=("sternpost failures export pendo bad_id",))
+@click.argument("destination")
+@click.argument("reason")
+@client.server_options
+@click.pass_context
+def export(ctx: click.Context, destination: str, reason: str) -> None:
+    """Print the events of a group as JSON lines, oldest first, each with its fate."""
+    server = client.find(client.address_of(ctx))
+    after: str | None = None
+    while True:
+        answer = server.get(
+            f"/api/v1/failures/{client.segment(destination)}/{client.segment(reason)}",
+            limit=str(EXPORT_ROWS),
+            after=after,
+        )
+        for entry in answer["events"]:
+            say_json(entry)
+        after = answer.get("next")
+        if not after:
+            return
 
 
 @failures.command("resume", examples=("sternpost failures resume pendo",))
@@ -194,9 +237,16 @@ def _groups(server: client.Server, destination: str | None, reason: str | None) 
     ]
 
 
-def _number(server: client.Server, destination: str, reason: str | None, ids: Sequence[str]) -> int:
+def _number(
+    server: client.Server, destination: str, reason: str | None, ids: Sequence[str], shape: str | None
+) -> int:
     """How many events are meant; ids count as they were given."""
-    return len(ids) or sum(int(group["count"]) for group in _groups(server, destination, reason))
+    if ids:
+        return len(ids)
+    groups = _groups(server, destination, reason)
+    if shape is None:
+        return sum(int(group["count"]) for group in groups)
+    return sum(int(one["count"]) for group in groups for one in group["shapes"] if one["shape"] == shape)
 
 
 def _all_pages(
@@ -205,6 +255,7 @@ def _all_pages(
     destination: str,
     reason: str | None,
     ids: Sequence[str],
+    shape: str | None,
     **more: str,
 ) -> dict[str, int]:
     """Ask page by page until nothing is left; the sums of what was done."""
@@ -213,6 +264,8 @@ def _all_pages(
         content["reason"] = reason
     if ids:
         content["messageIds"] = list(ids)
+    if shape is not None:
+        content["shape"] = shape
     sums = {"retried": 0, "discarded": 0, "notConnected": 0}
     while True:
         answer = server.call("POST", path, content=content, timeout_s=120)

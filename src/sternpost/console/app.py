@@ -172,6 +172,8 @@ class _Console:
         return endpoint
 
     def _result(self, visit: Visit, result: Result) -> Response:
+        if isinstance(result, Response):
+            return result
         if isinstance(result, Elsewhere):
             if result.said and visit.session is not None:
                 self._said[digest(visit.session.token)] = (result.said, result.wrong)

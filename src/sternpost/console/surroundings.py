@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from sternpost.console.access import Access, Session, form_token
 from sternpost.console.inside import Api
@@ -128,7 +129,7 @@ class Elsewhere:
     wrong: bool = False  #: it says that something was not done
 
 
-Result: TypeAlias = Page | Elsewhere
+Result: TypeAlias = Page | Elsewhere | Response  #: a response is a file to download
 Handler: TypeAlias = Callable[[Surroundings, Visit], Awaitable[Result]]
 #: Method, path below /console, the function that makes the page, and the role it needs; without one a viewer may read and an editor post.
 PageOf: TypeAlias = tuple[str, str, Handler] | tuple[str, str, Handler, Role]

@@ -9,6 +9,9 @@ from sternpost.console import snippets
 from sternpost.console.inside import ApiProblem, part
 from sternpost.console.pages.common import events_said, name_of
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
+from sternpost.control import fate
+from sternpost.control.routes.failures import exported
+from sternpost.wire import times
 
 RETRY_ROUNDS_MAX = 10  #: of 10,000 dead letters each, with one press of the button
 
@@ -25,6 +28,13 @@ async def failures(around: Surroundings, visit: Visit, *, problem: str = "") -> 
             "problem": problem,
             "problem_of": (visit.form.get("destination", ""), visit.form.get("reason", "")),
             "note": visit.form.get("note", ""),
+            "prune_at": {
+                group["oldestReceivedAt"]: fate.when(
+                    (times.parse_ms(group["oldestReceivedAt"]) or 0) / 1000 + around.retention_s
+                )
+                for group in found
+                if group["oldestReceivedAt"]
+            },
             "retention": snippets.retention_text(around.retention_s),
             "total": sum(group["count"] for group in found),
             "open": (visit.query("destination"), visit.query("reason")),
@@ -36,6 +46,8 @@ async def failures(around: Surroundings, visit: Visit, *, problem: str = "") -> 
 async def retry(around: Surroundings, visit: Visit) -> Result:
     destination, reason = visit.form.get("destination", ""), visit.form.get("reason", "")
     wanted: dict[str, Any] = {"destination": destination, "reason": reason}
+    if visit.form.get("shape") is not None:
+        wanted["shape"] = visit.form["shape"]
     if message_id := visit.form.get("messageId", ""):
         answer = await around.api.post("/failures/retry", {**wanted, "messageIds": [message_id]})
         said = (
@@ -95,8 +107,24 @@ async def discard(around: Surroundings, visit: Visit) -> Result:
     )
 
 
+async def export(around: Surroundings, visit: Visit) -> Result:
+    return exported(around.context, visit.query("destination"), visit.query("reason"))
+
+
+async def resume(around: Surroundings, visit: Visit) -> Result:
+    """Go on with a destination that is blocked."""
+    destination = visit.form.get("destination", "")
+    content = {"channel": visit.form["channel"]} if visit.form.get("channel") else {}
+    resumed = (await around.api.post(f"/destinations/{part(destination)}/resume", content))["resumed"]
+    name = name_of(around, destination)
+    said = f"{name} is tried again." if resumed else f"Nothing of {name} is blocked any more."
+    return Elsewhere(f"/console/destinations/{part(destination)}", said)
+
+
 PAGES: tuple[PageOf, ...] = (
     ("GET", "/failures", failures),
+    ("GET", "/failures/export", export),
     ("POST", "/failures/retry", retry),
+    ("POST", "/failures/resume", resume),
     ("POST", "/failures/discard", discard),
 )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from sternpost.control import audit, fate
-from sternpost.control.answers import ApiError
+from sternpost.control.answers import HEADERS, Answers, ApiError
 from sternpost.control.context import Context
 from sternpost.control.operation import LIMIT, TEXT, Operation
 from sternpost.control.routes.common import (
     PAGE_ROWS,
+    actor_of,
     body_of,
     cursor,
     destination_of,
@@ -20,16 +23,26 @@ from sternpost.control.routes.common import (
     number_of,
     text_of,
 )
+from sternpost.control.shapes import shape_of
 from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import Route as EventRoute
 from sternpost.reasons import REASONS
+from sternpost.store.letters import Letter, newest_letters, said_of
+from sternpost.store.views import SAMPLES_PER_GROUP, FailureGroup
 
 LETTERS_PER_REQUEST = 10_000  #: dead letters retried or discarded at once
+SHAPED_MAX = 5_000  #: dead letters of one reason that are told apart by what was said; the newest
+SHAPES_MAX = 20  #: shown of one reason, the largest
+JSON_LINES = "application/x-ndjson"
 NOTE_CHARS_MAX = 500
 
 LETTERS: Mapping[str, Any] = {
     "destination": {"type": "string", "description": "Whose dead letters."},
     "reason": {"type": "string", "description": "Only those with this reason."},
+    "shape": {
+        "type": "string",
+        "description": "Only those of which the same was said: a `shape` of a group.",
+    },
     "messageIds": {
         "type": "array",
         "items": TEXT,
@@ -42,33 +55,56 @@ LETTERS: Mapping[str, Any] = {
 
 
 async def failures(context: Context, request: Request) -> Any:
-    groups = []
-    for group in await context.views.failures():
-        text, remedy, who = fate.explanation(group.reason, "")
-        groups.append(
+    return {"failures": [await _group(context, group) for group in await context.views.failures()]}
+
+
+async def _group(context: Context, group: FailureGroup) -> dict[str, Any]:
+    """One destination and reason, and within it what was said, without what differs from event to event."""
+    text, remedy, who = fate.explanation(group.reason, "")
+    letters, first = await newest_letters(
+        context.views, group.destination_id, group.reason, rows_max=SHAPED_MAX
+    )
+    shapes: dict[str, list[Letter]] = {}
+    for letter in letters:
+        shapes.setdefault(shape_of(letter.detail, letter.ids), []).append(letter)
+    shown = sorted(shapes.items(), key=lambda found: -len(found[1]))
+    return {
+        "destination": group.destination_id,
+        "reason": group.reason,
+        "title": REASONS[group.reason].title if group.reason in REASONS else group.reason,
+        "explanation": text,
+        "remedy": remedy,
+        "who": who,
+        "count": group.count,
+        "people": len({letter.person for letter in letters}),
+        "exact": group.count <= SHAPED_MAX,
+        "firstAt": fate.when(group.first_at),
+        "lastAt": fate.when(group.last_at),
+        "oldestReceivedAt": fate.when(first[1]) if first else None,
+        "shapes": [
             {
-                "destination": group.destination_id,
-                "reason": group.reason,
-                "title": REASONS[group.reason].title if group.reason in REASONS else group.reason,
-                "explanation": text,
-                "remedy": remedy,
-                "who": who,
-                "count": group.count,
-                "firstAt": fate.when(group.first_at),
-                "lastAt": fate.when(group.last_at),
-                "samples": [
-                    {
-                        "messageId": sample.message_id,
-                        "source": sample.source_id,
-                        "type": sample.type,
-                        "at": fate.when(sample.at),
-                        "detail": sample.detail,
-                    }
-                    for sample in group.samples
-                ],
+                "shape": shape,
+                "count": len(found),
+                "people": len({letter.person for letter in found}),
+                "firstAt": fate.when(found[-1].at),
+                "lastAt": fate.when(found[0].at),
+                "samples": [_sample(letter) for letter in found[:SAMPLES_PER_GROUP]],
             }
-        )
-    return {"failures": groups}
+            for shape, found in shown[:SHAPES_MAX]
+        ],
+        "moreShapes": max(0, len(shown) - SHAPES_MAX),
+        "samples": [_sample(letter) for letter in letters[:SAMPLES_PER_GROUP]],
+    }
+
+
+def _sample(letter: Letter) -> dict[str, Any]:
+    return {
+        "messageId": letter.message_id,
+        "source": letter.source_id,
+        "type": letter.type,
+        "at": fate.when(letter.at),
+        "detail": letter.detail,
+    }
 
 
 async def failure_entries(context: Context, request: Request) -> Any:
@@ -114,12 +150,42 @@ async def discard_failures(context: Context, request: Request) -> Any:
         raise ApiError(400, f"The note is longer than {NOTE_CHARS_MAX} characters.", "Shorten it.")
     wanted = await _letters(context, body)
     discarded = 0
+    said = f'Discarded by {actor_of(request)}: "{note}"'
     while seqs := await _next_letters(context, wanted):
         discarded += await context.store.discard_rejected(
-            [(seq, wanted.destination) for seq in seqs], note, now=context.clock()
+            [(seq, wanted.destination) for seq in seqs], said, now=context.clock()
         )
         audit.note(request, wanted.destination, reason=wanted.reason, discarded=discarded, note=note)
     return {"discarded": discarded, **await _left(context, wanted)}
+
+
+async def export_failures(context: Context, request: Request) -> Any:
+    destination, reason = request.path_params["destination"], request.path_params["reason"]
+    await _known_letters(context, destination)
+    return exported(context, destination, reason)
+
+
+def exported(context: Context, destination: str, reason: str) -> Response:
+    """The dead letters of a group as a file of JSON lines, read page by page as it is sent."""
+    answers = Answers(lambda: context.workspaces.current)
+
+    async def lines() -> AsyncIterator[bytes]:
+        after: int | None = 0
+        while after is not None:
+            page = await context.views.failure_entries(destination, reason, PAGE_ROWS_MAX, after)
+            for kept in page.kept:
+                yield answers.encode(fate.compose(kept, context.workspaces.current)) + b"\n"
+            after = page.next
+
+    headers = {
+        "content-disposition": f'attachment; filename="failures-{_file_name(destination)}-{_file_name(reason)}.jsonl"',
+        **{name.decode(): value.decode() for name, value in HEADERS},
+    }
+    return StreamingResponse(lines(), media_type=JSON_LINES, headers=headers)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text)[:60]
 
 
 async def _letters(context: Context, body: Mapping[str, Any]) -> _Letters:
@@ -144,17 +210,25 @@ async def _letters(context: Context, body: Mapping[str, Any]) -> _Letters:
         ids,
         limit,
         int(after or 0),
+        text_of(body, "shape") if body.get("shape") is not None else None,
     )
 
 
 async def _next_letters(context: Context, wanted: _Letters) -> tuple[int, ...]:
-    seqs = await context.views.dead_letters(
-        wanted.destination, wanted.reason, wanted.message_ids, limit=wanted.left, after=wanted.after
-    )
-    if seqs:
-        wanted.left -= len(seqs)
+    """Some of the dead letters that are meant; () when there are no more, or as many as were asked for."""
+    while True:
+        seqs = await context.views.dead_letters(
+            wanted.destination, wanted.reason, wanted.message_ids, limit=wanted.left, after=wanted.after
+        )
+        if not seqs:
+            return ()
         wanted.after = seqs[-1]
-    return seqs
+        if wanted.shape is not None:
+            said = await said_of(context.views, wanted.destination, seqs)
+            seqs = tuple(seq for seq, (detail, ids) in said.items() if shape_of(detail, ids) == wanted.shape)
+        if seqs:
+            wanted.left -= len(seqs)
+            return seqs
 
 
 async def _left(context: Context, wanted: _Letters) -> dict[str, Any]:
@@ -174,13 +248,20 @@ class _Letters:
     """Which dead letters are meant, and how many are still to be taken."""
 
     def __init__(
-        self, destination: str, reason: str | None, message_ids: Sequence[str] | None, left: int, after: int
+        self,
+        destination: str,
+        reason: str | None,
+        message_ids: Sequence[str] | None,
+        left: int,
+        after: int,
+        shape: str | None,
     ) -> None:
         self.destination = destination
         self.reason = reason
         self.message_ids = message_ids
         self.left = left
         self.after = after
+        self.shape = shape  #: only those of which the same was said
 
 
 OPERATIONS = (
@@ -192,6 +273,15 @@ OPERATIONS = (
         "The dead letters of a group, oldest first",
         "events, next",
         query=(LIMIT, ("after", "`next` of an earlier page.")),
+    ),
+    Operation(
+        export_failures,
+        "GET",
+        "/failures/{destination}/{reason}/export",
+        "The dead letters of a group as JSON lines",
+        "one entry of `events` a line",
+        role="editor",
+        media_type=JSON_LINES,
     ),
     Operation(
         retry_failures,
