@@ -86,7 +86,7 @@ async def test_only_those_not_delivered(bench: Bench) -> None:
     """By default what was delivered stays; the others come again, are marked, and the job ends when they have."""
     await settled(bench)
     job = await begin(bench)
-    assert (job["state"], job["estimated"], job["createdBy"]) == ("running", 1, "a token of the role owner")
+    assert (job["state"], job["estimated"], job["createdBy"]) == ("running", 1, "token:api-token")
     await pump(bench)
     assert await states(bench, "m1", "m2", "m3") == ["delivered", "pending", "pending"]
     assert (await bench.fate("m2"))["replay"] == {
@@ -189,7 +189,7 @@ async def test_pause_resume_cancel(bench: Bench) -> None:
     job = await begin(bench, ratePerSecond=10)
     await pump(bench, 1.0)
     paused = (await bench.ask("POST", f"/replays/{job['id']}/pause")).json
-    assert (paused["state"], paused["detail"]) == ("paused", "Paused by a token of the role owner.")
+    assert (paused["state"], paused["detail"]) == ("paused", "Paused by token:api-token.")
     await pump(bench, 5.0)
     assert (await bench.get(f"/replays/{job['id']}"))["queued"] == paused["queued"]
     resumed = (await bench.ask("POST", f"/replays/{job['id']}/resume", {"ratePerSecond": 5})).json

@@ -73,7 +73,7 @@ async def test_some_of_a_group_by_what_was_said(bench: Bench) -> None:
         {**wanted, "shape": "plan of … must be text (row #)", "note": "test data", "limit": 2},
     )
     assert (answer.json["discarded"], answer.json["left"]) == (2, 1)
-    assert 'Discarded by a token of the role owner: "test data"' in (await bench.fate("m0"))["explanation"]
+    assert 'Discarded by token:api-token: "test data"' in (await bench.fate("m0"))["explanation"]
 
 
 async def test_export(bench: Bench) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from sternpost.control.answers import ApiError
+from sternpost.control.auth import PRINCIPAL, Principal
 from sternpost.control.context import Context
 from sternpost.control.filters import Filter, parse
 from sternpost.control.operation import MOUNT
@@ -95,10 +96,9 @@ def warnings(context: Context) -> list[dict[str, str]]:
 
 
 def actor_of(request: Request) -> str:
-    """Who asks, as records tell it."""
-    return str(
-        request.scope.get("sternpost.actor") or f"a token of the role {request.scope['sternpost.role']}"
-    )
+    """Who asks, as records tell it: a user, or a token by its name."""
+    principal: Principal = request.scope[PRINCIPAL]
+    return principal.name
 
 
 def destination_of(context: Context, identifier: str) -> DestinationConfig:

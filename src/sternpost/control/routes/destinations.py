@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from sternpost.control import health
+from sternpost.control import audit, health
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
 from sternpost.control.routes.common import body_of, destination_of, no_such, text_of, totals, warnings
@@ -43,7 +43,9 @@ async def resume_destination(context: Context, request: Request) -> Any:
     channels = context.destinations[config.type].spec.channels
     if channel is not None and channel not in channels:
         raise no_such("channel", channel, dict.fromkeys(channels))
-    return {"resumed": list(await context.resume(config.id, channel))}
+    resumed = list(await context.resume(config.id, channel))
+    audit.note(request, config.id, resumed=resumed)
+    return {"resumed": resumed}
 
 
 OPERATIONS = (

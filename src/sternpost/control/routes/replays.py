@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from sternpost.control import fate, replays
+from sternpost.control import audit, fate, replays
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
@@ -64,6 +64,7 @@ async def get_replay(context: Context, request: Request) -> Any:
 
 
 async def estimate_replay(context: Context, request: Request) -> Any:
+    audit.nothing_changed(request)
     body = await body_of(request)
     config, what, rate = _asked(context, body)
     return await _estimated(context, config, what, rate)
@@ -98,7 +99,11 @@ async def begin_replay(context: Context, request: Request) -> Any:
             "Wait for one to end, or cancel one.",
         )
     context.replays_changed()
-    return replays.shown(await _job_of(context, no))
+    job = replays.shown(await _job_of(context, no))
+    told = {name: job[name] for name in ("destination", "from", "to", "only", "ratePerSecond", "estimated")}
+    # A filter may name people, whom the log must not remember.
+    audit.note(request, str(no), **told, filtered=bool(job["filter"]))
+    return job
 
 
 async def pause_replay(context: Context, request: Request) -> Any:
@@ -117,6 +122,7 @@ async def cancel_replay(context: Context, request: Request) -> Any:
     cancelled = await replays.cancel(context.store, job.no, detail=detail, now=context.clock())
     if cancelled is None:
         raise _ended(job)
+    audit.note(request, str(job.no))
     context.replays_changed()
     return replays.shown(await _job_of(context, job.no))
 
@@ -129,6 +135,7 @@ async def _changed(
     changed = await context.store.change_replay(job.no, state, now=context.clock(), detail=detail, rate=rate)
     if changed is None:
         raise _ended(job)
+    audit.note(request, str(job.no), **({"ratePerSecond": [job.rate, rate]} if rate is not None else {}))
     context.replays_changed()
     return replays.shown(changed)
 
