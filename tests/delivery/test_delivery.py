@@ -333,3 +333,17 @@ async def test_held_events_are_delivered_under_the_user_after_the_link(tmp_path)
             ("Before 1", "u", None),
             ("Before 2", "u", "g"),
         ]
+
+
+async def test_the_pause_that_a_destination_asked_for_outlives_new_connections(tmp_path):
+    """Another `concurrency` brings another HTTP client; the destination asked for its pause all the same (found by tests/sim)."""
+    asked = Reply(429, {"retry-after": "3600"}, b"", 1)
+    async with Pipeline(tmp_path, lambda call: asked, workspace(hook={})) as pipeline:
+        (first,) = await pipeline.send(track("u1", "One"))
+        await pipeline.until(lambda: isinstance(pipeline.last("hook", first), Retry))
+        paused = pipeline.engine._running["hook"].desk
+        pipeline.settings = workspace(hook={"concurrency": 3})
+        await pipeline.engine.apply()
+        desk = pipeline.engine._running["hook"].desk
+        assert desk is not paused
+        assert desk.pacer.paused_until == paused.pacer.paused_until > pipeline.clock()

@@ -20,6 +20,7 @@ from .destination import (
     UNREADABLE,
     Sent,
 )
+from .scenario import EPOCH
 
 if TYPE_CHECKING:
     from .world import Program, World
@@ -215,7 +216,9 @@ def _explained(
     if reason == "missing_id":
         return MISSING in verdicts
     if reason == "gave_up":
-        tried = [sent.answered_wall for sent in answered]
+        # What it needs to know first could not be read: that is a try too, and one that the other lanes share.
+        asked = (s for s in world.other.sent if s.destination == destination and not s.items and s.reply)
+        tried = sorted(sent.answered_wall for sent in (*answered, *asked) if sent.answered_at is not None)
         return len(tried) > 1 and tried[-1] - tried[0] >= scenario.give_up_s - 1.0
     if reason == "unexpected_reply":
         return UNREADABLE in verdicts
@@ -280,7 +283,7 @@ def _prompt(world: World, event: Row, destination: str, sends: list[Sent], model
     """In a calm world everything happens once and soon."""
     if not sends or (event.n, destination) in model.held_ever:
         return
-    came = event.received_at - (world.offset0 if hasattr(world, "offset0") else 0.0)
+    came = event.received_at - EPOCH
     first = sends[0].wall
     if first - event.received_at > PROMPT_S:
         world.wrong(
@@ -432,6 +435,11 @@ def _person(
     model: Lanes,
 ) -> None:
     """Each event is delivered under its person: the user, the one that a link names, or the anonymous visitor."""
+    holds = {setting for what, setting in world.ever if what == "anonymous"} == {"hold"}
+    for event in events if holds and not world.jumped else ():
+        fate, _ = fates.get(("pendo", event.seq), ("", 0))
+        if event.n in model.person and fate in {"skipped:anonymous", "skipped:anonymous_expired"}:
+            world.wrong(f"e{event.n} is {model.person[event.n]}'s, and ended as {fate}")
     for event in events:
         if event.type not in {"track", "page", "identify"}:
             continue

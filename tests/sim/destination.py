@@ -212,7 +212,7 @@ class Other:
 
     def _arrive(self, sent: Sent, weather: Weather | None) -> None:
         """The destination reads the request: what it keeps of it, and what it will answer."""
-        gone = sent.verdicts if sent.answered_at is not None else None
+        gone = dict(sent.verdicts) if sent.answered_at is not None else None
         self._read(sent, weather)
         if gone is not None:
             sent.verdicts = gone  # nobody waits for this answer any more

@@ -143,6 +143,8 @@ def draw(seed: int, kind: str | None = None) -> Scenario:
             incidents.append(
                 Incident(random.uniform(since, until + 20), "freeze", random.choice((2.0, 40.0, 75.0, 200.0)))
             )
+        if random.random() < 0.4:
+            incidents.append(Incident(random.uniform(since, until), "second dies"))
     settings = _settings(random)
     if kind == "changes" or every:
         incidents += _changes(random, until, settings)

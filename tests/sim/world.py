@@ -9,12 +9,14 @@ To freeze it is to keep its handles for later, as a machine does that sleeps. Tw
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
-import copy
 import gc
+import os
 import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -29,6 +31,7 @@ from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError
 from sternpost.intake.intake import Intake
 from sternpost.model import Call, Reply, Workspace
+from sternpost.store import settling
 from sternpost.store.sqlite import SqliteStore
 from sternpost.wire import decode
 from sternpost.workspace.document import parse
@@ -52,6 +55,9 @@ DRAINED_S = (
     3 * 3600.0
 )  #: faults are over: everything ends within the longest backoff, probe and gate, many times over
 PAGES_MAX = 1_073_741_823
+RUNS_PER_COLLECTION = 5
+SLOW_COMMIT_S = (3.0, 12.0)
+SLOW_COMMIT_STEPS = int(max(SLOW_COMMIT_S) / 0.01)
 
 
 @dataclass
@@ -191,7 +197,7 @@ class Program:
         world = self.world
         slow = world.mood == "disk slow"
         await asyncio.sleep(
-            world.random.choice((3.0, 12.0)) if slow else world.random.choice((0.0005, 0.002, 0.005))
+            world.random.choice(SLOW_COMMIT_S) if slow else world.random.choice((0.0005, 0.002, 0.005))
         )
         if args == ("COMMIT",):
             if world.mood == "commits fail" and world.random.random() < world.mood_chance:
@@ -262,6 +268,7 @@ class World:
         self.disconnected: set[tuple[str, str]] = set()
         self.ever: set[tuple[str, Any]] = set()
         self._rebuild()
+        self._reader = sqlite3.connect(self.path, isolation_level=None)
 
     # --- small things ------------------------------------------------------------------------------------------------
 
@@ -269,17 +276,13 @@ class World:
         return self.offset + self.loop.time()
 
     def note(self, *what: Any) -> None:
-        self.trace.append((round(self.loop.time(), 6), *copy.deepcopy(what)))
+        self.trace.append((round(self.loop.time(), 6), *what))
 
     def wrong(self, what: str) -> None:
         self.problems.append(what)
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
+        return self._reader.execute(sql, values).fetchall()
 
     def taint(self, what: str) -> None:
         for program in self.programs:
@@ -431,6 +434,10 @@ class World:
                 self.taint("clock")
             case "second worker":
                 await self._second_worker()
+            case "second dies":
+                second, self.second = self.second, None
+                if second is not None:
+                    second.kill()
             case "freeze":
                 self._freeze(value)
             case "disk well" | "disk full" | "disk slow" | "commits fail":
@@ -508,7 +515,7 @@ class World:
     def run(self) -> None:
         """Run the scenario. Raises Broken with everything that is wrong."""
         asyncio.set_event_loop(None)
-        with _logs(self):
+        with _logs(self), _fences(self):
             try:
                 task = self.loop.create_task(self._run(), context=self.context)
                 self.loop.run_until_complete(task)
@@ -552,10 +559,12 @@ class World:
             self.wrong(f"{len(waiting)} clients are never told that their events are kept")
         await self._drained()
         await asyncio.sleep(1.0)
-        for _ in range(100):
+        for _ in range(2 * SLOW_COMMIT_STEPS):
             if not main.store.queued_events:
                 break
-            await asyncio.sleep(0.01)  # a worker looks for work just now
+            await asyncio.sleep(
+                0.01
+            )  # a worker looks for work just now, perhaps by a commit that began on the slow disk
         checks.memory(self, main)
         await self._expire(main)
         await asyncio.wait([main.task(main.stop())])
@@ -579,6 +588,9 @@ class World:
     async def _expire(self, main: Program) -> None:
         """Who never said who they are: their events end when their time is over, and not before."""
         self.held_before = {seq for (seq,) in self.rows("SELECT seq FROM held")}
+        holding = "pendo" in self.workspace.destinations and self.settings["anonymousVisitors"] == "hold"
+        if self.held_before and not holding:
+            self.wrong(f"nothing holds, and these are held: {sorted(self.held_before)}")
         if self.held_before:
             await asyncio.wait([main.task(main.store.expire_held(now=self.clock()))])
             early = self.held_before - {seq for (seq,) in self.rows("SELECT seq FROM held")}
@@ -619,8 +631,43 @@ class World:
         except Quiet:
             pass
         loop.close()
+        self._reader.close()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+
+class _fences:
+    """What a settlement may change: only a lane that is leased by its own lease, looked at from inside the transaction."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __call__(
+        self, cx: sqlite3.Connection, names: Any, deltas: Any, settlements: Any, *, now: float
+    ) -> Any:
+        leased = {
+            (destination, channel, lane): lease
+            for destination, channel, lane, lease in cx.execute(
+                "SELECT d.name, c.name, l.lane, l.lease FROM lanes l JOIN names d ON d.no = l.destination_no "
+                "JOIN names c ON c.no = l.channel_no WHERE l.lease IS NOT NULL"
+            )
+        }
+        settled = self.real(cx, names, deltas, settlements, now=now)
+        for settlement in settlements:
+            key = settlement.key
+            owner = leased.get((key.destination_id, key.channel, key.lane))
+            if (key in settled.lost) != (owner != settlement.lease):
+                self.world.wrong(
+                    f"{settlement.lease} settled {key}, which is leased by {owner}: lost {settled.lost}"
+                )
+        return settled
+
+    def __enter__(self) -> None:
+        self.real = settling.settle
+        settling.settle = self
+
+    def __exit__(self, *_: object) -> None:
+        settling.settle = self.real
 
 
 class _logs:
@@ -655,6 +702,33 @@ def run(seed: int, folder: Path, kind: str | None = None) -> World:
     return world
 
 
-def clean_up() -> None:
-    """Tasks and generators of a run refer to each other; away with them before they pile up."""
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A place for the files of runs: in memory where the machine has such a place, since they sync nothing and the disk is slow."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def many() -> Iterator[Callable[[], None]]:
+    """For many runs in a row. Tasks and generators of a run refer to each other; they are collected after a few runs, by calling what this
+    yields after each, and not in the middle of one. What is there already is not looked at again and again.
+    """
+    runs = 0
+
+    def ended() -> None:
+        nonlocal runs
+        runs += 1
+        if runs % RUNS_PER_COLLECTION == 0:
+            gc.collect()
+
     gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield ended
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        gc.collect()

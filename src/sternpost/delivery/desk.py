@@ -47,17 +47,21 @@ class Desk:
         *,
         clock: Callable[[], float],
         on_reply: Callable[[Reply], None] = lambda reply: None,
+        before: Desk | None = None,
     ) -> None:
+        """`before`: the desk of this destination until now, with other connections. What was learned at it still holds: how fast, when
+        again, and whom not to ask for.
+        """
         self.destination = destination
-        self.pacer = Pacer(clock)
+        self.pacer = before.pacer if before is not None else Pacer(clock)
         self._send = send
         self._clock = clock
         self._on_reply = on_reply
         self._slots = asyncio.Semaphore(config.concurrency)
         self._asking = asyncio.Lock()
         self._references: dict[str, tuple[float, Any]] = {}
-        self._skip_ids: OrderedDict[str, float] = OrderedDict()
-        self._stamps: OrderedDict[str, int] = OrderedDict()
+        self._skip_ids: OrderedDict[str, float] = before._skip_ids if before is not None else OrderedDict()
+        self._stamps: OrderedDict[str, int] = before._stamps if before is not None else OrderedDict()
         self.configure(config)
 
     def configure(self, config: DestinationConfig) -> None:

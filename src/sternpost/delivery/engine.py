@@ -109,7 +109,8 @@ class Engine:
                 continue
             if running is not None:
                 await self._end(config.id)
-            self._begin(config, states)
+            before = running.desk if running is not None and running.desk.config.type == config.type else None
+            self._begin(config, states, before=before)
         await self._release_what_is_no_longer_held()
         due = [
             await self._drain(state.destination_id, state.channel)
@@ -126,7 +127,9 @@ class Engine:
             and self._addresses(old) == self._addresses(new)
         )
 
-    def _begin(self, config: DestinationConfig, states: Iterable[ChannelState]) -> None:
+    def _begin(
+        self, config: DestinationConfig, states: Iterable[ChannelState], *, before: Desk | None
+    ) -> None:
         destination = self._destinations[config.type]
         client = self._client(self._addresses(config), config.concurrency)
         desk = Desk(
@@ -135,6 +138,7 @@ class Engine:
             client,
             clock=self._around.clock,
             on_reply=lambda reply: self._around.observer.replied(config.id, reply),
+            before=before,
         )
         workers: dict[str, ChannelWorker] = {}
 

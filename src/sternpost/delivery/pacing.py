@@ -33,7 +33,7 @@ class Pacer:
         self._rate = 100.0  #: as configured
         self._share = 1.0  #: of the configured rate, after 429
         self._next_at = 0.0
-        self._paused_until = 0.0
+        self.paused_until = 0.0  #: unix seconds; no request before, a 429 asked for it
         self._recovered_at = 0.0
 
     def configure(self, rate_per_second: float) -> None:
@@ -57,13 +57,13 @@ class Pacer:
     def slow_down(self, asked_s: float | None) -> None:
         """The destination answered 429."""
         now = self._clock()
-        if now >= self._paused_until:
+        if now >= self.paused_until:
             # Answers of requests that left together count as one.
             self._share = max(self._share * SLOWER, RATE_MIN / max(self._rate, RATE_MIN))
-        self._paused_until = max(
-            self._paused_until, now + (PAUSE_AFTER_429_S if asked_s is None else asked_s)
+        self.paused_until = max(
+            self.paused_until, now + (PAUSE_AFTER_429_S if asked_s is None else asked_s)
         )
-        self._recovered_at = self._paused_until
+        self._recovered_at = self.paused_until
 
     async def turn(self) -> None:
         """Wait for this request's turn."""
@@ -73,10 +73,10 @@ class Pacer:
                 self._share = min(1.0, self._share * FASTER)
                 self._recovered_at = now
             # A tenth of a second may be caught up with, so that a late wake-up does not cost rate.
-            at = max(self._next_at, self._paused_until, now - 0.1)
+            at = max(self._next_at, self.paused_until, now - 0.1)
             self._next_at = at + 1.0 / self.rate
             if at > now:
                 await asyncio.sleep(at - now)
-            if self._clock() >= self._paused_until:
+            if self._clock() >= self.paused_until:
                 return
             # A 429 came meanwhile: queue again behind the pause.
