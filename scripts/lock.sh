@@ -26,5 +26,5 @@ mkdir -p requirements
 compile requirements/runtime.txt pyproject.toml "$@"
 # The build back end makes the editable installation; pinned here, so that nothing is fetched unpinned at that moment.
 compile requirements/build.txt --group build "$@"
-compile requirements/dev.txt pyproject.toml --group build --group dev --group clients \
+compile requirements/dev.txt pyproject.toml --all-extras --group build --group dev --group clients \
   -c requirements/runtime.txt -c requirements/build.txt "$@"

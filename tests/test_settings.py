@@ -34,6 +34,8 @@ def test_defaults() -> None:
         allow_private_hosts=(),
         trusted_proxies=(),
         alert_webhook="",
+        otlp_endpoint="",
+        trace_share=0.01,
         no_open=False,
         sandbox_port=8090,
         log_level="info",
@@ -175,3 +177,10 @@ def test_alert_webhook(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--alert-webhook: the address") as error:
             resolve({"alert-webhook": wrong}, {}, NOWHERE)
         assert "s3cr3t" not in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", ["-0.1", "1.5", "half", "nan", True])
+def test_trace_share(wrong: Any) -> None:
+    assert resolve({"trace-share": "1"}, {}, NOWHERE).trace_share == 1.0
+    with pytest.raises(UsageError, match="is not a share"):
+        resolve({"trace-share": wrong}, {}, NOWHERE)

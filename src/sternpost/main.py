@@ -69,6 +69,7 @@ from sternpost.settings import Settings
 from sternpost.store.access import AccessTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
+from sternpost.tracing import open_tracing
 from sternpost.workspace import stored
 from sternpost.workspace.holder import WorkspaceHolder
 from sternpost.workspace.secrets import SecretKey
@@ -181,7 +182,13 @@ async def _build(
     views = Views(data_dir / STORE_FILE)
     stack.callback(views.close)
     live = LiveHub(views, lambda: holder.current, lambda destination_id: _pace(engine, destination_id))
-    observers = Observers(metrics, live.publish)
+    tracing = None
+    if settings.otlp_endpoint:
+        tracing, provider = open_tracing(settings.otlp_endpoint, settings.trace_share, clock)
+        stack.callback(
+            provider.shutdown
+        )  # what was gathered leaves first; bounded by the exporter's own time limit
+    observers = Observers(metrics, live.publish, tracing)
     engine: Engine
 
     def wake(due: Iterable[tuple[str, str, float]]) -> None:

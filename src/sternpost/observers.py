@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from sternpost.metrics import Metrics
 from sternpost.model import Accepted, Blocked, Delivered, Rejected, Reply, Settled, Skipped, Source
 from sternpost.store.base import Receipt
+from sternpost.tracing import Tracing
 
 Change = tuple[int, str | None]  #: (seq, destination); None: it was received
 
@@ -14,15 +15,23 @@ Change = tuple[int, str | None]  #: (seq, destination); None: it was received
 class Observers:
     """Passes on what intake and delivery say."""
 
-    def __init__(self, metrics: Metrics, publish: Callable[[Sequence[Change]], None]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        publish: Callable[[Sequence[Change]], None],
+        tracing: Tracing | None = None,
+    ) -> None:
         """`publish` tells the live stream; it costs nothing when nobody listens."""
         self._metrics = metrics
         self._publish = publish
+        self._tracing = tracing
 
     def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None:
         if receipt.duplicates:
             self._metrics.duplicates.labels(source=source.id).inc(receipt.duplicates)
         self._publish([(seq, None) for seq in receipt.seqs if seq])
+        if self._tracing is not None:
+            self._tracing.accepted(source, entries, receipt)
 
     def settled(self, destination_id: str, settled: Sequence[Settled]) -> None:
         for item in settled:
@@ -39,6 +48,8 @@ class Observers:
                 case _:
                     pass
         self._publish([(item.seq, destination_id) for item in settled])
+        if self._tracing is not None:
+            self._tracing.settled(destination_id, settled)
 
     def replied(self, destination_id: str, reply: Reply) -> None:
         status = f"{reply.status // 100}xx" if reply.status is not None else "none"

@@ -35,7 +35,8 @@ Kind: TypeAlias = Literal[
     "switch",
     "level",
     "format",
-    "webhook",
+    "address",
+    "share",
 ]
 Role: TypeAlias = Literal["gateway", "worker", "console"]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -45,7 +46,7 @@ LogFormat: TypeAlias = Literal["auto", "text", "json"]
 ROLES: tuple[Role, ...] = get_args(Role)
 TOML_BYTES_MAX = 64 * 1024  #: some thirty lines are expected
 DAYS_MAX = 3_650  #: ten years; more is a typing mistake
-WEBHOOK_CHARS_MAX = 2_000  #: of an address; chat tools need some hundred
+ADDRESS_CHARS_MAX = 2_000  #: of an address; chat tools need some hundred
 BYTES_MIN = 1_000_000  #: less would not hold one batch of the largest size and its index
 
 
@@ -138,9 +139,17 @@ SETTINGS: tuple[Setting, ...] = (
         "alert-webhook",
         "",
         "Where to tell of what needs a person, as JSON with a text. An address that holds a secret is better given as file:PATH.",
-        "webhook",
+        "address",
         "file:/run/secrets/alert-webhook",
     ),
+    Setting(
+        "otlp-endpoint",
+        "",
+        'OpenTelemetry collector that takes traces over HTTP. Needs pip install "sternpost[otel]".',
+        "address",
+        "http://127.0.0.1:4318",
+    ),
+    Setting("trace-share", 0.01, "Share of the events that are traced, from 0 to 1.", "share"),
     Setting("no-open", False, "Do not open the browser at the first start.", "switch"),
     Setting("sandbox-port", 8090, "Port of the Pendo sandbox (sternpost demo, sternpost sandbox).", "port"),
     Setting("log-level", "info", "How much is logged: debug, info, warning or error.", "level"),
@@ -169,6 +178,8 @@ class Settings:
     allow_private_hosts: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
     alert_webhook: str = field(repr=False)  #: "" = nobody is told; chat tools put a secret into the address
+    otlp_endpoint: str = field(repr=False)  #: "" = no traces
+    trace_share: float  #: 0 to 1
     no_open: bool
     sandbox_port: int
     log_level: LogLevel
@@ -204,7 +215,7 @@ def resolve(
         try:
             values[setting.field] = _READ[setting.kind](value)
         except ValueError as error:
-            shown = "the address" if setting.name in ("store", "alert-webhook") else f'"{value}"'
+            shown = "the address" if setting.name == "store" or setting.kind == "address" else f'"{value}"'
             raise UsageError(f"{place}: {shown} {error}") from None
     return Settings(**values)
 
@@ -309,19 +320,29 @@ def _networks(value: Any) -> tuple[Network, ...]:
         raise ValueError("is not a list of networks. Write them as 10.0.0.0/8,192.168.7.20.") from None
 
 
-def _webhook(value: Any) -> str:
+def _address(value: Any) -> str:
     text = _text(value)
     if text.startswith("file:"):
         try:
-            text = Path(text.removeprefix("file:")).read_text()[: WEBHOOK_CHARS_MAX + 1].strip()
+            text = Path(text.removeprefix("file:")).read_text()[: ADDRESS_CHARS_MAX + 1].strip()
         except (OSError, UnicodeDecodeError):
             raise ValueError("names a file that cannot be read.") from None
     parts = urlsplit(text)
     if text and (
-        parts.scheme not in ("http", "https") or not parts.hostname or len(text) > WEBHOOK_CHARS_MAX
+        parts.scheme not in ("http", "https") or not parts.hostname or len(text) > ADDRESS_CHARS_MAX
     ):
         raise ValueError("is not an address. Give one that begins with https:// or http://, or file:PATH.")
     return text
+
+
+def _share(value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise ValueError("is not a share. Give a number from 0 to 1, such as 0.01.")
+    return number
 
 
 def _switch(value: Any) -> bool:
@@ -363,7 +384,8 @@ _READ: Mapping[Kind, Callable[[Any], Any]] = {
     "networks": _networks,
     "roles": _roles,
     "switch": _switch,
-    "webhook": _webhook,
+    "address": _address,
+    "share": _share,
     "level": _one_of(cast("tuple[str, ...]", get_args(LogLevel))),
     "format": _one_of(cast("tuple[str, ...]", get_args(LogFormat))),
 }
