@@ -9,9 +9,7 @@ from pathlib import Path
 from sternpost.errors import WorkspaceError
 from sternpost.model import Workspace
 
-WATCH_INTERVAL_S = (
-    0.4  #: two looks are less than the second within which pages must see a change; a stat costs nothing
-)
+WATCH_INTERVAL_S = 0.4  #: pages must see a change within a second, which is two looks; a stat costs nothing
 
 #: Modification time, size and inode: an editor that writes a new file and renames it changes the last.
 Stamp = tuple[int, int, int]
