@@ -7,8 +7,10 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
 ];
 
-export const startBrowser = async () => {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS });
+/** `backForward`: with the back/forward cache, which Playwright switches off. */
+export const startBrowser = async ({ backForward = false } = {}) => {
+  const ignoreDefaultArgs = backForward ? ['--disable-back-forward-cache'] : [];
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: FLAGS, ignoreDefaultArgs });
   const foreign = [];
   const contexts = new Set();
   return {

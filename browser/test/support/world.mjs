@@ -4,10 +4,10 @@ import { startBrowser } from './browser.mjs';
 import { startPlane, startSite, STUBS } from './server.mjs';
 
 /** `once`: what a file does a single time before its tests, which then only look at it. Without, each test starts with nothing. */
-export const useWorld = ({ once } = {}) => {
+export const useWorld = ({ once, ...browser } = {}) => {
   const world = {};
   before(async () => {
-    [world.plane, world.site, world.browser] = await Promise.all([startPlane(), startSite(), startBrowser()]);
+    [world.plane, world.site, world.browser] = await Promise.all([startPlane(), startSite(), startBrowser(browser)]);
     if (once) await once();
   });
   if (!once) beforeEach(async () => {
