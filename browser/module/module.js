@@ -1146,7 +1146,7 @@ var createSdk = (origin, installType) => {
     write(traitsEntry, traits ? merge(read(traitsEntry) || {}, traits) : {});
   };
   const reset = (given) => {
-    const entries = merge(assign({ anonymousId: given === true }, RESET), isObject(given) && given.entries);
+    const entries = assign({ anonymousId: given === true }, RESET, isObject(given) && given.entries);
     for (const entry of ENTRIES) {
       const wish = entries[entry];
       if (wish !== true && (wish === false || !RESET[entry])) continue;

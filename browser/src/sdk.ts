@@ -114,7 +114,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm'): Dict => {
   };
 
   const reset = (given?: any): void => {
-    const entries = merge(assign({ anonymousId: given === true }, RESET), isObject(given) && given.entries);
+    const entries = assign({ anonymousId: given === true }, RESET, isObject(given) && given.entries);
     for (const entry of ENTRIES) {
       const wish = entries[entry];
       // Whatever is no boolean is ignored.

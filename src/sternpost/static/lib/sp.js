@@ -1148,7 +1148,7 @@
       write(traitsEntry, traits ? merge(read(traitsEntry) || {}, traits) : {});
     };
     const reset = (given) => {
-      const entries = merge(assign({ anonymousId: given === true }, RESET), isObject(given) && given.entries);
+      const entries = assign({ anonymousId: given === true }, RESET, isObject(given) && given.entries);
       for (const entry of ENTRIES) {
         const wish = entries[entry];
         if (wish !== true && (wish === false || !RESET[entry])) continue;
