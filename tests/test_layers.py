@@ -40,8 +40,8 @@ IMPURE_MODULES = {
     "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
 NEIGHBOURS = ("sternpost.store", "sternpost.intake", "sternpost.delivery", "sternpost.control")
-#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean, dead letters, who may use
-#: the server.
+#: The contract, and the read side: fates, counts over time, how a destination stands, what a replay may mean, dead letters,
+#: people, who may use the server.
 SEAMS = {
     "sternpost.store.access",
     "sternpost.store.base",
@@ -50,6 +50,8 @@ SEAMS = {
     "sternpost.store.standing",
     "sternpost.store.candidates",
     "sternpost.store.letters",
+    "sternpost.store.person_view",
+    "sternpost.store.persons",
 }
 TOP = ("sternpost.main", "sternpost.cli")
 

@@ -19,7 +19,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal, TypeAlias
@@ -420,6 +420,13 @@ class RefusedLog:
         self._entries_max = entries_max
         self._salt = secrets.token_bytes(16) if salt is None else salt
         self._entries: OrderedDict[tuple[Any, ...], RefusedEntry] = OrderedDict()
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop the requests in which one of these people is named."""
+        named = [f'"{one}"' for one in ids]
+        for alike, entry in list(self._entries.items()):
+            if any(name in entry.sample or name in entry.detail for name in named):
+                del self._entries[alike]
 
     def entries(self) -> list[RefusedEntry]:
         """All entries, the latest first."""

@@ -61,6 +61,13 @@ REPLAY_WAITING_MAX = (
 )
 REPLAY_RATE_MAX = 10_000.0  #: events per second of one job; the destination's own limit holds besides
 
+# --- people ---------------------------------------------------------------------------------------------------------
+STOPPED_MAX = 200_000  #: ids of stopped people: all are in memory, some 20 MB
+DELETIONS_KEPT_MAX = 10_000  #: receipts of forgotten people
+COMPACT_BYTES_MAX = (
+    512 * 1024 * 1024
+)  #: a larger store is not rewritten when somebody is forgotten: accepting would wait too long
+
 # --- live view ------------------------------------------------------------------------------------------------------
 LIVE_QUEUE_ENTRIES_MAX = 2_000  #: per listener; a slow one loses the oldest and is told how many
 LIVE_LISTENERS_MAX = 100

@@ -37,6 +37,7 @@ from sternpost.control.context import Context
 from sternpost.control.live import LiveHub
 from sternpost.control.pace import Pace
 from sternpost.control.people import People
+from sternpost.control.persons import Persons
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
@@ -53,7 +54,7 @@ from sternpost.health import Health, MetricsPage, disk_free_bytes
 from sternpost.housekeeping import Housekeeping
 from sternpost.intake.intake import Intake
 from sternpost.metrics import Metrics
-from sternpost.model import DestinationConfig, Source, Workspace
+from sternpost.model import DestinationConfig, Event, Source, Workspace
 from sternpost.observers import Observers
 from sternpost.sandbox.app import create_app as create_sandbox
 from sternpost.server import (
@@ -67,6 +68,7 @@ from sternpost.server import (
 )
 from sternpost.settings import Settings
 from sternpost.store.access import AccessTables
+from sternpost.store.persons import PersonTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 from sternpost.tracing import open_tracing
@@ -194,6 +196,11 @@ async def _build(
     def wake(due: Iterable[tuple[str, str, float]]) -> None:
         engine.wake(due)
 
+    persons: Persons
+
+    def stopped(event: Event, user_id: str) -> bool:
+        return persons.is_stopped(event, user_id)
+
     def workspace() -> Workspace:
         return holder.current
 
@@ -205,6 +212,7 @@ async def _build(
         observer=observers,
         wake=wake,
         give_up_s=settings.give_up_hours * 3600,
+        stopped=stopped,
     )
     engine = Engine(around, DESTINATIONS, addresses=lambda config: _addresses(settings, holder, config))
     intake = Intake(
@@ -217,6 +225,22 @@ async def _build(
         observer=observers,
     )
     refused = RefusedLog()
+
+    def forget_in_memory(ids: Iterable[str]) -> None:
+        gone = list(ids)
+        engine.forget(gone)
+        refused.forget(gone)
+
+    persons = Persons(
+        PersonTables(store),
+        views,
+        workspace=workspace,
+        destinations=DESTINATIONS,
+        clock=clock,
+        send=engine.exchange,
+        forget_in_memory=forget_in_memory,
+    )
+    await persons.start()
     health = Health(store, data_dir, clock)
     gateway = Gateway(
         accept=intake.accept,
@@ -264,6 +288,7 @@ async def _build(
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
         resume=engine.resume,
+        persons=persons,
         replays_changed=pump.woken,
         ask_again=engine.ask_again,
     )
@@ -320,6 +345,7 @@ async def _build(
     )
     await stack.enter_async_context(_task(housekeeping.run()))
     await stack.enter_async_context(_task(pump.run()))
+    await stack.enter_async_context(_task(persons.run()))
     if watch is not None:
         await stack.enter_async_context(_task(_follow(watch, holder, audit)))
     if settings.alert_webhook:

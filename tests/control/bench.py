@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
 from sternpost.control.live import LiveHub
 from sternpost.control.people import People
+from sternpost.control.persons import Persons
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.destinations.registry import DESTINATIONS
@@ -33,6 +34,7 @@ from sternpost.model import (
     Settlement,
 )
 from sternpost.store.access import AccessTables
+from sternpost.store.persons import PersonTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 from sternpost.wire.decode import decode_batch
@@ -126,6 +128,16 @@ class Bench:
         )
         self.tables = AccessTables(self.store)
         self.people = People(self.tables, clock=lambda: self.now, own_token=owner_token(TOKEN))
+        self.forgotten: list[str] = []
+        self.persons = Persons(
+            PersonTables(self.store),
+            self.views,
+            workspace=lambda: self.holder.current,
+            destinations=DESTINATIONS,
+            clock=lambda: self.now,
+            send=self._send,
+            forget_in_memory=self._forget,
+        )
         self.context = Context(
             store=self.store,
             views=self.views,
@@ -146,6 +158,7 @@ class Bench:
             bytes_max=self.bytes_max,
             new_id=lambda: "tried",
             resume=self._resume,
+            persons=self.persons,
             replays_changed=self.pump.woken,
         )
         self.app = create_api(self.context)
@@ -157,6 +170,9 @@ class Bench:
     async def _send(self, destination: str, call: Call) -> Reply:
         self.sent.append((destination, call))
         return self.reply(destination, call)
+
+    def _forget(self, ids: Iterable[str]) -> None:
+        self.forgotten += ids
 
     async def _resume(self, destination: str, channel: str | None) -> list[str]:
         blocked = [

@@ -36,6 +36,8 @@ BODIES: dict[str, Any] = {
     "discard_failures": {"destination": "pendo", "note": "test data"},
     "try_again": {"destination": "pendo", "source": "backend", "messageId": "m3"},
     "try_event": {"destination": "pendo", "event": TRACK, "send": True},
+    "stop_person": {"note": "test data"},
+    "forget_person": {"note": "test data"},
     "begin_replay": {"destination": "pendo", "only": "all"},
     "estimate_replay": {"destination": "pendo", "only": "all"},
     "apply_workspace": {"document": DOCUMENT},

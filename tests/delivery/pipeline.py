@@ -114,6 +114,7 @@ class Pipeline:
     give_up_s: float = 72 * 3600.0
     clock: Callable[[], float] = time.time
     random: Callable[[], float] = lambda: 0.02
+    stopped: Callable[[Any, str], bool] = lambda event, user_id: False
     sent: list[Sent] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
@@ -128,6 +129,7 @@ class Pipeline:
             observer=self.watcher,
             wake=lambda due: self.engine.wake(due) if self.engine else None,
             give_up_s=self.give_up_s,
+            stopped=self.stopped,
         )
         pipeline = self
 

@@ -12,6 +12,7 @@ from sternpost.control.audit import AuditLog
 from sternpost.control.live import LiveHub
 from sternpost.control.pace import Pace
 from sternpost.control.people import People
+from sternpost.control.persons import Persons
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
 from sternpost.model import Call, Event, Reply, Route, Workspace
@@ -109,6 +110,7 @@ class Context:
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
     #: `Engine.resume`: go on with what is blocked of a destination (one channel, or all); the channels that were
     resume: Callable[[str, str | None], Awaitable[Sequence[str]]]
+    persons: Persons  #: who is stopped, and who is being forgotten
     replays_changed: Callable[[], None]  #: `replays.Pump.woken`: a replay was begun or changed
     pace: Callable[[str], Pace | None] = lambda destination_id: None  #: `Engine.pace`, by destination
     ask_again: Callable[[str], None] = lambda destination_id: (

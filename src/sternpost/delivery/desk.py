@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import structlog
@@ -180,6 +180,12 @@ class Desk:
             self._skip_ids.move_to_end(identity)
         while len(self._skip_ids) > DO_NOT_PROCESS_IDS_MAX:
             self._skip_ids.popitem(last=False)
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Drop what was learned about people."""
+        for known in (self._skip_ids, self._stamps):
+            for entry in [entry for entry in known if any(identity in entry for identity in ids)]:
+                del known[entry]
 
     def same_stamp(self, stamp: str, seq: int) -> bool:
         """Whether another event had this stamp a while ago (rule T6)."""

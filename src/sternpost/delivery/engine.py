@@ -240,6 +240,12 @@ class Engine:
         running = self._running.get(destination_id)
         return running.desk.pacer if running is not None else None
 
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop what is remembered about people."""
+        gone = set(ids)
+        for running in self._running.values():
+            running.desk.forget(gone)
+
     async def resume(self, destination_id: str, channel: str | None = None) -> Sequence[str]:
         """A person says to go on with what is blocked of a destination; the channels that were."""
         running = self._running.get(destination_id)

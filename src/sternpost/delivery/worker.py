@@ -38,6 +38,7 @@ from sternpost.model import (
     Attempt,
     Blocked,
     Delivered,
+    Event,
     Final,
     Note,
     Outcome,
@@ -88,6 +89,8 @@ class Surroundings:
         [Iterable[tuple[str, str, float]]], None
     ]  #: (destination, channel, when) that got something to do
     give_up_s: float
+    #: whether the person of an event (and the userId that a link gave it) is stopped
+    stopped: Callable[[Event, str], bool] = lambda event, user_id: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +326,8 @@ class ChannelWorker:
     async def _prepare(self, waiting: Waiting) -> _Ready | Final | Retry | Blocked:
         """Rules and plan: what is to be sent for this event, or why nothing is."""
         event = waiting.event
+        if self._around.stopped(event, waiting.person.user_id):
+            return Skipped("suppressed_person")
         workspace = self._around.workspace()
         config = self._desk.config
         source = workspace.sources.get(event.source_id)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from sternpost.model import (
     Blocked,
@@ -110,6 +110,41 @@ class Batching:
     items_max: int = 1
     bytes_max: int = 1_000_000
     linger_s: float = 0.0  #: how long to wait for company while a request of that key is in flight
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A destination that can be asked to delete people, a bounded number in one request; done some time later."""
+
+    deletion_ids_max: int  #: people of one request
+    deletion_every_s: float  #: at least so long between two requests
+
+    def deletion(self, user_ids: Sequence[str], anonymous_ids: Sequence[str], settings: Any) -> Call | None:
+        """The request; None when these settings do not allow one (a key is missing)."""
+        ...
+
+    def read_deletion(self, reply: Reply, settings: Any) -> tuple[str, str]:
+        """(the id of what was begun, "") or ("", a sentence that says why it was not)."""
+        ...
+
+    def deletion_status(self, identifier: str, settings: Any) -> Call | None: ...
+
+    def read_deletion_status(self, reply: Reply) -> tuple[bool, str]:
+        """(done, what was said)."""
+        ...
+
+
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A destination that tells what it holds."""
+
+    def read_back(self, kind: Literal["visitor", "account"], identifier: str, settings: Any) -> Call | None:
+        """The request; None when these settings do not allow one."""
+        ...
+
+    def read_held(self, reply: Reply) -> tuple[Mapping[str, Any] | None, str]:
+        """(what it holds, "") or (None, a sentence: unknown there, or why it could not be read)."""
+        ...
 
 
 class Destination(Protocol):

@@ -42,6 +42,7 @@ class _Operation:
     run: Callable[[sqlite3.Connection], Any]
     weight: int
     done: asyncio.Future[Any]
+    alone: bool = False  #: outside of a transaction, in the thread
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
@@ -154,10 +155,17 @@ class Database:
 
         An exception of the function undoes only its own work and is raised here. Raises StoreUnavailable when the disk fails.
         """
+        return await self._ask(run, weight=weight, alone=False)
+
+    async def alone(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function between two transactions, in the thread: what SQLite does not do within one, such as VACUUM. Others wait."""
+        return await self._ask(run, weight=1, alone=True)
+
+    async def _ask(self, run: Callable[[sqlite3.Connection], Result], *, weight: int, alone: bool) -> Result:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
         loop = asyncio.get_running_loop()
-        operation = _Operation(run, weight, loop.create_future())
+        operation = _Operation(run, weight, loop.create_future(), alone)
         self._queue.append(operation)
         self.queued_weight += weight
         if self._pump is None or self._pump.done():
@@ -165,14 +173,35 @@ class Database:
         result: Result = await operation.done
         return result
 
+    async def _run_alone(self, operation: _Operation) -> None:
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(
+                self._thread, operation.run, self.connection
+            )
+        except Exception as error:
+            if not operation.done.done():
+                operation.done.set_exception(_explained(error))
+        else:
+            if not operation.done.done():
+                operation.done.set_result(result)
+
     async def _work(self) -> None:
         while self._queue:
+            if self._queue[0].alone:
+                operation = self._queue.popleft()
+                try:
+                    await self._run_alone(operation)
+                finally:
+                    self.queued_weight -= operation.weight
+                continue
             batch: list[_Operation] = []
             weight = 0
-            while self._queue and (not batch or weight + self._queue[0].weight <= self._weight_max):
-                operation = self._queue.popleft()
-                weight += operation.weight
-                batch.append(operation)
+            while self._queue:
+                first = self._queue[0]
+                if first.alone or (batch and weight + first.weight > self._weight_max):
+                    break
+                weight += first.weight
+                batch.append(self._queue.popleft())
             try:
                 await self._commit(batch)
             finally:

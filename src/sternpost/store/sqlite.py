@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from sternpost.errors import StoreFull
-from sternpost.limits import COMMIT_EVENTS_MAX, PRUNE_CHUNK_EVENTS
+from sternpost.limits import COMMIT_EVENTS_MAX, COMPACT_BYTES_MAX, PRUNE_CHUNK_EVENTS
 from sternpost.model import Accepted, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
-from sternpost.store import claiming, profiles, replaying, retention, settling
+from sternpost.store import claiming, persons, profiles, replaying, retention, settling
 from sternpost.store.accepting import Acceptor, held_rows
 from sternpost.store.base import (
     ChannelState,
@@ -29,7 +29,7 @@ from sternpost.store.base import (
     ReplayState,
     Settling,
 )
-from sternpost.store.database import Database
+from sternpost.store.database import BUSY_TIMEOUT_S, Database
 from sternpost.store.names import Deltas, Names, storable
 from sternpost.store.replaying import Replayer
 
@@ -337,6 +337,39 @@ class SqliteStore:
             return Replayer(cx, self._names, deltas, now).withdraw(no, PRUNE_CHUNK_EVENTS)
 
         return await self._write(run, weight=PRUNE_CHUNK_EVENTS)
+
+    async def forget_events(self, seqs: Sequence[int]) -> int:
+        """Remove events with everything that hangs on them, also what waits, and overwrite what they were; how many there were."""
+
+        def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
+            cx.execute("PRAGMA secure_delete = ON").fetchall()
+            try:
+                return persons.forget_events(cx, self._names, deltas, seqs)
+            finally:
+                cx.execute("PRAGMA secure_delete = OFF").fetchall()
+
+        return await self._write(run, weight=len(seqs))
+
+    async def compact(self) -> bool:
+        """Rewrite the file, so that nothing that was removed is left in it, and empty its log. False: it is too large for that
+        (`limits.COMPACT_BYTES_MAX`), and only the log was emptied. Others wait meanwhile, some seconds at most.
+        """
+
+        def run(cx: sqlite3.Connection) -> bool:
+            cx.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}").fetchall()
+            pages, page_bytes = (
+                cx.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+            )
+            whole = bool(pages * page_bytes <= COMPACT_BYTES_MAX)
+            if whole:
+                # In memory the copy would take as much as the file.
+                cx.execute("PRAGMA temp_store = FILE")
+                cx.execute("VACUUM")
+                cx.execute("PRAGMA temp_store = MEMORY")
+            cx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return whole
+
+        return await self._database.alone(run)
 
     # --- what stands beside the events: the workspace and small facts ----------------------------------------------
 

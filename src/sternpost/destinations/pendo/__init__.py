@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sternpost.destinations.base import Batching, Known, Part, Plan
-from sternpost.destinations.pendo import calls, doctor, plan, replies, settings
+from sternpost.destinations.pendo import calls, doctor, people, plan, replies, settings
 from sternpost.destinations.pendo.constants import (
     METADATA_BATCH_MAX_BYTES,
     METADATA_LINGER_MS,
@@ -103,6 +103,31 @@ class PendoDestination:
 
     def facts(self, settings: PendoSettings) -> Sequence[str]:
         return doctor.facts(settings)
+
+    deletion_ids_max = people.DELETION_IDS_MAX
+    deletion_every_s = people.DELETION_EVERY_S
+
+    def deletion(
+        self, user_ids: Sequence[str], anonymous_ids: Sequence[str], settings: PendoSettings
+    ) -> Call | None:
+        return people.deletion(user_ids, anonymous_ids, settings)
+
+    def read_deletion(self, reply: Reply, settings: PendoSettings) -> tuple[str, str]:
+        return people.read_deletion(reply)
+
+    def deletion_status(self, identifier: str, settings: PendoSettings) -> Call | None:
+        return people.deletion_status(identifier, settings)
+
+    def read_deletion_status(self, reply: Reply) -> tuple[bool, str]:
+        return people.read_deletion_status(reply)
+
+    def read_back(
+        self, kind: Literal["visitor", "account"], identifier: str, settings: PendoSettings
+    ) -> Call | None:
+        return people.read_back(kind, identifier, settings)
+
+    def read_held(self, reply: Reply) -> tuple[Mapping[str, Any] | None, str]:
+        return people.read_held(reply)
 
     def parent_traits(self, settings: PendoSettings) -> Sequence[str]:
         return (settings.parent_account_trait,) if settings.parent_account_trait else ()

@@ -111,13 +111,13 @@ def _item(kind: Kind, id_text: str, values: Mapping[str, Any]) -> bytes:
 
 
 def _post(url: str, key: Secret | None, body: bytes) -> Call:
-    return Call("POST", url, _headers(key, {"content-type": "application/json"}), body, SECRET_HEADERS)
+    return Call("POST", url, keyed_headers(key, {"content-type": "application/json"}), body, SECRET_HEADERS)
 
 
 def _get(url: str, key: Secret | None) -> Call:
-    return Call("GET", url, _headers(key, {}), b"", SECRET_HEADERS)
+    return Call("GET", url, keyed_headers(key, {}), b"", SECRET_HEADERS)
 
 
-def _headers(key: Secret | None, more: Mapping[str, str]) -> dict[str, str]:
+def keyed_headers(key: Secret | None, more: Mapping[str, str]) -> dict[str, str]:
     headers = {KEY_HEADER: key.reveal()} if key is not None else {}
     return {**headers, **more, "user-agent": f"Sternpost/{__version__}"}

@@ -31,6 +31,7 @@ CREATE TABLE replays (
 
 CREATE TABLE stopped (                     -- people whose events are accepted and not delivered
   digest     BLOB PRIMARY KEY,             -- keyed hash of the id: whoever was forgotten leaves no id behind
+  whose      BLOB NOT NULL,                -- digest of the person that was meant: its anonymousIds are stopped with it
   id         TEXT,                         -- the id as given; NULL once the person was forgotten
   stopped_at REAL NOT NULL,
   stopped_by TEXT NOT NULL,
@@ -49,6 +50,7 @@ CREATE TABLE deletions (                   -- people who are to be forgotten, an
   there       TEXT NOT NULL,               -- JSON: destination -> how its deletion stands
   due_at      REAL NOT NULL                -- when to go on
 );
+CREATE INDEX stopped_by_person ON stopped (whose);
 CREATE INDEX deletions_by_person ON deletions (digest);
 CREATE INDEX links_by_user ON links (user_id);
 INSERT INTO settings (key, value) VALUES ('people:salt', hex(randomblob(32)));

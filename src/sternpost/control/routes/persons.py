@@ -1,0 +1,225 @@
+"""The people of the events: what is known of one, stop, allow, forget, and what a destination holds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from starlette.requests import Request
+
+from sternpost.control import audit, fate, persons
+from sternpost.control.answers import ApiError
+from sternpost.control.auth import PRINCIPAL
+from sternpost.control.context import Context
+from sternpost.control.operation import Operation
+from sternpost.control.routes.common import actor_of, body_of, cursor, destination_of, number_of, text_of
+from sternpost.destinations.base import ReadsBack
+from sternpost.limits import STOPPED_MAX
+from sternpost.store.person_view import person_rows
+from sternpost.wire import message as wire_message
+
+NOTE_CHARS_MAX = 500
+ID_CHARS_MAX = 1_000
+REASON = {"note": {"type": "string", "description": "Why; kept with it."}}
+
+
+async def person(context: Context, request: Request) -> Any:
+    """What the store knows of a person."""
+    _may_see(request)
+    who = _id(request)
+    rows = await person_rows(context.views, who, before=number_of(request, "before"))
+    workspace = context.workspaces.current
+    events = [fate.compose(kept, workspace, attempts=False) for kept in rows.events]
+    deletions = await context.persons.tables.deletions(person_id=who)
+    if (
+        not events
+        and not rows.links
+        and not rows.memberships
+        and not deletions
+        and not context.persons.knows(who)
+    ):
+        raise ApiError(
+            404,
+            "Nothing is known of a person with this id.",
+            "Ids are case-sensitive. Events older than the retention are gone; so is whoever was forgotten.",
+        )
+    return {
+        "id": who,
+        "stopped": context.persons.knows(who),
+        "ids": [
+            {"userId": one.user_id, "anonymousId": one.anonymous_id, "since": fate.when(one.at_ms / 1000)}
+            for one in rows.links
+        ],
+        "accounts": [
+            {"groupId": one.group_id, "since": fate.when(one.at_ms / 1000), "parents": dict(one.parents)}
+            for one in rows.memberships
+        ],
+        "traits": next(
+            (_traits(kept) for kept in rows.events if kept.event.type.strip().lower() == "identify"), {}
+        ),
+        "lanes": [
+            {
+                "destination": lane.destination_id,
+                "channel": lane.channel,
+                "waiting": lane.waiting,
+                "since": fate.when(lane.since),
+                "behind": lane.message_id,
+                "reason": lane.reason,
+                "replayed": lane.behind,
+                "beingSent": lane.leased,
+                "nextAt": fate.when(lane.ready_at),
+            }
+            for lane in rows.lanes
+        ],
+        "deletion": persons.shown(deletions[0]) if deletions else None,
+        "events": events,
+        "next": cursor(rows.next),
+    }
+
+
+async def stop_person(context: Context, request: Request) -> Any:
+    who, note = _id(request), await _note(request)
+    if not await context.persons.stop(who, by=actor_of(request), note=note):
+        raise ApiError(409, f"{STOPPED_MAX:,} ids are stopped, which is the most.", "Allow some again.")
+    audit.note(request, f"person {context.persons.short(who)}", note=note)
+    return {"id": who, "stopped": True}
+
+
+async def allow_person(context: Context, request: Request) -> Any:
+    who = _id(request)
+    allowed = await context.persons.allow(who)
+    audit.note(request, f"person {context.persons.short(who)}")
+    return {"id": who, "stopped": False, "changed": allowed}
+
+
+async def forget_person(context: Context, request: Request) -> Any:
+    who, note = _id(request), await _note(request)
+    ids, users = await context.persons.tables.ids_of(who)
+    if users and not ids.anonymous_ids:
+        named = ", ".join(users[:3])
+        raise ApiError(
+            409,
+            f"This anonymous id turned out to be the user {named}, to whom its events belong.",
+            "Forget that user; its anonymous ids go with it.",
+            users=users[:20],
+        )
+    deletion = await context.persons.forget(who, by=actor_of(request), note=note)
+    audit.note(request, f"person {context.persons.short(who)}", deletion=deletion.no, note=note)
+    return persons.shown(deletion)
+
+
+async def stopped_people(context: Context, request: Request) -> Any:
+    _may_see(request)
+    return {
+        "stopped": [
+            {"id": one.id, "since": fate.when(one.stopped_at), "by": one.stopped_by, "note": one.note}
+            for one in await context.persons.tables.stops()
+        ]
+    }
+
+
+async def list_deletions(context: Context, request: Request) -> Any:
+    return {"deletions": [persons.shown(one) for one in await context.persons.tables.deletions()]}
+
+
+async def read_back(context: Context, request: Request) -> Any:
+    """Ask a destination what it holds; nothing is changed there."""
+    _may_see(request)
+    config = destination_of(context, request.path_params["destination"])
+    destination: object = context.destinations[config.type]
+    kind: Literal["visitor", "account"] = (
+        "account" if request.query_params.get("kind") == "account" else "visitor"
+    )
+    who = request.query_params.get("id", "").strip()
+    if not who:
+        raise ApiError(400, "`id` is missing.", "Send the id of the visitor or account.")
+    call = destination.read_back(kind, who, config.settings) if isinstance(destination, ReadsBack) else None
+    if call is None or not isinstance(destination, ReadsBack):
+        raise ApiError(
+            409,
+            f"{config.name} cannot be asked what it holds.",
+            "For Pendo, set its integration key; other destinations do not tell.",
+        )
+    held, said = destination.read_held(await context.send(config.id, call))
+    return {"destination": config.id, "kind": kind, "id": who, "held": held, "said": said}
+
+
+def _may_see(request: Request) -> None:
+    if not request.scope[PRINCIPAL].personal_data:
+        raise ApiError(403, "This shows personal data, which you may not see.", "An owner can allow it.")
+
+
+def _id(request: Request) -> str:
+    who = str(request.path_params["person"]).strip()
+    if not who or len(who) > ID_CHARS_MAX:
+        raise ApiError(400, f"The id of a person has 1 to {ID_CHARS_MAX} characters.")
+    return who
+
+
+async def _note(request: Request) -> str:
+    body = await body_of(request, {"note"})
+    note = text_of(body, "note").strip()
+    if not note or len(note) > NOTE_CHARS_MAX:
+        raise ApiError(400, f"Say why in `note`, in at most {NOTE_CHARS_MAX} characters.")
+    return note
+
+
+def _traits(kept: Any) -> dict[str, Any]:
+    """The traits of an identify call, wherever the client put them."""
+    body = wire_message.received(kept.event)
+    context = body.get("context")
+    nested = context.get("traits") if isinstance(context, dict) else None
+    own = body.get("traits")
+    return {**(nested if isinstance(nested, dict) else {}), **(own if isinstance(own, dict) else {})}
+
+
+OPERATIONS = (
+    Operation(stopped_people, "GET", "/stopped", "Who is stopped", "stopped", role="editor"),
+    Operation(
+        list_deletions, "GET", "/deletions", "People who were forgotten, without who they were", "deletions"
+    ),
+    Operation(
+        stop_person,
+        "POST",
+        "/people/{person:path}/stop",
+        "Accept and skip further events of a person",
+        "id, stopped",
+        role="editor",
+        body=REASON,
+        required=("note",),
+    ),
+    Operation(
+        allow_person,
+        "POST",
+        "/people/{person:path}/allow",
+        "Lift a stop",
+        "id, stopped, changed",
+        role="editor",
+    ),
+    Operation(
+        forget_person,
+        "POST",
+        "/people/{person:path}/forget",
+        "Delete a person here and at the destinations that can",
+        "the receipt",
+        role="editor",
+        body=REASON,
+        required=("note",),
+    ),
+    Operation(
+        person,
+        "GET",
+        "/people/{person:path}",
+        "What is known of a person",
+        "ids, accounts, traits, lanes, deletion, events, next",
+        query=(("before", "`next` of an earlier page."),),
+    ),
+    Operation(
+        read_back,
+        "GET",
+        "/destinations/{destination}/held",
+        "What a destination holds of a visitor or an account",
+        "held, said",
+        role="editor",
+        query=(("id", "Of the visitor or account."), ("kind", "visitor (default) or account.")),
+    ),
+)
