@@ -60,9 +60,7 @@ class Pacer:
         if now >= self.paused_until:
             # Answers of requests that left together count as one.
             self._share = max(self._share * SLOWER, RATE_MIN / max(self._rate, RATE_MIN))
-        self.paused_until = max(
-            self.paused_until, now + (PAUSE_AFTER_429_S if asked_s is None else asked_s)
-        )
+        self.paused_until = max(self.paused_until, now + (PAUSE_AFTER_429_S if asked_s is None else asked_s))
         self._recovered_at = self.paused_until
 
     async def turn(self) -> None:

@@ -211,6 +211,7 @@ OPERATIONS = (
         "/people/{person:path}",
         "What is known of a person",
         "ids, accounts, traits, lanes, deletion, events, next",
+        role="editor",
         query=(("before", "`next` of an earlier page."),),
     ),
     Operation(
