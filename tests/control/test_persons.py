@@ -231,13 +231,13 @@ async def test_what_pendo_holds(bench: Bench) -> None:
     """Read back by Pendo's API with the integration key; ids that an address cannot hold go in base64."""
     held = {"metadata": {"agent": {"plan": "pro"}, "auto": {"id": WHO}}}
     bench.reply = lambda destination, call: Reply(200, {}, json.dumps(held).encode(), 5)
-    found = await bench.get("/destinations/pendo/held?id=u1")
+    found = await bench.get("/destinations/pendo/held/u1")
     assert found["held"] == held["metadata"]
     assert bench.sent[-1][1].url == "https://app.pendo.io/api/v1/visitor/u1"
-    await bench.get("/destinations/pendo/held?kind=account&id=a%2Fb")
+    await bench.get("/destinations/pendo/held/a%2Fb?kind=account")
     assert bench.sent[-1][1].url == "https://app.pendo.io/api/v1/account/YS9i"
     assert bench.sent[-1][1].headers["x-pendo-base64-encoded-params"] == "true"
     bench.reply = lambda destination, call: Reply(404, {}, b"", 5)
-    assert (await bench.get("/destinations/pendo/held?id=u1"))["said"] == "Pendo does not know this id (yet)."
-    assert (await bench.ask("GET", "/destinations/hook/held?id=u1")).status == 409
-    assert (await bench.ask("GET", "/destinations/pendo/held")).status == 400
+    assert (await bench.get("/destinations/pendo/held/u1"))["said"] == "Pendo does not know this id (yet)."
+    assert (await bench.ask("GET", "/destinations/hook/held/u1")).status == 409
+    assert (await bench.ask("GET", "/destinations/pendo/held/%20")).status == 400

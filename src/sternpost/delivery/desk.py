@@ -53,7 +53,7 @@ class Desk:
         again, and whom not to ask for.
         """
         self.destination = destination
-        self.pacer = before.pacer if before is not None else Pacer(clock)
+        self.pacer: Pacer = before.pacer if before is not None else Pacer(clock)
         self._send = send
         self._clock = clock
         self._on_reply = on_reply

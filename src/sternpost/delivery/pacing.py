@@ -47,7 +47,7 @@ class Pacer:
     @property
     def wait_s(self) -> float:
         """How long a request that comes now waits for its turn."""
-        return max(0.0, max(self._next_at, self._paused_until) - self._clock())
+        return max(0.0, max(self._next_at, self.paused_until) - self._clock())
 
     @property
     def limit(self) -> float:

@@ -129,9 +129,7 @@ async def read_back(context: Context, request: Request) -> Any:
     kind: Literal["visitor", "account"] = (
         "account" if request.query_params.get("kind") == "account" else "visitor"
     )
-    who = request.query_params.get("id", "").strip()
-    if not who:
-        raise ApiError(400, "`id` is missing.", "Send the id of the visitor or account.")
+    who = _id(request)
     call = destination.read_back(kind, who, config.settings) if isinstance(destination, ReadsBack) else None
     if call is None or not isinstance(destination, ReadsBack):
         raise ApiError(
@@ -217,10 +215,10 @@ OPERATIONS = (
     Operation(
         read_back,
         "GET",
-        "/destinations/{destination}/held",
+        "/destinations/{destination}/held/{person:path}",
         "What a destination holds of a visitor or an account",
         "held, said",
         role="editor",
-        query=(("id", "Of the visitor or account."), ("kind", "visitor (default) or account.")),
+        query=(("kind", "visitor (default) or account."),),
     ),
 )
