@@ -196,7 +196,7 @@ def test_hosts_of_the_page() -> None:
       import {{ buildSync }} from {json.dumps(str(esbuild))};
       const built = buildSync({{ entryPoints: ["browser/src/pendo/hosts.ts"], bundle: true, write: false, format: "esm" }});
       const {{ pendoHost }} = await import("data:text/javascript," + encodeURIComponent(built.outputFiles[0].text));
-      const of = (config) => [pendoHost(config, "content"), pendoHost(config, "data")];
+      const of = (config) => [pendoHost(config, "content", "cdn"), pendoHost(config, "data", "data")];
       const regions = {json.dumps(list(REGIONS))};
       const own = {{ content: "https://c.example", data: "https://d.example" }};
       console.log(JSON.stringify([Object.fromEntries(regions.map((region) => [region, of({{ region }})])), of({{ region: "custom", hosts: own }})]));
