@@ -32,6 +32,8 @@ TERMS_MAX = 50
 _TERM = re.compile(r'(?P<no>-)?(?:(?P<key>[A-Za-z]+):)?(?P<value>(?:"(?:[^"\\]|\\.)*"|[^\s",]+|,)+)')
 _VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",]+)')
 _AGO = re.compile(r"(\d{1,6})([smhd])")
+_PLAIN = re.compile(r"[A-Za-z0-9 _.:@-]+")
+_IN_THE_BODY = frozenset({"", "event", "account", "library"})
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _OF_A_DESTINATION = frozenset({"dest", "state", "reason", "note"})
 
@@ -92,6 +94,13 @@ class Filter:
             received_until=self.until,
             destinations=values.get("dest", frozenset()),
             states=cast("frozenset[State]", values.get("state", frozenset())),
+            reasons=values.get("reason", frozenset()),
+            notes=values.get("note", frozenset()),
+            texts=tuple(
+                found
+                for term in self.terms
+                if term.key in _IN_THE_BODY and not term.exclude and (found := _texts(term))
+            ),
         )
 
     @property
@@ -252,6 +261,19 @@ def _of_destination(standing: Mapping[str, Any], term: Term) -> bool:
             return standing["reason"] in term.values
         case _:
             return any(note["code"] in term.values for note in standing["diagnostics"])
+
+
+def _texts(term: Term) -> frozenset[str]:
+    """What stands in every event that a term lets pass, whichever of its values it has; empty when that cannot be told."""
+    found = set()
+    for value in term.values:
+        # Of a library the name and the version stand apart.
+        text = max(value.split(" "), key=len) if term.key == "library" else value
+        # Numbers and what JSON escapes may be written in several ways.
+        if not _PLAIN.fullmatch(text) or not re.search("[a-z]", text, re.IGNORECASE):
+            return frozenset()
+        found.add(text.lower())
+    return frozenset(found)
 
 
 def _accounts(entry: Mapping[str, Any]) -> set[str]:

@@ -42,6 +42,7 @@ from sternpost.store.accepting import (
 from sternpost.store.database import connect
 from sternpost.store.names import Names, key
 from sternpost.store.replaying import remembered
+from sternpost.store.window import walk
 
 THREADS = 2  #: more would only fight with the writer for the interpreter
 SCAN_ROWS_MAX = 20_000  #: events looked at per call of `recent`; some 20 ms
@@ -119,6 +120,10 @@ class Selection:
     received_until: float | None = None
     destinations: frozenset[str] = frozenset()  #: used together with `states`
     states: frozenset[State] = frozenset()
+    reasons: frozenset[str] = frozenset()  #: of an end; what waits passes
+    notes: frozenset[str] = frozenset()  #: of an end; what waits passes
+    #: of each group one text is in the event, in lower case and ASCII; more may pass
+    texts: tuple[frozenset[str], ...] = ()
 
     @property
     def by_index(self) -> bool:
@@ -219,7 +224,6 @@ SELECT_SAMPLES = (
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq DESC LIMIT ?"
 )
 SELECT_FIRST_REJECTED = "SELECT o.at FROM outcomes o WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq LIMIT 1"
-SELECT_WINDOW = "SELECT seq, source_no, type, user_id, anonymous_id, received_at FROM events WHERE seq < ? ORDER BY seq DESC LIMIT ?"
 SELECT_OLDEST = "SELECT seq, received_at FROM events ORDER BY seq LIMIT 1"
 SELECT_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
 
@@ -393,7 +397,7 @@ class Views:
             if chosen.by_index:
                 seqs, following = self._indexed(cx, chosen, start, rows_max)
             else:
-                seqs, following = self._window(cx, chosen, start, rows_max)
+                seqs, following = walk(cx, self._names, chosen, start, rows_max, SCAN_ROWS_MAX)
             rows = self._load(cx, seqs, tries=False)
             if rows.left:
                 following = rows.left[0] + 1
@@ -549,34 +553,6 @@ class Views:
         return round(max(0.0, now - row[0]), 3) if row else 0
 
     # --- lists, below ------------------------------------------------------------------------------------------------
-
-    def _window(
-        self, cx: sqlite3.Connection, chosen: Selection, start: int, rows_max: int
-    ) -> tuple[list[int], int | None]:
-        """Walk back over events without touching their bodies, which are the last column."""
-        sources = {self._names.known(cx, "source", name) for name in chosen.sources}
-        seqs: list[int] = []
-        looked_at = 0
-        for seq, source_no, kind, user_id, anonymous_id, received_at in cx.execute(
-            SELECT_WINDOW, (start, SCAN_ROWS_MAX)
-        ):
-            looked_at += 1
-            if chosen.received_from is not None and received_at < chosen.received_from:
-                return seqs, None
-            if (
-                (chosen.sources and source_no not in sources)
-                or (chosen.types and kind.strip().lower() not in chosen.types)
-                or (chosen.user_ids and user_id not in chosen.user_ids)
-                or (chosen.anonymous_ids and anonymous_id not in chosen.anonymous_ids)
-                or (chosen.received_until is not None and received_at > chosen.received_until)
-            ):
-                if looked_at == SCAN_ROWS_MAX:
-                    return seqs, seq
-                continue
-            seqs.append(seq)
-            if len(seqs) == rows_max or looked_at == SCAN_ROWS_MAX:
-                return seqs, seq
-        return seqs, None
 
     def _indexed(
         self, cx: sqlite3.Connection, chosen: Selection, start: int, rows_max: int
