@@ -48,6 +48,7 @@ SEAMS = {
     "sternpost.store.views",
     "sternpost.store.series",
     "sternpost.store.standing",
+    "sternpost.store.seen",
     "sternpost.store.candidates",
     "sternpost.store.letters",
     "sternpost.store.person_view",

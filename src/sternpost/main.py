@@ -35,6 +35,7 @@ from sternpost.control.audit import AuditLog
 from sternpost.control.auth import Principal, owner_token
 from sternpost.control.context import Context
 from sternpost.control.live import LiveHub
+from sternpost.control.noticing import Noticing
 from sternpost.control.pace import Pace
 from sternpost.control.people import People
 from sternpost.control.persons import Persons
@@ -344,6 +345,8 @@ async def _build(
         bytes_max=settings.bytes_max,
     )
     await stack.enter_async_context(_task(housekeeping.run()))
+    noticing = Noticing(views, store, busy=lambda: store.queued_events > 0)
+    await stack.enter_async_context(_task(noticing.run()))
     await stack.enter_async_context(_task(pump.run()))
     await stack.enter_async_context(_task(persons.run()))
     if watch is not None:

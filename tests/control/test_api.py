@@ -50,7 +50,12 @@ BODIES: dict[str, Any] = {
 
 def address(operation: Any) -> str:
     path: str = operation.shown_path
-    return path.replace("{messageId}", "m1").replace("{destination}", "pendo").replace("{reason}", "bad_id")
+    return (
+        path.replace("{messageId}", "m1")
+        .replace("{destination}", "pendo")
+        .replace("{reason}", "bad_id")
+        .replace("{source}", "backend")
+    )
 
 
 def called(operation: Any) -> tuple[str, str, Any]:

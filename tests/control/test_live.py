@@ -137,6 +137,26 @@ async def test_more_than_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> No
     listener.close()
 
 
+async def test_a_flood_is_sampled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When more happens than can be told, the newest are told now and then, and the rest is counted; afterwards everything is again."""
+    monkeypatch.setattr(module, "FLOOD_PAUSE_S", 0.001)
+    now = 0.0
+    hub = LiveHub(bench.views, lambda: bench.holder.current, timer=lambda: now)
+    listener = hub.listen()
+    seqs = await bench.accept(*({**TRACK, "messageId": f"f{number}"} for number in range(4_000)))
+    now = 1.0
+    hub.publish([(seq, None) for seq in seqs])
+    taken: list[Any] = []
+    while sum(one.count if isinstance(one, Lost) else 1 for one in taken) < 4_000:
+        taken += await listener.take(5)
+    told = [json.loads(one)["messageId"] for one in taken if not isinstance(one, Lost)]
+    assert told == [f"f{number}" for number in range(3_900, 4_000)]
+    now = 3.0
+    hub.publish([(seq, None) for seq in seqs[:600]])
+    assert len(await entries(listener, 600)) == 600
+    hub.close()
+
+
 async def test_filters(bench: Bench) -> None:
     """Each listener sees what it asked for."""
     listeners = {

@@ -13,7 +13,7 @@ import msgspec
 from sternpost.control.live import HEARTBEAT_S, RECONNECT_MS, Listener, Lost
 
 PACE_S = 0.2  #: people read no faster
-ROWS_PER_FRAME_MAX = 100  #: of what came within a pace the newest; the page says how many more there were
+ROWS_PER_FRAME_MAX = 250  #: of what came within a pace the newest, at 1,000 events a second all; the page says how many more there were
 
 
 class RowStream:
@@ -54,12 +54,19 @@ class RowStream:
 
     def _frame(self, taken: list[bytes | Lost]) -> bytes:
         lost = sum(one.count for one in taken if isinstance(one, Lost))
-        entries = [one for one in taken if isinstance(one, bytes)]
+        # Of an event that came and was settled within a pace, the page needs where it stands now.
+        latest: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for one in taken:
+            if isinstance(one, bytes):
+                entry = _decoded(one)
+                which = (entry["source"], entry["messageId"])
+                latest.pop(which, None)
+                latest[which] = entry
+        entries = list(latest.values())
         lost += max(0, len(entries) - ROWS_PER_FRAME_MAX)
         # Half a surrogate pair in a name of a client's is no text that can travel.
         rows = [
-            self._render(_decoded(one)).encode("utf-8", "replace").decode()
-            for one in entries[-ROWS_PER_FRAME_MAX:]
+            self._render(entry).encode("utf-8", "replace").decode() for entry in entries[-ROWS_PER_FRAME_MAX:]
         ]
         return b"data: " + msgspec.json.encode({"rows": rows, "lost": lost}) + b"\n\n"
 

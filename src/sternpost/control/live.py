@@ -3,12 +3,14 @@
     intake, delivery ── publish ──▶ changes ── Views.by_seqs, some at once ──▶ entries ── filter ──▶ a bounded queue per listener
 
 `publish` costs nothing while nobody listens, and never waits: what comes faster than it can be looked up or sent is dropped, oldest
-first, and each listener is told how many. Watching must not slow down what is watched.
+first, and each listener is told how many. Watching must not slow down what is watched: up to `FLOOD_PER_S` changes a second everything
+is told; when more happens than people or programs can follow, some of the newest now and then are.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,11 @@ log = structlog.get_logger("sternpost.control")
 HEARTBEAT_S = 15.0  #: proxies close what is silent for a minute
 RECONNECT_MS = 2_000  #: what browsers wait before they come back
 BATCH_EVENTS = 100  #: looked up and composed at once: a few milliseconds of the event loop
+FLOOD_PER_S = (
+    3_500  #: changes: 1,000 events a second, received and settled at two destinations, are told in full
+)
+FLOOD_OVER_S = 1.0  #: the time over which the changes are counted
+FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 250 messages a second, 2 % of a core
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB
 
 Change = tuple[int, str | None]  #: (seq, destination whose outcome it is); None: it was received
@@ -99,6 +106,25 @@ class Listener:
         self._ready.set()
 
 
+class _Flood:
+    """Whether more happens than can be told."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._since = timer()
+        self._count = 0
+        self.now = False
+
+    def add(self, count: int) -> None:
+        """So many changes happened."""
+        self._count += count
+        passed = self._timer() - self._since
+        if passed >= FLOOD_OVER_S:
+            self.now = self._count > FLOOD_PER_S * passed
+            self._since += passed
+            self._count = 0
+
+
 class LiveHub:
     """Tells listeners what happens to events."""
 
@@ -107,7 +133,11 @@ class LiveHub:
         views: Lookup,
         workspace: Callable[[], Workspace],
         pace: fate.PaceOf = lambda destination_id: None,
+        *,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`timer`: seconds that passed."""
+        self._flood = _Flood(timer)
         self._views = views
         self._pace = pace
         self._workspace = workspace
@@ -122,10 +152,10 @@ class LiveHub:
         """Say that events were received (seq, None) or settled (seq, destination). Called in the event loop; returns at once."""
         if not self._listeners:
             return
+        before = len(self._changes)
         self._changes.extend(changes)
-        while len(self._changes) > LIVE_QUEUE_ENTRIES_MAX:
-            self._changes.popleft()
-            self._dropped += 1
+        self._flood.add(len(self._changes) - before)
+        self._skip(len(self._changes) - LIVE_QUEUE_ENTRIES_MAX)
         if self._changes and (self._work is None or self._work.done()):
             self._work = asyncio.get_running_loop().create_task(self._look_up(), name="live")
 
@@ -157,13 +187,23 @@ class LiveHub:
             self._changes.clear()
             self._dropped = 0
 
+    def _skip(self, count: int) -> None:
+        """Drop the oldest changes."""
+        for _ in range(count):
+            self._changes.popleft()
+        self._dropped += max(0, count)
+
     async def _look_up(self) -> None:
         while self._changes and self._listeners:
             self._tell_dropped()
+            if self._flood.now:
+                self._skip(len(self._changes) - BATCH_EVENTS)
             batch = [self._changes.popleft() for _ in range(min(BATCH_EVENTS, len(self._changes)))]
             try:
                 kept = await self._load([seq for seq, _ in batch])
                 self._tell(batch, kept)
+                if self._flood.now:
+                    await asyncio.sleep(FLOOD_PAUSE_S)
             except StoreError as error:
                 log.warning("live_lookup_failed", error=str(error))
                 self._dropped += len(batch)

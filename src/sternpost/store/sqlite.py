@@ -16,7 +16,7 @@ from sternpost.errors import StoreFull
 from sternpost.limits import COMMIT_EVENTS_MAX, COMPACT_BYTES_MAX, PRUNE_CHUNK_EVENTS
 from sternpost.model import Accepted, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
-from sternpost.store import claiming, persons, profiles, replaying, retention, settling
+from sternpost.store import claiming, persons, profiles, replaying, retention, seen, settling
 from sternpost.store.accepting import Acceptor, held_rows
 from sternpost.store.base import (
     ChannelState,
@@ -32,6 +32,7 @@ from sternpost.store.base import (
 from sternpost.store.database import BUSY_TIMEOUT_S, Database
 from sternpost.store.names import Deltas, Names, storable
 from sternpost.store.replaying import Replayer
+from sternpost.store.seen import Gathered
 
 Result = TypeVar("Result")
 
@@ -428,6 +429,10 @@ class SqliteStore:
             return {(name.partition(":")[0], name.partition(":")[2]): int(n) for name, n in rows}
 
         return await self._write(run)
+
+    async def keep_seen(self, gathered: Gathered) -> None:
+        """Keep what was seen of sources, with how far their events were looked at."""
+        await self._write(lambda cx, deltas: seen.keep(cx, gathered))
 
     @property
     def queued_events(self) -> int:

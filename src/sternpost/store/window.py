@@ -9,10 +9,13 @@ import string
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
+from sternpost.reasons import REASONS
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED
 from sternpost.store.names import Names
 
 STATE_NUMBERS = {"delivered": DELIVERED, "skipped": SKIPPED, "rejected": REJECTED}
+#: Reasons that only an event with an end can have.
+ENDS = frozenset(code for code, reason in REASONS.items() if reason.stage in {"skipped", "rejected"})
 SELECT_NEWEST = "SELECT max(seq) FROM events"
 SELECT_OLDEST = "SELECT min(seq) FROM events"
 SELECT_RECEIVED = "SELECT received_at FROM events WHERE seq < ? ORDER BY seq DESC LIMIT 1"
@@ -106,7 +109,7 @@ def _conditions(cx: sqlite3.Connection, names: Names, wanted: Wanted, values: li
 
 
 def _outcome(cx: sqlite3.Connection, names: Names, wanted: Wanted, values: list[Any]) -> list[str]:
-    """What is asked of the end at one destination; events that wait somewhere pass, unless they were excluded by their state."""
+    """What is asked of the end at one destination; events that wait somewhere pass too, unless none of them can match."""
     parts = ["o.seq = e.seq"]
     if wanted.destinations:
         numbers = [names.known(cx, "destination", name) for name in wanted.destinations]
@@ -122,7 +125,10 @@ def _outcome(cx: sqlite3.Connection, names: Names, wanted: Wanted, values: list[
     if len(parts) == 1:
         return []
     condition = f"EXISTS (SELECT 1 FROM outcomes o WHERE {' AND '.join(parts)})"
-    if wanted.states and len(final) == len(wanted.states):
+    only_final = bool(wanted.states) and len(final) == len(wanted.states)
+    # What waits has no notes, and none of the reasons that end an event without a try.
+    ended = bool(wanted.reasons) and wanted.reasons <= ENDS
+    if only_final or ended or wanted.notes:
         return [condition]
     return [f"({condition} OR {_WAITS})"]
 
