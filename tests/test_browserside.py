@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,3 +230,49 @@ async def test_scripts_are_served_packed_with_an_etag(page):
         packed = await page("GET", f"/lib/{name}", accept_encoding="gzip, br")
         assert gzip.decompress(packed.body) == plain.body
         assert (await page("GET", f"/lib/{name}", if_none_match=plain.headers["etag"])).status == 304
+
+
+RECORDED = json.loads((Path(__file__).parent / "data" / "browser_captures.json").read_text(encoding="utf-8"))[
+    "sourceConfig"
+]
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+@pytest.mark.parametrize("request_", RECORDED, ids=lambda one: f"{one['recorded']}-{one['method']}")
+async def test_what_genuine_sdks_ask_is_answered(page, request_, slash):
+    """Their own requests, in both spellings and by GET and HEAD; never a redirect; what they read is there with its type."""
+    path = (
+        request_["url"]
+        .replace("/sourceConfig/", f"/sourceConfig{slash}")
+        .replace("writeKey=WK", "writeKey=wk")
+    )
+    headers = {name.replace("-", "_"): value for name, value in request_["headers"].items()}
+    if request_["method"] == "OPTIONS":
+        answer = await page("OPTIONS", path, key=None, **headers)
+        assert answer.status == 204
+        assert answer.headers["access-control-allow-origin"] == headers["origin"]
+        assert "GET" in answer.headers["access-control-allow-methods"]
+        asked = headers["access_control_request_headers"].split(",")
+        assert set(asked) <= set(
+            answer.headers["access-control-allow-headers"].lower().replace(" ", "").split(",")
+        )
+        return
+    headers.pop("authorization")
+    headers.setdefault("origin", "https://shop.example")
+    answer = await page("GET", path, **headers)
+    assert answer.status == 200
+    assert "location" not in answer.headers
+    assert answer.headers["access-control-allow-origin"] == headers["origin"]
+    source = answer.json["source"]
+    assert isinstance(source["id"], str)
+    assert isinstance(source["config"], dict)
+    assert source["enabled"] is True
+    (destination,) = source["destinations"]
+    assert destination["enabled"] is True
+    assert destination["shouldApplyDeviceModeTransformation"] is False
+    assert "dataplanes" not in source
+    head = await page("HEAD", path, **headers)
+    assert (head.status, head.body, head.headers["etag"]) == (200, b"", answer.headers["etag"])
+    again = await page("GET", path, **headers, if_none_match=answer.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["access-control-allow-origin"] == headers["origin"]
