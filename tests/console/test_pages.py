@@ -33,7 +33,7 @@ TRACK = {
 }
 PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events/m1", "/console/failures", "/console/sources",
-    "/console/sources/web", "/console/destinations", "/console/destinations/pendo", "/console/destinations/hook", "/console/settings",
+    "/console/sources/web", "/console/sources/backend/seen", "/console/rules", "/console/destinations", "/console/destinations/pendo", "/console/destinations/hook", "/console/settings",
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{4567*7654}}"
 

@@ -5,7 +5,7 @@ A module holds a group of pages and lists their addresses in its `PAGES`; a new 
 
 from __future__ import annotations
 
-from sternpost.console.pages import destinations, events, failures, home, settings, sources
+from sternpost.console.pages import destinations, events, failures, home, rules, seen, settings, sources
 from sternpost.console.surroundings import PageOf
 
 PAGES: tuple[PageOf, ...] = (
@@ -14,5 +14,7 @@ PAGES: tuple[PageOf, ...] = (
     *failures.PAGES,
     *sources.PAGES,
     *destinations.PAGES,
+    *rules.PAGES,
+    *seen.PAGES,
     *settings.PAGES,
 )
