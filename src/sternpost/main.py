@@ -38,6 +38,7 @@ from sternpost.control.live import LiveHub
 from sternpost.control.noticing import Noticing
 from sternpost.control.pace import Pace
 from sternpost.control.people import People
+from sternpost.control.personal import Personal
 from sternpost.control.persons import Persons
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
@@ -184,7 +185,13 @@ async def _build(
 
     views = Views(data_dir / STORE_FILE)
     stack.callback(views.close)
-    live = LiveHub(views, lambda: holder.current, lambda destination_id: _pace(engine, destination_id))
+    personal = Personal(secret_key)
+    live = LiveHub(
+        views,
+        lambda: holder.current,
+        lambda destination_id: _pace(engine, destination_id),
+        personal=personal,
+    )
     tracing = None
     if settings.otlp_endpoint:
         tracing, provider = open_tracing(settings.otlp_endpoint, settings.trace_share, clock)
@@ -277,6 +284,7 @@ async def _build(
         clock=clock,
         people=people,
         audit=audit,
+        personal=personal,
         route_for=intake.route,
         wake=wake,
         send=engine.exchange,

@@ -17,6 +17,7 @@ from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
 from sternpost.control.live import LiveHub
 from sternpost.control.people import People
+from sternpost.control.personal import Personal
 from sternpost.control.persons import Persons
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
@@ -146,6 +147,7 @@ class Bench:
             destinations=DESTINATIONS,
             clock=lambda: self.now,
             people=self.people,
+            personal=Personal(b"k" * 32),
             audit=AuditLog(self.tables, clock=lambda: self.now, answers=Answers(lambda: self.holder.current)),
             route_for=lambda event, destination: self.fanout.route(event, destination),
             wake=lambda due: self.woken.extend(due),
@@ -366,5 +368,5 @@ async def make(path: Path, document: dict[str, Any] | None = None, *, file: Path
     )
     await holder.start(document or DOCUMENT)
     views = Views(path / "store.db")
-    live = LiveHub(views, lambda: holder.current)
+    live = LiveHub(views, lambda: holder.current, personal=Personal(b"k" * 32))
     return Bench(store, views, live, holder, RefusedLog())

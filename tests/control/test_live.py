@@ -11,6 +11,7 @@ import pytest
 from sternpost.control import live as module
 from sternpost.control.filters import Filter, parse
 from sternpost.control.live import Listener, LiveHub, LiveStream, Lost, TooManyListeners, frame
+from sternpost.control.personal import Personal
 from sternpost.errors import StoreUnavailable
 from sternpost.limits import LIVE_LISTENERS_MAX
 from sternpost.model import Delivered
@@ -86,7 +87,7 @@ class Counting:
 async def test_nobody_listens() -> None:
     """Then nothing is looked up, no task is made, nothing is kept for later."""
     lookup = Counting()
-    hub = LiveHub(lookup, lambda: pytest.fail("not asked"))
+    hub = LiveHub(lookup, lambda: pytest.fail("not asked"), personal=Personal(b""))
     hub.publish([(1, None)])
     assert hub._work is None
     assert not hub._changes
@@ -127,7 +128,7 @@ async def test_more_than_can_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> No
     """What is published faster than it is looked up is dropped and counted, also when the store cannot be read."""
     monkeypatch.setattr(module, "LIVE_QUEUE_ENTRIES_MAX", 10)
     lookup = Counting()
-    hub = LiveHub(lookup, lambda: None)  # type: ignore[arg-type, return-value]
+    hub = LiveHub(lookup, lambda: None, personal=Personal(b""))  # type: ignore[arg-type, return-value]
     listener = hub.listen()
     hub.publish([(seq, None) for seq in range(25)])
     assert await entries(listener, 1) == [Lost(15)]

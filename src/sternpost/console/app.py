@@ -11,7 +11,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -180,6 +180,10 @@ class _Console:
                 while len(self._said) > SAID_MAX:
                     self._said.popitem(last=False)
             return Response(None, 303, {"location": result.path})
+        if visit.session is not None and not visit.who.personal_data:
+            # The API hid what it told; this is for what a page found elsewhere.
+            title, data = self._around.context.personal.page(result.title, result.data)
+            result = replace(result, title=title, data=data)
         if _wants_json(visit.request):
             response = Response(
                 self._answers.encode(_plain(result.data)), result.status, media_type="application/json"
@@ -233,7 +237,7 @@ class _Console:
         visit = self._visit(request)
         if visit.session is None:
             return self._stranger(visit)
-        wanted = self._around.context.live.listen(self._pages_filter(request))
+        wanted = self._around.context.live.listen(self._pages_filter(visit))
         row = self._templates.get_template("row.html")
         return RowStream(
             wanted, lambda entry: row.render(entry=entry, now=self._around.clock(), several=self._several())
@@ -242,8 +246,9 @@ class _Console:
     def _several(self) -> bool:
         return len(self._around.context.workspaces.current.destinations) > 1
 
-    def _pages_filter(self, request: Request) -> Filter:
-        return parse(request.query_params.get("q", ""), {}, now=self._around.clock())
+    def _pages_filter(self, visit: Visit) -> Filter:
+        found = parse(visit.query("q"), {}, now=self._around.clock())
+        return replace(found, hidden=not visit.who.personal_data)
 
     # --- coming in and going out -------------------------------------------------------------------------------------
 

@@ -55,7 +55,9 @@ def create_api(context: Context) -> ASGIApp:
                         f'There is no parameter "{name[:40]}" here.',
                         f'Did you mean "{hint}"?' if hint else f"There are: {', '.join(known) or 'none'}.",
                     )
-            result = await _noted(context, operation, request, who)
+            if operation.personal == "refuse" and not who.personal_data:
+                raise _not_for_you()
+            result = _shown(context, operation, who, await _noted(context, operation, request, who))
             return result if callable(result) else answers.answer(result)
 
         return endpoint
@@ -75,6 +77,20 @@ def create_api(context: Context) -> ASGIApp:
     # One route per path, so that a refused method is told every one that is possible.
     routes = [PathRoute(path, by_method(methods), methods=list(methods)) for path, methods in by_path.items()]
     return _Guard(Router(routes, redirect_slashes=False), context, answers)
+
+
+def _shown(context: Context, operation: Operation, who: auth.Principal, result: Any) -> Any:
+    """An answer as this reader may see it."""
+    if who.personal_data or operation.personal == "own":
+        return result
+    if callable(result):
+        # It answers by itself, and nobody hides anything in it.
+        raise _not_for_you()
+    return context.personal.answer(result)
+
+
+def _not_for_you() -> ApiError:
+    return ApiError(403, "This shows personal data, which you may not see.", "Ask an owner for that right.")
 
 
 async def _noted(context: Context, operation: Operation, request: Request, who: auth.Principal) -> Any:
@@ -187,7 +203,11 @@ class _Guard:
                     f"Something went wrong here (number {number}). Nothing was lost.",
                     "Look for the number in the server's log.",
                 )
-        response = self._answers.answer(error.body, error.status)
+        body = error.body
+        who: auth.Principal | None = scope.get(auth.PRINCIPAL)
+        if who is not None and not who.personal_data:
+            body = self._context.personal.answer(body)
+        response = self._answers.answer(body, error.status)
         if error.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="Sternpost"'
         response.headers.update(headers)

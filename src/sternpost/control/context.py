@@ -12,6 +12,7 @@ from sternpost.control.audit import AuditLog
 from sternpost.control.live import LiveHub
 from sternpost.control.pace import Pace
 from sternpost.control.people import People
+from sternpost.control.personal import Personal
 from sternpost.control.persons import Persons
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
@@ -92,6 +93,7 @@ class Context:
     clock: Callable[[], float]  #: unix seconds
     people: People  #: users and API tokens
     audit: AuditLog  #: the dispatcher writes a line after every change
+    personal: Personal  #: hides personal data from those who may not see it
     #: where an event that was accepted earlier goes by the workspace of now; None when its source is not connected to the
     #: destination any more (`Fanout.route`)
     route_for: Callable[[Event, str], Route | None]

@@ -58,6 +58,9 @@ class Filter:
     terms: tuple[Term, ...] = ()
     since: float | None = None
     until: float | None = None
+    hidden: bool = (
+        False  #: asked of entries without personal data: ids are hashes, which the store does not know
+    )
 
     def matches(self, entry: Mapping[str, Any]) -> bool:
         """Whether an entry passes."""
@@ -88,8 +91,8 @@ class Filter:
         return Selection(
             sources=values.get("source", frozenset()),
             types=frozenset(value.lower() for value in values.get("type", ())),
-            user_ids=values.get("user", frozenset()),
-            anonymous_ids=values.get("anon", frozenset()),
+            user_ids=frozenset() if self.hidden else values.get("user", frozenset()),
+            anonymous_ids=frozenset() if self.hidden else values.get("anon", frozenset()),
             received_from=self.since,
             received_until=self.until,
             destinations=values.get("dest", frozenset()),
@@ -108,9 +111,16 @@ class Filter:
         """Whether `selection` says all of it, so that every event it lets pass matches."""
         keys = [term.key for term in self.terms]
         return all(
-            not term.exclude and term.key in {"type", "source", "user", "anon", "dest", "state"}
+            not term.exclude
+            and term.key
+            in {"type", "source", "dest", "state"} | ({"user", "anon"} if not self.hidden else set())
             for term in self.terms
         ) and len(keys) == len(set(keys))
+
+    @property
+    def of_a_person(self) -> bool:
+        """Whether it asks for somebody: by an id, or by a word that may be one."""
+        return any(term.key in {"user", "anon", "account", ""} for term in self.terms)
 
     @property
     def line(self) -> str:

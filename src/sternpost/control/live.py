@@ -21,6 +21,7 @@ import structlog
 from sternpost.control import fate
 from sternpost.control.answers import HEADERS, Answers
 from sternpost.control.filters import EVERYTHING, Filter
+from sternpost.control.personal import Personal
 from sternpost.errors import SternpostError, StoreError
 from sternpost.limits import LIVE_LISTENERS_MAX, LIVE_QUEUE_ENTRIES_MAX
 from sternpost.model import Workspace
@@ -134,14 +135,16 @@ class LiveHub:
         workspace: Callable[[], Workspace],
         pace: fate.PaceOf = lambda destination_id: None,
         *,
+        personal: Personal,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`timer`: seconds that passed."""
+        """`personal` hides values from listeners whose filter says so. `timer`: seconds that passed."""
         self._flood = _Flood(timer)
         self._views = views
         self._pace = pace
         self._workspace = workspace
         self._answers = Answers(workspace)
+        self._personal = personal
         self._listeners: list[Listener] = []
         self._changes: deque[Change] = deque()
         self._dropped = 0
@@ -237,12 +240,17 @@ class LiveHub:
             self._send(fate.compose(kept, workspace, attempts=False, pace=self._pace))
 
     def _send(self, entry: Mapping[str, Any]) -> None:
-        encoded: bytes | None = None
+        # Encoded at most once for those who see personal data, and once for the others.
+        shown: dict[bool, Mapping[str, Any]] = {False: entry}
+        encoded: dict[bool, bytes] = {}
         for listener in self._listeners:
-            if listener.wanted.matches(entry):
-                if encoded is None:
-                    encoded = self._answers.encode(entry)
-                listener.offer(encoded)
+            hidden = listener.wanted.hidden
+            if hidden and True not in shown:
+                shown[True] = self._personal.answer(entry)
+            if listener.wanted.matches(shown[hidden]):
+                if hidden not in encoded:
+                    encoded[hidden] = self._answers.encode(shown[hidden])
+                listener.offer(encoded[hidden])
 
     def _tell_dropped(self) -> None:
         if self._dropped:

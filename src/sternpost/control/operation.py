@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from starlette.requests import Request
 
@@ -45,6 +45,9 @@ class Operation:
     body: Mapping[str, Any] = field(default_factory=dict)  #: members of the JSON object
     required: tuple[str, ...] = ()
     media_type: str = "application/json"
+    #: How it treats a reader who may not see personal data. "hash": the dispatcher hides values in its JSON (see `personal`). "own": it
+    #: answers by itself, e.g. a stream, and hides them itself. "refuse": nothing would be left of its answer.
+    personal: Literal["hash", "own", "refuse"] = "hash"
 
     @property
     def name(self) -> str:

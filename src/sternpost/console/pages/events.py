@@ -160,6 +160,8 @@ async def search(around: Surroundings, visit: Visit) -> Result:
         pass  # it is no messageId
     if re.match(r"-?[a-z]+:", text):
         return Elsewhere(f"/console/events?q={part(text)}")
+    if not visit.who.personal_data:
+        return Elsewhere(f"/console/events?q={part(words.filter_value(text))}")
     for key, selection in (
         ("user", Selection(user_ids=frozenset({text}))),
         ("anon", Selection(anonymous_ids=frozenset({text}))),

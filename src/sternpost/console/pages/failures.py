@@ -108,7 +108,7 @@ async def discard(around: Surroundings, visit: Visit) -> Result:
 
 
 async def export(around: Surroundings, visit: Visit) -> Result:
-    return exported(around.context, visit.query("destination"), visit.query("reason"))
+    return exported(around.context, visit.query("destination"), visit.query("reason"), visit.who)
 
 
 async def resume(around: Surroundings, visit: Visit) -> Result:
@@ -123,7 +123,7 @@ async def resume(around: Surroundings, visit: Visit) -> Result:
 
 PAGES: tuple[PageOf, ...] = (
     ("GET", "/failures", failures),
-    ("GET", "/failures/export", export),
+    ("GET", "/failures/export", export, "editor"),
     ("POST", "/failures/retry", retry),
     ("POST", "/failures/resume", resume),
     ("POST", "/failures/discard", discard),

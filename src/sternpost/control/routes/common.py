@@ -34,7 +34,15 @@ async def totals(context: Context) -> dict[str, Any]:
 
 
 def filter_of(context: Context, request: Request) -> Filter:
-    return parse(request.query_params.get("q", ""), request.query_params, now=context.clock())
+    """The filter of a request; who may not see personal data asks it of what is seen instead."""
+    found = parse(request.query_params.get("q", ""), request.query_params, now=context.clock())
+    return replace(found, hidden=not principal_of(request).personal_data)
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks."""
+    found: Principal = request.scope[PRINCIPAL]
+    return found
 
 
 async def body_of(
@@ -97,8 +105,7 @@ def warnings(context: Context) -> list[dict[str, str]]:
 
 def actor_of(request: Request) -> str:
     """Who asks, as records tell it: a user, or a token by its name."""
-    principal: Principal = request.scope[PRINCIPAL]
-    return principal.name
+    return principal_of(request).name
 
 
 def destination_of(context: Context, identifier: str) -> DestinationConfig:

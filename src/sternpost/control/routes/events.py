@@ -52,6 +52,8 @@ async def events(context: Context, request: Request) -> Any:
         page = await context.views.recent(rows, selection, before=before)
         for kept in page.kept:
             entry = fate.compose(kept, workspace, attempts=False, pace=context.pace)
+            if wanted.hidden:
+                entry = context.personal.answer(entry)
             if wanted.matches(entry):
                 found.append(entry)
                 if len(found) == limit:
@@ -180,5 +182,6 @@ OPERATIONS = (
         "server-sent events",
         query=FILTERS,
         media_type="text/event-stream",
+        personal="own",
     ),
 )

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from sternpost.control import audit, fate
 from sternpost.control.answers import HEADERS, Answers, ApiError
+from sternpost.control.auth import Principal
 from sternpost.control.context import Context
 from sternpost.control.operation import LIMIT, TEXT, Operation
 from sternpost.control.routes.common import (
@@ -21,6 +22,7 @@ from sternpost.control.routes.common import (
     destination_of,
     limit_of,
     number_of,
+    principal_of,
     text_of,
 )
 from sternpost.control.shapes import shape_of
@@ -162,11 +164,11 @@ async def discard_failures(context: Context, request: Request) -> Any:
 async def export_failures(context: Context, request: Request) -> Any:
     destination, reason = request.path_params["destination"], request.path_params["reason"]
     await _known_letters(context, destination)
-    return exported(context, destination, reason)
+    return exported(context, destination, reason, principal_of(request))
 
 
-def exported(context: Context, destination: str, reason: str) -> Response:
-    """The dead letters of a group as a file of JSON lines, read page by page as it is sent."""
+def exported(context: Context, destination: str, reason: str, who: Principal) -> Response:
+    """The dead letters of a group as a file of JSON lines, read page by page as it is sent; as this reader may see them."""
     answers = Answers(lambda: context.workspaces.current)
 
     async def lines() -> AsyncIterator[bytes]:
@@ -174,7 +176,8 @@ def exported(context: Context, destination: str, reason: str) -> Response:
         while after is not None:
             page = await context.views.failure_entries(destination, reason, PAGE_ROWS_MAX, after)
             for kept in page.kept:
-                yield answers.encode(fate.compose(kept, context.workspaces.current)) + b"\n"
+                entry = fate.compose(kept, context.workspaces.current)
+                yield answers.encode(entry if who.personal_data else context.personal.answer(entry)) + b"\n"
             after = page.next
 
     headers = {
@@ -282,6 +285,7 @@ OPERATIONS = (
         "one entry of `events` a line",
         role="editor",
         media_type=JSON_LINES,
+        personal="own",
     ),
     Operation(
         retry_failures,

@@ -9,11 +9,20 @@ from starlette.requests import Request
 
 from sternpost.control import audit, fate
 from sternpost.control.answers import ApiError
-from sternpost.control.auth import PRINCIPAL, Principal, allows
+from sternpost.control.auth import allows
 from sternpost.control.context import Context
 from sternpost.control.operation import LIMIT, TEXT, Operation
 from sternpost.control.people import INVITATION_VALID_S, session_id
-from sternpost.control.routes.common import PAGE_ROWS, body_of, cursor, limit_of, no_such, number_of, text_of
+from sternpost.control.routes.common import (
+    PAGE_ROWS,
+    body_of,
+    cursor,
+    limit_of,
+    no_such,
+    number_of,
+    principal_of,
+    text_of,
+)
 from sternpost.store.access import AuditRow, SessionRow, TokenRow, UserRow, audit_rows
 from sternpost.wire import times
 
@@ -173,12 +182,6 @@ async def audit_log(context: Context, request: Request) -> Any:
 
 
 # --- below ------------------------------------------------------------------------------------------------------------
-
-
-def principal_of(request: Request) -> Principal:
-    """Who asks."""
-    found: Principal = request.scope[PRINCIPAL]
-    return found
 
 
 async def _address(context: Context, user: UserRow) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from sternpost.control.context import Context
 from sternpost.control.operation import Operation
 from sternpost.control.preview import rebuilt
 from sternpost.control.replays import Estimate, Wanted
-from sternpost.control.routes.common import actor_of, body_of, destination_of, no_such, preview_of, text_of
+from sternpost.control.routes.common import (
+    actor_of,
+    body_of,
+    destination_of,
+    no_such,
+    preview_of,
+    principal_of,
+    text_of,
+)
 from sternpost.limits import REPLAY_RATE_MAX, REPLAYS_OPEN_MAX
 from sternpost.model import DestinationConfig
 from sternpost.store.base import NewReplay, Replay, ReplayState
@@ -66,13 +74,13 @@ async def get_replay(context: Context, request: Request) -> Any:
 async def estimate_replay(context: Context, request: Request) -> Any:
     audit.nothing_changed(request)
     body = await body_of(request)
-    config, what, rate = _asked(context, body)
+    config, what, rate = _asked(context, request, body)
     return await _estimated(context, config, what, rate)
 
 
 async def begin_replay(context: Context, request: Request) -> Any:
     body = await body_of(request)
-    config, what, rate = _asked(context, body)
+    config, what, rate = _asked(context, request, body)
     found = await _counted(context, config, what)
     if not found.count:
         raise ApiError(
@@ -160,7 +168,9 @@ async def _job_of(context: Context, no: int) -> Replay:
     return jobs[str(no)]
 
 
-def _asked(context: Context, body: Mapping[str, Any]) -> tuple[DestinationConfig, Wanted, float]:
+def _asked(
+    context: Context, request: Request, body: Mapping[str, Any]
+) -> tuple[DestinationConfig, Wanted, float]:
     """What a request means. Raises ApiError, FilterError."""
     known = [name for name in body if name not in WANTED]
     if known:
@@ -178,6 +188,11 @@ def _asked(context: Context, body: Mapping[str, Any]) -> tuple[DestinationConfig
     keys = {key: text_of(body, name) for name, key in KEYS.items() if body.get(name) not in {None, ""}}
     line = text_of(body, "q") if body.get("q") is not None else ""
     what = replays.wanted(config.id, line, keys, everything=only == "all", now=context.clock())
+    if what.filter.of_a_person and not principal_of(request).personal_data:
+        # How many events there are would tell whose they are.
+        raise ApiError(
+            403, "You may not choose events by a person.", "Leave ids and words out of the filter."
+        )
     return config, what, _rate(body, max(1.0, config.rate_per_second * RATE_SHARE))
 
 
