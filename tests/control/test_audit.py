@@ -17,7 +17,7 @@ from tests.control.bench import DOCUMENT, INTEGRATION_KEY, TRACK_SECRET, Bench, 
 from tests.control.test_api import called
 
 OWNER = Principal("ann", "owner", "console")
-READS = {"diff_workspace"}  #: operations that are no GET and change nothing
+READS = {"diff_workspace", "estimate_replay"}  #: operations that are no GET and change nothing
 
 
 async def lines(bench: Bench, query: str = "") -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ class _Hiding:
             return {key: self._hide(member, key) for key, member in value.items()}
         if isinstance(value, list | tuple):
             return [self._hide(member, name) for member in value]
-        if name == "detail" and isinstance(value, str) and value:
+        if name in {"detail", "shape"} and isinstance(value, str) and value:
             # Within an entry its own values are looked for; elsewhere nothing says what in a sentence is somebody's.
             return (
                 _QUOTED.sub(lambda found: f'"{self._value(found[0][1:-1])}"', value)
