@@ -142,7 +142,7 @@ async def test_a_flood_is_sampled(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     """When more happens than can be told, the newest are told now and then, and the rest is counted; afterwards everything is again."""
     monkeypatch.setattr(module, "FLOOD_PAUSE_S", 0.001)
     now = 0.0
-    hub = LiveHub(bench.views, lambda: bench.holder.current, timer=lambda: now)
+    hub = LiveHub(bench.views, lambda: bench.holder.current, personal=Personal(b""), timer=lambda: now)
     listener = hub.listen()
     seqs = await bench.accept(*({**TRACK, "messageId": f"f{number}"} for number in range(4_000)))
     now = 1.0

@@ -34,6 +34,7 @@ _VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",]+)')
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _PLAIN = re.compile(r"[A-Za-z0-9 _.:@-]+")
 _IN_THE_BODY = frozenset({"", "event", "account", "library"})
+_SHOWN_TO_ALL = frozenset({"event", "library"})  #: of these, what is no personal data
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _OF_A_DESTINATION = frozenset({"dest", "state", "reason", "note"})
 
@@ -102,7 +103,9 @@ class Filter:
             texts=tuple(
                 found
                 for term in self.terms
-                if term.key in _IN_THE_BODY and not term.exclude and (found := _texts(term))
+                if term.key in (_SHOWN_TO_ALL if self.hidden else _IN_THE_BODY)
+                and not term.exclude
+                and (found := _texts(term))
             ),
         )
 
