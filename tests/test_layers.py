@@ -53,6 +53,7 @@ SEAMS = {
     "sternpost.store.letters",
     "sternpost.store.person_view",
     "sternpost.store.persons",
+    "sternpost.store.revisions",
 }
 TOP = ("sternpost.main", "sternpost.cli")
 

@@ -34,7 +34,9 @@ let max = 0;
 /** So many digits that keys in the order of their text are in the order of their events. */
 let serial = 1e9;
 let store: Storage;
-export let items: Item[] = [];
+let items: Item[] = [];
+
+export const queued = (): Item[] => items;
 
 export const openQueue = (writeKey: string, size: number): void => {
   prefix = `sp_q.${writeKey}.`;

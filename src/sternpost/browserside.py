@@ -18,6 +18,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from sternpost.keys import SourceKeys
 from sternpost.model import Source, Workspace
 from sternpost.server import Receive, Scope, Send
 from sternpost.wire import auth, cors
@@ -93,7 +94,7 @@ class BrowserSide:
         self._files = _built_files()
         self._for: Workspace | None = None
         self._changed_at = ""
-        self._sources: Mapping[str, Source] = {}
+        self._sources = SourceKeys()
         self._answers: dict[str, tuple[bytes, bytes]] = {}
 
     @staticmethod
@@ -144,7 +145,7 @@ class BrowserSide:
         workspace = self._workspace()
         if workspace is not self._for:
             self._take(workspace)
-        source = self._sources.get(write_key)
+        source = self._sources.find(write_key, self._clock())
         if source is None:
             reason = b"write_key_unknown" if write_key else b"write_key_missing"
             body = json.dumps(
@@ -176,7 +177,7 @@ class BrowserSide:
     def _take(self, workspace: Workspace) -> None:
         self._for = workspace
         self._changed_at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self._clock()))
-        self._sources = {source.write_key: source for source in workspace.sources.values()}
+        self._sources = SourceKeys(workspace)
         self._answers = {}
 
     def _answer(self, source: Source, workspace: Workspace) -> tuple[bytes, bytes]:
@@ -228,7 +229,7 @@ class BrowserSide:
         workspace = self._workspace()
         if workspace is not self._for:
             self._take(workspace)
-        source = self._sources.get(auth.write_key_of_query(scope.get("query_string", b"")))
+        source = self._sources.find(auth.write_key_of_query(scope.get("query_string", b"")), self._clock())
         report: Any = None
         with contextlib.suppress(ValueError, RecursionError):
             report = json.loads(body)

@@ -29,6 +29,7 @@ import structlog
 
 from sternpost import __version__, limits
 from sternpost.errors import StoreFull, StoreUnavailable
+from sternpost.keys import SourceKeys
 from sternpost.metrics import Metrics
 from sternpost.model import Event, Source, Workspace
 from sternpost.reasons import ReasonCode
@@ -138,7 +139,7 @@ class Gateway:
         self._timer = timer
         self._masking_key = masking_key
         self._proxies = None if trusted_proxies is None else _Proxies(trusted_proxies)
-        self._keys = _WriteKeys()
+        self._keys = _WriteKeys(clock)
         self._rates = _Rates()
         self._requests = 0  # in flight
         self._body_bytes = 0  # of all bodies in flight
@@ -573,14 +574,15 @@ class _Proxies:
 class _WriteKeys:
     """Sources by write key, and by whole Authorization headers, for one workspace snapshot at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._of: Workspace | None = None
-        self._sources: dict[str, Source] = {}
+        self._sources = SourceKeys()
         self._headers: dict[bytes, tuple[str, Source]] = {}
 
     def by_key(self, write_key: str, workspace: Workspace) -> Source | None:
         self._look_at(workspace)
-        return self._sources.get(write_key)
+        return self._sources.find(write_key, self._clock())
 
     def by_header(self, authorization: bytes, workspace: Workspace) -> tuple[str, Source | None]:
         """The header's write key ("" = none), and the source that it belongs to."""
@@ -589,12 +591,13 @@ class _WriteKeys:
         if known is not None:
             return known
         write_key = auth.write_key_of_header(authorization)
-        source = self._sources.get(write_key)
-        if source is not None:
-            # Only keys that exist are remembered; still, passwords make as many headers of one key as somebody likes.
-            if len(self._headers) >= limits.AUTH_CACHE_ENTRIES_MAX:
-                self._headers.clear()
-            self._headers[authorization] = (write_key, source)
+        source = self._sources.current(write_key)
+        if source is None:
+            return write_key, self._sources.find(write_key, self._clock())
+        # Only present keys are remembered; still, passwords make as many headers of one key as somebody likes.
+        if len(self._headers) >= limits.AUTH_CACHE_ENTRIES_MAX:
+            self._headers.clear()
+        self._headers[authorization] = (write_key, source)
         return write_key, source
 
     def id_of(self, write_key: str, workspace: Workspace) -> str | None:
@@ -604,7 +607,7 @@ class _WriteKeys:
     def _look_at(self, workspace: Workspace) -> None:
         if workspace is not self._of:
             self._of = workspace
-            self._sources = {source.write_key: source for source in workspace.sources.values()}
+            self._sources = SourceKeys(workspace)
             self._headers.clear()
 
 

@@ -75,6 +75,7 @@ from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 from sternpost.tracing import open_tracing
 from sternpost.workspace import stored
+from sternpost.workspace.file import new_write_key
 from sternpost.workspace.holder import WorkspaceHolder
 from sternpost.workspace.secrets import SecretKey
 from sternpost.workspace.watch import FileWatch
@@ -279,6 +280,7 @@ async def _build(
         store=store,
         views=views,
         live=live,
+        facts=store,
         workspaces=holder,
         destinations=DESTINATIONS,
         clock=clock,
@@ -288,6 +290,8 @@ async def _build(
         route_for=intake.route,
         wake=wake,
         send=engine.exchange,
+        ask=engine.ask,
+        new_write_key=lambda: new_write_key(""),
         request_record=records.request_record,
         reply_record=records.reply_record,
         refused=refused.entries,

@@ -313,6 +313,14 @@ class Masking:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviousKey:
+    """A write key that was rotated out and is still taken for a while."""
+
+    write_key: str
+    until: float  #: unix seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     id: str
     name: str
@@ -323,6 +331,7 @@ class Source:
     blocked_events: frozenset[str] = frozenset()
     requests_per_second: float = 0.0  #: 0 = no limit
     masking: Masking | None = None  #: None = everything is stored as it was sent
+    previous_keys: tuple[PreviousKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

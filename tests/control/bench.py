@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from sternpost.intake.fanout import Fanout
 from sternpost.model import (
     Call,
     Delivered,
+    DestinationConfig,
     Event,
     Outcome,
     Reply,
@@ -117,6 +119,7 @@ class Bench:
     woken: list[Any] = field(default_factory=list)
     healthy: bool = True
     bytes_max: int = 10_000_000_000
+    made: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self.pump = Pump(
@@ -143,6 +146,7 @@ class Bench:
             store=self.store,
             views=self.views,
             live=self.live,
+            facts=self.store,
             workspaces=self.holder,
             destinations=DESTINATIONS,
             clock=lambda: self.now,
@@ -152,6 +156,8 @@ class Bench:
             route_for=lambda event, destination: self.fanout.route(event, destination),
             wake=lambda due: self.woken.extend(due),
             send=self._send,
+            ask=self._ask,
+            new_write_key=lambda: f"wk-made-{next(self.made)}",
             request_record=records.request_record,
             reply_record=records.reply_record,
             refused=self.refused.entries,
@@ -184,6 +190,9 @@ class Bench:
         for name in resumed:
             await self.store.block(destination, name, None, "", now=self.now)
         return resumed
+
+    async def _ask(self, config: DestinationConfig, call: Call) -> Reply:
+        return await self._send(config.id, call)
 
     async def _health(self) -> tuple[bool, dict[str, Any]]:
         return self.healthy, {"problem": None if self.healthy else "The disk is full."}

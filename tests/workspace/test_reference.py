@@ -30,7 +30,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs/reference/workspace.md"
 
 def fields_table(fields: Sequence[Field]) -> str:
     """The part of the page that is made from the fields themselves; to write it anew, print this."""
-    rows = [f"| `{field.name}` | {_values(field)} | {_default(field)} | {field.help} |" for field in fields]
+    rows = [f"| `{field.name}` | {_values(field)} | {_default(field)} | {field.text} |" for field in fields]
     return "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *rows])
 
 

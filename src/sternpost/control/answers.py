@@ -40,6 +40,15 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "remedy": self.remedy}, **self.more}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer with a status or headers of its own."""
+
+    value: Any
+    status: int = 200
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
 class Answers:
     """Writes values as JSON, with every secret of the workspace in force masked wherever it may have got to.
 

@@ -21,7 +21,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sternpost.control import audit, auth
-from sternpost.control.answers import Answers, ApiError
+from sternpost.control.answers import Answered, Answers, ApiError
 from sternpost.control.context import Context
 from sternpost.control.filters import FilterError
 from sternpost.control.live import TooManyListeners
@@ -58,6 +58,10 @@ def create_api(context: Context) -> ASGIApp:
             if operation.personal == "refuse" and not who.personal_data:
                 raise _not_for_you()
             result = _shown(context, operation, who, await _noted(context, operation, request, who))
+            if isinstance(result, Answered):
+                response = answers.answer(result.value, result.status)
+                response.headers.update(result.headers)
+                return response
             return result if callable(result) else answers.answer(result)
 
         return endpoint
@@ -83,6 +87,8 @@ def _shown(context: Context, operation: Operation, who: auth.Principal, result: 
     """An answer as this reader may see it."""
     if who.personal_data or operation.personal == "own":
         return result
+    if isinstance(result, Answered):
+        return replace(result, value=context.personal.answer(result.value))
     if callable(result):
         # It answers by itself, and nobody hides anything in it.
         raise _not_for_you()

@@ -16,9 +16,10 @@ from sternpost.control.personal import Personal
 from sternpost.control.persons import Persons
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
-from sternpost.model import Call, Event, Reply, Route, Workspace
+from sternpost.model import Call, DestinationConfig, Event, Reply, Route, Workspace
 from sternpost.reasons import ReasonCode
 from sternpost.store.base import Store
+from sternpost.store.revisions import Revision
 from sternpost.store.views import Views
 
 
@@ -68,17 +69,55 @@ class Workspaces(Protocol):
         """Why the newest version of the file is not in force."""
         ...
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document in force as it is kept: secrets are references or sealed."""
+        ...
+
     def shown(self) -> dict[str, Any]:
         """The document with secrets masked."""
+        ...
+
+    def masked(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A kept document with secrets masked."""
         ...
 
     def diff(self, document: Mapping[str, Any]) -> list[str]:
         """What applying it would change, a line each. Raises WorkspaceError."""
         ...
 
-    async def apply(self, document: Mapping[str, Any]) -> Workspace:
+    def preview(self, document: Mapping[str, Any]) -> tuple[list[str], Workspace]:
+        """What applying it would change, and what it would be. Raises WorkspaceError."""
+        ...
+
+    def difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+        """What changes from one kept document to another, a line each."""
+        ...
+
+    async def apply(self, document: Mapping[str, Any], *, author: str = "", note: str = "") -> Workspace:
         """Save it as a new revision and bring it into force. Raises WorkspaceError; then nothing changed."""
         ...
+
+    async def restore(self, number: int, *, author: str = "") -> Workspace | None:
+        """Bring an earlier revision into force as a new one. None when it is not kept. Raises WorkspaceError."""
+        ...
+
+    async def revision(self, number: int) -> dict[str, Any] | None:
+        """The document of a revision as it was kept; None when it is not kept any more."""
+        ...
+
+    async def secrets(self, destination_id: str) -> list[dict[str, Any]]:
+        """What may be said about the secrets of a destination: path, reference, endsIn, since, by."""
+        ...
+
+
+class Facts(Protocol):
+    """What the store keeps beside the events: revisions of the workspace, and small facts by key."""
+
+    async def workspace_revisions(self, *, before: int | None, limit: int) -> list[Revision]: ...
+    async def workspace_revision(self, number: int) -> tuple[Revision, bytes] | None: ...
+    async def remember(self, values: Mapping[str, str]) -> None: ...
+    async def remembered(self, prefix: str) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +127,7 @@ class Context:
     store: Store  #: dead letters are retried and discarded through it
     views: Views  #: the read side of the same store
     live: LiveHub  #: the same object that intake and delivery publish to
+    facts: Facts  #: the same store, beside the events
     workspaces: Workspaces  #: the WorkspaceHolder
     destinations: Mapping[str, Destination]  #: the registry, by type
     clock: Callable[[], float]  #: unix seconds
@@ -102,6 +142,9 @@ class Context:
     ]  #: `Engine.wake`: channels that got something to do
     #: sends a request to a destination (by id) with its client, limits and address rules; always answers with a Reply
     send: Callable[[str, Call], Awaitable[Reply]]
+    #: sends a request by settings that need not be saved, with a client of its own and the same rules for addresses
+    ask: Callable[[DestinationConfig, Call], Awaitable[Reply]]
+    new_write_key: Callable[[], str]
     request_record: Callable[[Call], Mapping[str, Any]]  #: `delivery.records.request_record`
     reply_record: Callable[[Reply], Mapping[str, Any] | None]  #: `delivery.records.reply_record`
     refused: Callable[[], Sequence[RefusedRequests]]  #: `RefusedLog.entries`: the latest first

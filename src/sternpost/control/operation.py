@@ -23,9 +23,33 @@ FILTERS = (
     ("state", f"States, separated by commas: {', '.join(STATES)}."),
 )
 LIMIT = ("limit", "Rows of a page, at most 500.")
+AFTER = ("after", "`next` of an earlier page.")
+DRY_RUN = ("dryRun", "1: say what would change, and change nothing.")
+IF_MATCH = (
+    "If-Match",
+    "The ETag that was read; * means whatever it is now. 412 when it changed, 428 when missing.",
+)
 
 TEXT: Mapping[str, Any] = {"type": "string"}
+TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
 OBJECT: Mapping[str, Any] = {"type": "object"}
+#: Members of the answer to a change of the workspace.
+CHANGED: Mapping[str, Any] = {
+    "changes": {
+        **TEXTS,
+        "description": "A line each; no line: nothing changed, and there is no new revision.",
+    },
+    "warnings": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["destination", "message"],
+            "properties": {"destination": TEXT, "message": TEXT},
+        },
+    },
+    "dryRun": {"type": "boolean"},
+    "revision": {"type": "integer", "description": "In force now."},
+}
 
 #: Answers a request: what becomes the JSON of the answer, or an app that answers by itself (a stream). Raises ApiError.
 Handler: TypeAlias = Callable[[Context, Request], Awaitable[Any]]
@@ -44,6 +68,12 @@ class Operation:
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)  #: members of the JSON object
     required: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()  #: that a request may carry
+    members: Mapping[str, Any] = field(
+        default_factory=dict
+    )  #: of the answer's object, with their schemas; all are there
+    schema: Mapping[str, Any] = field(default_factory=dict)  #: of the answer, where `members` does not say it
+    status: int = 200  #: of the answer when all is well
     media_type: str = "application/json"
     #: How it treats a reader who may not see personal data. "hash": the dispatcher hides values in its JSON (see `personal`). "own": it
     #: answers by itself, e.g. a stream, and hides them itself. "refuse": nothing would be left of its answer.

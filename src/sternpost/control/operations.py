@@ -13,9 +13,11 @@ from starlette.requests import Request
 
 from sternpost import __version__
 from sternpost.control.context import Context
-from sternpost.control.operation import MOUNT, OBJECT, TEXT, Operation
+from sternpost.control.operation import DRY_RUN, MOUNT, OBJECT, TEXT, Operation
 from sternpost.control.routes import (
     again,
+    catalogue,
+    connections,
     destinations,
     events,
     failures,
@@ -23,11 +25,13 @@ from sternpost.control.routes import (
     people,
     persons,
     replays,
+    revisions,
     rules,
     seen,
     server,
     sources,
     tries,
+    verifying,
     workspace,
 )
 
@@ -44,11 +48,15 @@ OPERATIONS: tuple[Operation, ...] = (
     *persons.OPERATIONS,
     *tries.OPERATIONS,
     *workspace.OPERATIONS,
+    *revisions.OPERATIONS,
     *sources.OPERATIONS,
     *destinations.OPERATIONS,
     *insight.OPERATIONS,
     *seen.OPERATIONS,
     *rules.OPERATIONS,
+    *connections.OPERATIONS,
+    *catalogue.OPERATIONS,
+    *verifying.OPERATIONS,
     *server.OPERATIONS,
     *people.OPERATIONS,
     Operation(openapi, "GET", "/openapi.json", "This document", "an OpenAPI 3.1 document"),
@@ -86,29 +94,37 @@ def document() -> dict[str, Any]:
 
 
 def _described(operation: Operation) -> dict[str, Any]:
-    schema: Mapping[str, Any] = TEXT if operation.media_type == "text/event-stream" else OBJECT
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
         "description": f"Answers: {operation.answer}. Role: {operation.role}.",
         "parameters": [
             *(
-                {"name": name, "in": "path", "required": True, "schema": TEXT}
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
                 for name in re.findall(r"\{(\w+)\}", operation.shown_path)
             ),
             *(
-                {"name": name, "in": "query", "required": False, "description": text, "schema": TEXT}
-                for name, text in operation.query
+                {"name": name, "in": place, "required": False, "description": text, "schema": TEXT}
+                for place, parameters in (("query", operation.query), ("header", operation.headers))
+                for name, text in parameters
             ),
         ],
         "responses": {
-            "200": {"description": operation.answer, "content": {operation.media_type: {"schema": schema}}},
+            str(operation.status): {
+                "description": operation.answer,
+                "content": {operation.media_type: {"schema": _answer(operation)}},
+            },
             "default": {
                 "description": "What is wrong, and what to do",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
             },
         },
     }
+    if operation.status != 200 and DRY_RUN in operation.query:
+        described["responses"]["200"] = {
+            **described["responses"][str(operation.status)],
+            "description": "Dry run",
+        }
     if operation.body:
         described["requestBody"] = {
             "required": True,
@@ -123,3 +139,16 @@ def _described(operation: Operation) -> dict[str, Any]:
             },
         }
     return described
+
+
+def _answer(operation: Operation) -> Mapping[str, Any]:
+    """The schema of an answer when all is well."""
+    if operation.media_type == "text/event-stream":
+        return TEXT
+    if operation.members:
+        return {
+            "type": "object",
+            "required": list(operation.members),
+            "properties": dict(operation.members),
+        }
+    return operation.schema or OBJECT

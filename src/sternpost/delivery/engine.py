@@ -255,6 +255,14 @@ class Engine:
             if channel in {None, name} and await worker.resume()
         ]
 
+    async def ask(self, config: DestinationConfig, call: Call) -> Reply:
+        """Send a request of a check by settings that need not be in force, by their rules for addresses."""
+        client = self._client(self._addresses(config), 1)
+        try:
+            return await client(call)
+        finally:
+            await client.close()
+
     async def stop(self) -> None:
         """Settle or give back everything that is held."""
         async with self._changing:

@@ -42,7 +42,7 @@ class Field:
 
     name: str  #: as in the workspace file: `trackEventSecret`
     label: str  #: the partner's words
-    help: str  #: what it does, and where to find it in the partner's product
+    help: str  #: what it does
     kind: FieldKind = "text"
     default: Any = None
     required: bool = False
@@ -52,6 +52,12 @@ class Field:
     maximum: float | None = None
     example: str = ""
     group: str = "Connect"  #: Connect · Identity · What to send · Limits
+    where: str = ""  #: a sentence: where to find it in the partner's product
+
+    @property
+    def text(self) -> str:
+        """Help and place, for pages of reference."""
+        return f"{self.help} {self.where}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,21 @@ class Spec:
     settle_s: float = 0.0  #: rule G4: window for sources of type web
     stale_s: float | None = None  #: events whose own time lies further back may never be shown there
     docs: str = ""  #: page in docs/
+    needs: str = ""  #: a sentence: what to have at hand before one starts
+    mode_texts: Mapping[Mode, str] = field(
+        default_factory=dict
+    )  #: who sends and who counts what, a paragraph each
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A cause of a failed check that another harmless request can prove."""
+
+    check: str  #: the name by which `read_check` reads the answer
+    call: Call
+    settings: Any  #: by which it is read
+    message: str  #: said when that check is fine: this is the cause
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +229,10 @@ class Destination(Protocol):
 
     def read_check(self, name: str, reply: Reply, settings: Any) -> tuple[bool, str]:
         """(fine, a sentence that says what it means and what to do)."""
+        ...
+
+    def suspects(self, name: str, reply: Reply, settings: Any) -> Sequence[Suspect]:
+        """What may be behind a check that failed and can be asked for, the likeliest first. At most ten."""
         ...
 
     def facts(self, settings: Any) -> Sequence[str]:

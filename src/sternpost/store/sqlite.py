@@ -16,7 +16,7 @@ from sternpost.errors import StoreFull
 from sternpost.limits import COMMIT_EVENTS_MAX, COMPACT_BYTES_MAX, PRUNE_CHUNK_EVENTS
 from sternpost.model import Accepted, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
-from sternpost.store import claiming, persons, profiles, replaying, retention, seen, settling
+from sternpost.store import claiming, persons, profiles, replaying, retention, revisions, seen, settling
 from sternpost.store.accepting import Acceptor, held_rows
 from sternpost.store.base import (
     ChannelState,
@@ -32,6 +32,7 @@ from sternpost.store.base import (
 from sternpost.store.database import BUSY_TIMEOUT_S, Database
 from sternpost.store.names import Deltas, Names, storable
 from sternpost.store.replaying import Replayer
+from sternpost.store.revisions import Revision
 from sternpost.store.seen import Gathered
 
 Result = TypeVar("Result")
@@ -374,25 +375,27 @@ class SqliteStore:
 
     # --- what stands beside the events: the workspace and small facts ----------------------------------------------
 
-    async def save_workspace(self, document: bytes, *, now: float) -> int:
+    async def save_workspace(
+        self, document: bytes, *, now: float, author: str = "", note: str = "", changes: Sequence[str] = ()
+    ) -> int:
         """Keep a new revision of the workspace (secrets inside are sealed); returns its number."""
 
         def run(cx: sqlite3.Connection, deltas: Deltas) -> int:
-            cursor = cx.execute("INSERT INTO workspaces (at, document) VALUES (?, ?)", (now, document))
-            return int(cursor.lastrowid or 0)
+            return revisions.save(cx, document, now=now, author=author, note=note, changes=changes)
 
         return await self._write(run)
 
     async def load_workspace(self) -> tuple[int, bytes] | None:
         """The newest revision and its document."""
+        return await self._write(lambda cx, deltas: revisions.newest(cx))
 
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> tuple[int, bytes] | None:
-            row = cx.execute(
-                "SELECT revision, document FROM workspaces ORDER BY revision DESC LIMIT 1"
-            ).fetchone()
-            return (int(row[0]), bytes(row[1])) if row else None
+    async def workspace_revisions(self, *, before: int | None, limit: int) -> list[Revision]:
+        """Earlier and present revisions, the newest first."""
+        return await self._write(lambda cx, deltas: revisions.page(cx, before, limit))
 
-        return await self._write(run)
+    async def workspace_revision(self, number: int) -> tuple[Revision, bytes] | None:
+        """One revision and its document; None when it is not kept."""
+        return await self._write(lambda cx, deltas: revisions.one(cx, number))
 
     async def remember(self, values: Mapping[str, str]) -> None:
         """Keep small facts by key, e.g. generated write keys."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from sternpost.model import (
     EventFiltering,
     Masking,
     Mode,
+    PreviousKey,
     Secret,
     Source,
     SourceType,
@@ -43,6 +45,7 @@ MASKED_PATH_CHARS_MAX = 200
 UNMASKED = ("messageId", "type", "timestamp", "originalTimestamp", "sentAt", "batch", "*")
 #: Whose they are must be known, by a hash at least.
 IDENTITIES = ("userId", "anonymousId")
+PREVIOUS_KEYS_MAX = 5  #: of a source; more rotations at a time than anybody can follow
 QUOTED_CHARS_MAX = 32  #: a key of Pendo has thirty-six; what is longer than any of our words is not repeated
 
 TOP_KEYS = ("version", "sources", "destinations", "connections")
@@ -56,8 +59,10 @@ SOURCE_KEYS = (
     "blockedEvents",
     "requestsPerSecond",
     "privacy",
+    "previousWriteKeys",
 )
 PRIVACY_KEYS = ("drop", "hash")
+PREVIOUS_KEY_KEYS = ("writeKey", "until")
 DESTINATION_KEYS = ("id", "name", "type", "enabled", "settings")
 CONNECTION_KEYS = ("source", "destination", "mode")
 EVENT_FILTERING_KEYS = ("mode", "events")
@@ -200,6 +205,7 @@ def _sources(
         rate = section.number("requestsPerSecond", default=0.0, minimum=0, maximum=1_000_000)
         masking = _masking(section)
         write_key = _write_key(section, secrets)
+        previous = _previous_keys(section)
         if write_key is None and source_id and len(check.problems) == problems_before:
             write_key = generated.get(source_id)
             if write_key is None and new_write_key:
@@ -214,6 +220,10 @@ def _sources(
                     f"{owner} has the same write key.",
                     "Give each source its own: it tells them apart.",
                 )
+        for index, key in enumerate(previous):
+            place = child(child(section.at("previousWriteKeys"), index), "writeKey")
+            if key_owners.setdefault(key.write_key, place) != place:
+                check.add(place, "This key is in use.", "Remove it here: a key belongs to one source.")
         if not source_id:
             continue
         found[source_id] = None
@@ -228,6 +238,7 @@ def _sources(
                 blocked_events=frozenset(blocked),
                 masking=masking,
                 requests_per_second=rate,
+                previous_keys=tuple(previous),
             )
     return found
 
@@ -261,6 +272,33 @@ def _path_problem(path: str, key: str) -> tuple[str, str] | None:
     if key == "drop" and path in IDENTITIES:
         return f"Without {path} nobody knows whose event it is.", "Put it under hash."
     return None
+
+
+def _previous_keys(section: _Section) -> list[PreviousKey]:
+    """Write keys that were rotated out, each with the time until which it is taken."""
+    check, place = section.check, section.at("previousWriteKeys")
+    found = []
+    for entry in section.sections("previousWriteKeys", PREVIOUS_KEY_KEYS):
+        write_key = entry.text("writeKey", required=True)
+        until = _moment(entry.text("until", required=True))
+        if write_key and not _WRITE_KEY.fullmatch(write_key):
+            check.add(entry.at("writeKey"), "This cannot be a write key.", "Remove the entry.")
+        elif write_key and until is None:
+            check.add(entry.at("until"), "This is not a moment.", "Write e.g. 2026-11-03T10:00:00Z.")
+        elif write_key and until is not None:
+            found.append(PreviousKey(write_key, until))
+    if len(found) > PREVIOUS_KEYS_MAX:
+        check.add(place, f"More than {PREVIOUS_KEYS_MAX} earlier keys.", "Remove the oldest.")
+    return found
+
+
+def _moment(text: str) -> float | None:
+    """Unix seconds of an ISO 8601 text with a zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None
 
 
 def _write_key(section: _Section, secrets: _Secrets) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,13 +17,17 @@ from sternpost.workspace.document import parse
 from sternpost.workspace.secrets import SecretKey, unseal
 
 WRITE_KEY_PREFIX = "write-key:"  #: where generated write keys are kept, by source id
+LAST_SET_PREFIX = "secret-set:"  #: since when a secret is what it is and who set it, by `SecretState.name`
 
 
 class Keeper(Protocol):
     """Where revisions and generated write keys are kept (the store)."""
 
-    async def save_workspace(self, document: bytes, *, now: float) -> int: ...
+    async def save_workspace(
+        self, document: bytes, *, now: float, author: str = "", note: str = "", changes: Sequence[str] = ()
+    ) -> int: ...
     async def load_workspace(self) -> tuple[int, bytes] | None: ...
+    async def workspace_revision(self, number: int) -> tuple[Any, bytes] | None: ...
     async def remember(self, values: Mapping[str, str]) -> None: ...
     async def remembered(self, prefix: str) -> dict[str, str]: ...
 
@@ -91,17 +95,63 @@ class WorkspaceHolder:
         assert self.path is not None
         await self._use(found, workspace_file.load_document(self.path).data)
 
-    async def apply(self, document: Mapping[str, Any]) -> Workspace:
-        """Save a document as the new revision and bring it into force. Raises WorkspaceError; then nothing changed."""
+    async def apply(self, document: Mapping[str, Any], *, author: str = "", note: str = "") -> Workspace:
+        """Save a document as the new revision and bring it into force. Raises WorkspaceError; then nothing changed.
+
+        `author` is who did it, `note` how, when a reader of the revisions would ask.
+        """
         self._writable()
-        await self._save(document)
+        await self._save(document, author=author, note=note)
         return self.current
+
+    async def restore(self, number: int, *, author: str = "") -> Workspace | None:
+        """Bring an earlier revision into force again, as a new one. None when it is not kept. Raises WorkspaceError."""
+        self._writable()
+        document = await self.revision(number)
+        if document is None:
+            return None
+        await self._keep(document, author=author, note=f"Back to revision {number}")
+        return self.current
+
+    async def revision(self, number: int) -> dict[str, Any] | None:
+        """The document of a revision, secrets sealed; None when it is not kept."""
+        kept = await self._keeper.workspace_revision(number)
+        return json.loads(kept[1]) if kept is not None else None
 
     def diff(self, document: Mapping[str, Any]) -> list[str]:
         """What applying the document would change, without secrets. Raises WorkspaceError for an invalid one."""
+        return self.preview(document)[0]
+
+    def preview(self, document: Mapping[str, Any]) -> tuple[list[str], Workspace]:
+        """What applying the document would change, and what it would be. Raises WorkspaceError for an invalid one."""
         sealed = stored.seal_document(document, self._destinations, self._key, previous=self.document)
-        self._parse(sealed, revision=0, required=False)
-        return stored.diff(self.document, sealed, self._destinations, key=self._key)
+        workspace = self._parse(sealed, revision=0, required=False, forget=True)
+        return stored.diff(self.document, sealed, self._destinations, key=self._key), workspace
+
+    def difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+        """What changes from one stored document to another, a line each, without secrets."""
+        return stored.diff(old, new, self._destinations, key=self._key)
+
+    def masked(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A stored document with secrets masked."""
+        return stored.masked(document, self._destinations)
+
+    async def secrets(self, destination_id: str) -> list[dict[str, Any]]:
+        """What may be said about the secrets of a destination: path, reference, endsIn, since (unix seconds), by."""
+        known = await self._keeper.remembered(f"{LAST_SET_PREFIX}{destination_id}/")
+        found = []
+        for state in stored.secret_states(self.document, destination_id, self._destinations, self._key):
+            set_at = json.loads(known.get(LAST_SET_PREFIX + state.name, "{}"))
+            found.append(
+                {
+                    "path": state.path,
+                    "reference": state.reference,
+                    "endsIn": state.ends_in,
+                    "since": set_at.get("at"),
+                    "by": set_at.get("by", ""),
+                }
+            )
+        return found
 
     def changes_since(self, document: Mapping[str, Any]) -> list[str]:
         """What differs between an earlier document and the one in force, without secrets."""
@@ -123,15 +173,28 @@ class WorkspaceHolder:
                 ]
             )
 
-    async def _save(self, document: Mapping[str, Any]) -> None:
+    async def _save(self, document: Mapping[str, Any], *, author: str = "", note: str = "") -> None:
         sealed = stored.seal_document(document, self._destinations, self._key, previous=self.document)
+        await self._keep(sealed, author=author, note=note)
+
+    async def _keep(self, sealed: dict[str, Any], *, author: str, note: str) -> None:
         # Checked before it is kept: a workspace that is not valid changes nothing.
         self._parse(sealed, revision=0, required=False)
-        revision = await self._keeper.save_workspace(json.dumps(sealed).encode(), now=self._clock())
+        now = self._clock()
+        changes = stored.diff(self.document, sealed, self._destinations, key=self._key)
+        revision = await self._keeper.save_workspace(
+            json.dumps(sealed).encode(), now=now, author=author, note=note, changes=changes
+        )
+        said = json.dumps({"at": now, "by": author})
+        names = stored.changed_secrets(self.document, sealed, self._destinations)
+        await self._keeper.remember({LAST_SET_PREFIX + name: said for name in names})
         await self._use(self._parse(sealed, revision=revision, required=False), sealed)
 
-    def _parse(self, document: Mapping[str, Any], *, revision: int, required: bool) -> Workspace:
-        generated: MutableMapping[str, str] = self._generated
+    def _parse(
+        self, document: Mapping[str, Any], *, revision: int, required: bool, forget: bool = False
+    ) -> Workspace:
+        # A document that is only looked at leaves no write key behind.
+        generated: MutableMapping[str, str] = dict(self._generated) if forget else self._generated
         return parse(
             document,
             destinations=self._destinations,

@@ -28,6 +28,8 @@ from sternpost.workspace.document import (
 from sternpost.workspace.secrets import SEALED_PREFIX, SecretKey, SecretUnreadable, seal, unseal
 
 MASK = "••••"  #: stands for a secret that is there; written back, it means "keep it"
+SECRET_TAIL_CHARS = 2  #: of a secret that are shown, so that people can tell two apart
+SECRET_SHOWN_CHARS_MIN = 16  #: of a shorter secret, two characters would say too much
 SHOWN_CHARS_MAX = 60  #: of a value in a difference
 
 Document = dict[str, Any]
@@ -141,7 +143,7 @@ def diff(
             if name not in was:
                 lines.append(f"+ {kind} {name}")
                 continue
-            hidden = {"writeKey"} if kind == "source" else set()
+            hidden = {"writeKey", "previousWriteKeys"} if kind == "source" else set()
             if kind == "destination":
                 hidden = {
                     place.path.split(".", 1)[1]
@@ -154,6 +156,43 @@ def diff(
                 if change:
                     lines.append(f"~ {kind} {name}: {path} {change}")
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """What may be said about a secret that is there."""
+
+    path: str  #: `settings.integrationKey`, `settings.headers.X-Team`
+    reference: str  #: `${NAME}` or `file:PATH`, "" when the secret itself is kept
+    ends_in: str  #: its last two characters, "" when it is short or cannot be read
+    name: str  #: the same for every revision: destination, field, and the key within a map
+
+
+def secret_states(
+    document: Mapping[str, Any], destination_id: str, destinations: Mapping[str, Destination], key: SecretKey
+) -> list[SecretState]:
+    """The secrets of one destination, as far as people may know them."""
+    found = []
+    for place in _secrets(document, destinations):
+        if place.name[0] != destination_id or not place.value.strip():
+            continue
+        reference = place.value if refers(place.value) else ""
+        opened = "" if reference else _opened(place.value, key) or ""
+        ends = opened[-SECRET_TAIL_CHARS:] if len(opened) >= SECRET_SHOWN_CHARS_MIN else ""
+        found.append(SecretState(place.path.split(".", 1)[1], reference, ends, place.label))
+    return found
+
+
+def changed_secrets(
+    old: Mapping[str, Any], new: Mapping[str, Any], destinations: Mapping[str, Destination]
+) -> list[str]:
+    """Names of the secrets whose kept text is another one than before, or new."""
+    before = {place.label: place.value for place in _secrets(old, destinations)}
+    return [
+        place.label
+        for place in _secrets(new, destinations)
+        if place.value.strip() and before.get(place.label) != place.value
+    ]
 
 
 def refers(value: str) -> bool:
@@ -233,6 +272,10 @@ class _Place:
     def value(self) -> str:
         return str(self.holder[self.key])
 
+    @property
+    def label(self) -> str:
+        return "/".join(self.name)
+
     def set(self, value: str) -> None:
         self.holder[self.key] = value
 
@@ -305,7 +348,7 @@ def _change(before: Any, after: Any, key: SecretKey | None, *, hidden: bool) -> 
     if before == after:
         return ""
     if hidden:
-        return "removed" if after is None else "added"
+        return "removed" if after is None else "added" if before is None else "changed"
     if before is None:
         return f"added: {_shown(after)}"
     return f"removed (was {_shown(before)})" if after is None else f"{_shown(before)} → {_shown(after)}"

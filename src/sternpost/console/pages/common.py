@@ -10,11 +10,11 @@ import msgspec
 from sternpost.console import snippets, words
 from sternpost.console.surroundings import AgentReport, Surroundings, Visit
 from sternpost.control import fate
+from sternpost.control.verify import CHECKED
 from sternpost.store.views import Kept
 
 SAMPLE_EVENTS = 500  #: the newest ones, for what no counter says
 FOLLOWED = "console:followed"
-CHECKED = "console:checked:"  #: with the id of a destination: what its last check said
 
 
 #: Spans of time that pictures show: as in the address, and in words.

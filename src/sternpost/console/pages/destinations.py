@@ -6,9 +6,9 @@ import msgspec
 
 from sternpost.console import charts, snippets, words
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import CHECKED, agent_of, span_chosen
+from sternpost.console.pages.common import agent_of, span_chosen
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
-from sternpost.control import doctor, fate
+from sternpost.control.verify import CHECKED
 
 SETTLED_KINDS = ("delivered", "retrying", "skipped", "rejected", "blocked")  #: from the bottom of a bar
 LATE_KINDS = ("p50", "p95", "p99")
@@ -79,14 +79,11 @@ async def destination(around: Surroundings, visit: Visit) -> Result:
 
 
 async def check(around: Surroundings, visit: Visit) -> Result:
-    """What doctor would say about this destination, kept for its page and the checklist."""
+    """Ask the destination, and keep what it said for its page and the checklist."""
     identifier: str = visit.request.path_params["destination"]
-    config = around.context.workspaces.current.destinations.get(identifier)
-    if config is None:
+    if identifier not in around.context.workspaces.current.destinations:
         return Elsewhere("/console/destinations", "This destination was removed.", wrong=True)
-    found = await doctor.examine_destination(around.context, config)
-    kept = {"at": fate.when(around.clock()), **found}
-    await around.facts.remember({f"{CHECKED}{identifier}": msgspec.json.encode(kept).decode()})
+    found = await around.api.post(f"/destinations/{part(identifier)}/verify", {})
     said = "Every check passed." if found["ok"] else "Something is wrong; see below."
     return Elsewhere(f"/console/destinations/{part(identifier)}#check", said, wrong=not found["ok"])
 

@@ -17,6 +17,7 @@ from sternpost.console.pages.common import (
     is_own,
 )
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
+from sternpost.control.verify import CHECKED
 from sternpost.store.views import Kept
 from sternpost.wire import times
 
@@ -44,7 +45,7 @@ async def home(around: Surroundings, visit: Visit) -> Result:
         for source in sources
         for one in source["connections"]
     ]
-    facts = await around.facts.remembered("console:")
+    facts = await around.facts.remembered("console:") | await around.facts.remembered(CHECKED)
     checklist = await _checklist(around, facts, stats, destinations, sources)
     return Page(
         "home.html",

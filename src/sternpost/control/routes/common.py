@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -16,10 +16,12 @@ from sternpost.control.filters import Filter, parse
 from sternpost.control.operation import MOUNT
 from sternpost.control.preview import Preview, accounts_of, preview
 from sternpost.limits import PAGE_ROWS_MAX
-from sternpost.model import DestinationConfig, Event, Person, Source
+from sternpost.model import DestinationConfig, Event, Person, Source, Workspace
 from sternpost.workspace.hints import near_miss
 
 BODY_BYTES_MAX = 1_000_000  #: of a request; a workspace or an event is far smaller
+T = TypeVar("T")
+
 PAGE_ROWS = 50  #: when no limit is given
 
 
@@ -48,7 +50,7 @@ def principal_of(request: Request) -> Principal:
 async def body_of(
     request: Request, required: set[str] | None = None, *, may_be_empty: bool = False
 ) -> dict[str, Any]:
-    """The JSON object of a request, bounded while it is read."""
+    """The JSON object of a request, bounded while it is read; `may_be_empty`: no body is an empty one."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -94,8 +96,14 @@ async def preview_of(
 
 
 def warnings(context: Context) -> list[dict[str, str]]:
+    """What the workspace in force leaves to be desired."""
+    return warnings_of(context, context.workspaces.current)
+
+
+def warnings_of(context: Context, workspace: Workspace) -> list[dict[str, str]]:
+    """What a workspace leaves to be desired, by destination."""
     found = []
-    for config in context.workspaces.current.destinations.values():
+    for config in workspace.destinations.values():
         facts = list(context.destinations[config.type].facts(config.settings))
         if config.secret_problem:
             facts.insert(0, config.secret_problem)
@@ -106,6 +114,13 @@ def warnings(context: Context) -> list[dict[str, str]]:
 def actor_of(request: Request) -> str:
     """Who asks, as records tell it: a user, or a token by its name."""
     return principal_of(request).name
+
+
+def page_of(request: Request, entries: Sequence[T]) -> tuple[Sequence[T], str | None]:
+    """One page of a list that is in memory, and its `next`: where the one after it begins, None on the last."""
+    begin = number_of(request, "after") or 0
+    end = begin + limit_of(request, PAGE_ROWS_MAX)
+    return entries[begin:end], str(end) if end < len(entries) else None
 
 
 def destination_of(context: Context, identifier: str) -> DestinationConfig:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from sternpost.control import audit
 from sternpost.control.answers import ApiError
+from sternpost.control.changes import author_of
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
 from sternpost.control.routes.common import body_of, warnings
@@ -65,7 +66,7 @@ async def apply_workspace(context: Context, request: Request) -> Any:
             )
         with _with_lines(lines):
             changes = workspaces.diff(document)
-            await workspaces.apply(document)
+            await workspaces.apply(document, author=author_of(request))
         audit.note(request, f"revision {workspaces.current.revision}", changes=changes)
     return {
         "revision": workspaces.current.revision,

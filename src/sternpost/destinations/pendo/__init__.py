@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sternpost.destinations.base import Batching, Known, Part, Plan
+from sternpost.destinations.base import Batching, Known, Part, Plan, Suspect
 from sternpost.destinations.pendo import calls, doctor, people, plan, replies, settings
 from sternpost.destinations.pendo.constants import (
     METADATA_BATCH_MAX_BYTES,
@@ -100,6 +100,9 @@ class PendoDestination:
 
     def read_check(self, name: str, reply: Reply, settings: PendoSettings) -> tuple[bool, str]:
         return doctor.read_check(name, reply, settings)
+
+    def suspects(self, name: str, reply: Reply, settings: PendoSettings) -> Sequence[Suspect]:
+        return doctor.suspects(name, reply, settings)
 
     def facts(self, settings: PendoSettings) -> Sequence[str]:
         return doctor.facts(settings)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from sternpost.destinations.base import Suspect
 from sternpost.destinations.common import read_status
 from sternpost.destinations.pendo.calls import agent_call, empty_track_call, verify_call
-from sternpost.destinations.pendo.regions import other_region, suffix_of
+from sternpost.destinations.pendo.regions import REGIONS, other_region, suffix_of
 from sternpost.destinations.pendo.replies import key_refused, read_verify
 from sternpost.destinations.pendo.settings import PendoSettings
 from sternpost.model import Call, Delivered, Reply
@@ -62,6 +64,43 @@ def read_check(name: str, reply: Reply, settings: PendoSettings) -> tuple[bool, 
     if isinstance(read_status(reply), Delivered):
         return True, "The browser agent can be loaded with this apiKey."
     return False, f"The address of the browser agent answered {reply.status}. Check apiKey and region."
+
+
+def suspects(name: str, reply: Reply, settings: PendoSettings) -> Sequence[Suspect]:
+    """A refused key may be the other one of the two, or of another region: each can be asked for, harmlessly."""
+    integration, track = settings.integration_key, settings.track_event_secret
+    is_integration = name == "integration key"
+    if name not in {"integration key", "track event secret"} or reply.status is None:
+        return ()
+    found = []
+    other = track if is_integration else integration
+    if other is not None and other != (integration if is_integration else track):
+        exchanged = replace(settings, integration_key=other, track_event_secret=other)
+        what = "integration key" if is_integration else "Track Event Shared Secret"
+        place = "trackEventSecret" if is_integration else "integrationKey"
+        found.append(
+            Suspect(
+                name,
+                verify_call(exchanged) if is_integration else empty_track_call(exchanged),
+                exchanged,
+                f"The two keys are exchanged: Pendo takes what stands in {place} as {what}.",
+                "Put each key into the other's field.",
+            )
+        )
+    for region, hosts in REGIONS.items():
+        if settings.region in {"custom", region}:
+            continue
+        there = replace(settings, region=region, hosts=hosts)
+        found.append(
+            Suspect(
+                name,
+                verify_call(there) if is_integration else empty_track_call(there),
+                there,
+                f"This key is of the data center {region}; the destination is set to {settings.region}.",
+                f"Set Data center to {region}.",
+            )
+        )
+    return found
 
 
 def _read_track(reply: Reply, settings: PendoSettings) -> tuple[bool, str]:

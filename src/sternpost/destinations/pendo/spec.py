@@ -9,8 +9,9 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "region",
         "Data center",
-        "Where your Pendo subscription lives: the address bar of Pendo tells (app.pendo.io is us, app.eu.pendo.io is eu). A key of another "
-        "region looks exactly like a wrong key. custom takes the addresses from hosts: a CNAME of yours, a restricted region, a sandbox.",
+        "Where your Pendo subscription lives. A key of another region looks exactly like a wrong key. custom takes the addresses from "
+        "hosts: a CNAME of yours, a restricted region, a sandbox.",
+        where="In Pendo: the address bar tells (app.pendo.io is us, app.eu.pendo.io is eu).",
         kind="choice",
         default="us",
         choices=("us", "us1", "eu", "jp", "au", "custom"),
@@ -19,23 +20,25 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "apiKey",
         "API key (app key)",
-        "The public key of your app, used by the browser agent; needed for device and hybrid connections. In Pendo: Subscription Settings → "
-        "your app → App Details → API key; it also stands in the install snippet.",
+        "The public key of your app, used by the browser agent; needed for device and hybrid connections.",
+        where="In Pendo: Subscription Settings → your app → App Details → API key; it also stands in the install snippet.",
         example="11111111-1111-4111-8111-111111111111",
     ),
     Field(
         "integrationKey",
         "Integration key",
-        "Writes visitors and accounts (identify and group). It needs write access. In Pendo: Settings → Integrations → Integration Keys. "
-        "Without it identify and group calls are skipped (key_missing).",
+        "Writes visitors and accounts (identify and group). It needs write access. Without it identify and group calls are skipped "
+        "(key_missing).",
+        where="In Pendo: Settings → Integrations → Integration Keys.",
         kind="secret",
         example="${PENDO_INTEGRATION_KEY}",
     ),
     Field(
         "trackEventSecret",
         "Track Event Shared Secret",
-        "Sends track events. Each app has its own: a mobile app needs a destination with its own secret. In Pendo: Subscription Settings → "
-        "your app → App Details → Track Event Shared Secret → Show. Without it track events are skipped (key_missing).",
+        "Sends track events. Each app has its own: a mobile app needs a destination with its own secret. Without it track events are "
+        "skipped (key_missing).",
+        where="In Pendo: Subscription Settings → your app → App Details → Track Event Shared Secret → Show.",
         kind="secret",
         example="${PENDO_TRACK_SECRET}",
     ),
@@ -166,4 +169,14 @@ SPEC = Spec(
     settle_s=SETTLE_MS / 1000,
     stale_s=EVENT_MAX_AGE_DAYS * 86_400.0,
     docs="reference/pendo.md",
+    needs="The data center of your subscription, an integration key with write access, and your app's Track Event Shared Secret; for "
+    "device and hybrid also the app's API key.",
+    mode_texts={
+        "cloud": "This server sends visitors, accounts and track events. Blockers in the browser stop nothing, and no script of Pendo's "
+        "runs on your pages: no guides, no clicks and page views of its own.",
+        "device": "Pendo's agent runs on your pages, started with the right visitor and account, and sends everything itself: track events, "
+        "guides, its own clicks and page views. This server sends nothing to Pendo; where a blocker stops the agent, Pendo sees nothing.",
+        "hybrid": "Pendo's agent runs on your pages for guides and its own clicks and page views; this server sends track events, visitors "
+        "and accounts. Each event is counted once: the agent is not given what the server sends.",
+    },
 )

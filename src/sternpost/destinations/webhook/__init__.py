@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from sternpost import __version__
-from sternpost.destinations.base import Batching, Field, Known, Part, Plan, Spec
+from sternpost.destinations.base import Batching, Field, Known, Part, Plan, Spec, Suspect
 from sternpost.destinations.common import is_address, read_status
 from sternpost.model import (
     Blocked,
@@ -168,11 +168,21 @@ class WebhookDestination:
         return None
 
     def checks(self, settings: WebhookSettings) -> Sequence[tuple[str, Call | None, str]]:
-        """What an address does with a request that is no event is not known, so none is made."""
-        return (("address", None, f"Events are posted to {settings.url}."),)
+        """OPTIONS changes nothing by the rules of HTTP, and tells whether somebody is there."""
+        return (
+            ("address", Call("OPTIONS", settings.url, {"user-agent": f"Sternpost/{__version__}"}, b""), ""),
+        )
 
     def read_check(self, name: str, reply: Reply, settings: WebhookSettings) -> tuple[bool, str]:
-        return reply.status is not None, f"It answered {reply.status}."
+        if reply.status is None:
+            return False, f"{settings.url} cannot be reached ({reply.error_detail or reply.error})."
+        return (
+            True,
+            f"It can be reached (it answered {reply.status}). Whether it takes events, only an event tells.",
+        )
+
+    def suspects(self, name: str, reply: Reply, settings: WebhookSettings) -> Sequence[Suspect]:
+        return ()
 
     def facts(self, settings: WebhookSettings) -> Sequence[str]:
         if settings.signing_secret is None:
