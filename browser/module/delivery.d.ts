@@ -6,7 +6,7 @@
  */
 import { type Dict } from './util';
 export declare const basicAuth: (key: string) => string;
-export declare const openDelivery: (dataPlaneUrl: string, key: string, options: Dict) => void;
+export declare const openDelivery: (dataPlaneUrl: string, key: string, { minRetryDelay, maxRetryDelay, backoffFactor, backoffJitter, batch }: Dict) => void;
 /** Events may leave from now on. Said again it changes nothing: a wait for a retry is not to be cut short. */
 export declare const startDelivery: () => void;
 /** A new event: calls of one tick travel together. While a timer runs, it is its turn: a wait until a retry is not cut short. */

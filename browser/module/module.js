@@ -5,6 +5,8 @@ var DEBUG = 2;
 var WARN = 3;
 var ERROR = 4;
 var lowest = ERROR;
+var LOGGER = {};
+LEVELS.forEach((name2, level) => LOGGER[name2.toLowerCase()] = (...words) => log(level, ...words));
 var setLevel = (name2) => {
   if (LEVELS.includes(name2)) lowest = LEVELS.indexOf(name2);
 };
@@ -57,47 +59,13 @@ var merge = (left, right, isStrict) => {
 };
 var base64 = (text2) => btoa(unescape(encodeURIComponent(text2)));
 var unbase64 = (text2) => decodeURIComponent(escape(atob(text2)));
-var on = (target, name2, listener) => target.addEventListener(name2, listener);
+var on = (target, name2, listener, isCapturing) => target.addEventListener(name2, listener, isCapturing);
+var idOf = (value) => value == null ? "" : String(value).trim();
 var TIMEOUT_MS = 3e4;
-var request = async (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+var request = (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
 var push = (list, entry, max2) => {
   list.push(entry);
   return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max2));
-};
-
-// src/calls.ts
-var text = (value) => isString(value) || value == null ? value : json(value);
-var readCall = (type, given) => {
-  const at = given.findIndex(isFunction);
-  let [a, b, c, d] = given.slice(0, at < 0 ? 4 : at).map(clone);
-  const message = { event: null, properties: null };
-  let id;
-  let traits;
-  if (type === "track") {
-    message.event = (isString(a) || a === +a) && a + "" || null;
-    if (!message.event) log(WARN, "track needs a name");
-    message.properties = b == null ? {} : b;
-  } else if (type === "page") {
-    if (isObject(a)) [a, b, c, d] = [void 0, void 0, a, b];
-    else if (isObject(b)) [a, b, c, d] = [void 0, isString(a) ? a : void 0, b, c];
-    else if (isString(a) && !isString(b)) [a, b] = [void 0, a];
-    c = isObject(c) ? c : {};
-    if (isString(b) && b) c.name = b;
-    if (isString(a) && a) c.category = a;
-    message.name = b;
-    message.category = a;
-    message.properties = c;
-    c = d;
-  } else if (type === "alias") {
-    if (isObject(b) || b === null) [b, c] = [void 0, b];
-    if (a != null) message.userId = text(a);
-    message.previousId = text(b);
-  } else {
-    if (isObject(a) || a === null) [a, b, c] = [null, a, b];
-    id = text(a);
-    traits = isObject(b) ? b : void 0;
-  }
-  return { type, message, id, traits, options: isObject(c) ? c : {}, callback: given[at] };
 };
 
 // src/config.ts
@@ -111,12 +79,12 @@ var configAddress = (base, extra) => {
 var fetchConfig = async (address, Authorization, own2, failed) => {
   for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
     try {
-      const answer = own2 ? await own2() : await request(address, { headers: { Accept: "application/json", Authorization } }).then((one) => one.ok && one.json());
+      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
       const config = isString(answer) ? JSON.parse(answer) : answer;
       if (config.source.id != null && isList(config.source.destinations)) return config;
       throw answer;
     } catch (cause) {
-      log(ERROR, "no source configuration", cause);
+      log(ERROR, "no sourceConfig", cause);
       failed();
       await new Promise((done) => setTimeout(done, waitMs));
     }
@@ -131,7 +99,7 @@ var setConsent = (given, isFirst) => {
   const options = isObject(given) ? given : {};
   if (isFirst && options.enabled === true) {
     if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
-    else log(ERROR, "unknown consent provider", options.provider);
+    else log(ERROR, "no provider:", options.provider);
   }
   const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
   if (allowed || denied) ids = [allowed || [], denied || []];
@@ -183,11 +151,11 @@ var KEYS = {
   userTraits: "trait",
   groupId: "group_id",
   groupTraits: "group_trait",
+  sessionInfo: "session",
+  authToken: "auth_token",
   anonymousId: "anonymous_id",
   initialReferrer: "page_init_referrer",
-  initialReferringDomain: "page_init_referring_domain",
-  sessionInfo: "session",
-  authToken: "auth_token"
+  initialReferringDomain: "page_init_referring_domain"
 };
 var ENTRIES = keys(KEYS);
 var PREFIX = "RS_ENC_v3_";
@@ -199,18 +167,10 @@ var stores;
 var slots = {};
 var readCookie = (name2) => attempt(() => decodeURIComponent(("; " + document.cookie).split(`; ${name2}=`)[1].split(";")[0]));
 var cookieStore = (options) => {
-  const cookie = assign(
-    {
-      maxage: YEAR_MS,
-      path: "/",
-      domain: options.setCookieDomain,
-      samesite: options.sameSiteCookie,
-      secure: options.secureCookie
-    },
-    options.storage.cookie
-  );
+  const { maxage = YEAR_MS, path = "/", samesite = options.sameSiteCookie || "Lax", secure = options.secureCookie, domain = options.setCookieDomain } = options.storage.cookie || {};
+  let host = domain || "";
   const store2 = (name2, text2) => text2 == null ? readCookie(name2) : attempt(
-    () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? cookie.maxage / 1e3 : 0};path=${cookie.path};samesite=${cookie.samesite};domain=${cookie.domain || ""}${cookie.secure ? ";secure" : ""}`
+    () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? maxage / 1e3 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ";secure" : ""}`
   );
   const sticks = () => {
     store2(TEST, TEST);
@@ -218,10 +178,10 @@ var cookieStore = (options) => {
     store2(TEST, "");
     return found;
   };
-  if (!cookie.domain && !options.sameDomainCookiesOnly) {
+  if (!host && !options.sameDomainCookiesOnly) {
     const parts = location.hostname.split(".");
-    for (let level = parts.length - 1; level--; cookie.domain = "") {
-      cookie.domain = parts.slice(level).join(".");
+    for (let level = parts.length - 1; level--; host = "") {
+      host = parts.slice(level).join(".");
       if (sticks()) break;
     }
   }
@@ -330,7 +290,6 @@ var max = 0;
 var serial = 1e9;
 var store;
 var items = [];
-var queued = () => items;
 var openQueue = (writeKey2, size) => {
   prefix = `sp_q.${writeKey2}.`;
   own = prefix + uuid();
@@ -383,7 +342,7 @@ var LOOK_MS = 3e3;
 var WAIT_MS_MAX = 36e5;
 var url = "";
 var writeKey = "";
-var retry = {};
+var backoffMs;
 var batchMax = 100;
 var batchBytes = KEEPALIVE_BYTES;
 var isOpen = false;
@@ -394,12 +353,12 @@ var firstFailure = 0;
 var lastFailure = 0;
 var reason = "";
 var basicAuth = (key) => "Basic " + btoa(key + ":");
-var openDelivery = (dataPlaneUrl, key, options) => {
+var openDelivery = (dataPlaneUrl, key, { minRetryDelay = 1e3, maxRetryDelay = 36e4, backoffFactor = 2, backoffJitter = 0.5, batch = {} }) => {
   url = dataPlaneUrl;
   writeKey = key;
-  retry = options;
-  batchMax = options.batch.maxItems || batchMax;
-  batchBytes = Math.min(options.batch.maxSize || batchBytes, batchBytes);
+  backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
+  batchMax = batch.maxItems || batchMax;
+  batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
   on(document, "visibilitychange", () => document.visibilityState === "hidden" && flush());
   on(window, "pagehide", () => {
     flush();
@@ -445,7 +404,7 @@ var bytesOf = (text2) => new Blob([text2]).size;
 var nextBatch = () => {
   const batch = [];
   let bytes = 0;
-  for (const item of queued()) {
+  for (const item of items) {
     if (item.isSending) continue;
     bytes += bytesOf(item.text) + 50;
     if (batch[0] && (batch.length >= batchMax || bytes > batchBytes || batch[0].isRecovered !== item.isRecovered)) break;
@@ -493,38 +452,32 @@ var post = async (batch, isLeaving) => {
     lastFailure = now();
     if (!failures++) firstFailure = lastFailure;
     reason = cause;
-    const backoffMs = Math.min(retry.minRetryDelay * retry.backoffFactor ** failures, retry.maxRetryDelay);
-    wake(Math.max(Math.min(waitMs, WAIT_MS_MAX) || 0, backoffMs * (1 - Math.random() * retry.backoffJitter)));
+    wake(Math.max(Math.min(waitMs, WAIT_MS_MAX) || 0, backoffMs()));
   } else if (batch[1] && (status === 413 || status === 400)) {
     batchMax = batch.length >> 1;
   } else {
-    if (status > 399) log(ERROR, "events refused:", status);
+    if (status > 399) log(ERROR, "refused:", status);
     failures = 0;
     settle(batch);
   }
 };
 
 // src/filters.ts
-var trimmed = (name2) => isString(name2) ? name2.trim() : "";
 var passesList = (config, message) => {
   const option = config.eventFilteringOption;
-  if (message.type !== "track" || !/^(white|black)listedEvents$/.test(option)) return true;
-  const name2 = trimmed(message.event);
-  const isListed = name2 && (config[option] || []).some((one) => trimmed((one || {}).eventName) === name2);
+  if (message.type !== "track" || !/listed/.test(option)) return true;
+  const name2 = idOf(message.event);
+  const isListed = name2 && (config[option] || []).some((one) => idOf((one || {}).eventName) === name2);
   return !!isListed === (option[0] === "w");
 };
 var isIntegrated = (integrations, name2) => {
-  const own2 = integrations[name2];
-  const all = integrations.All;
-  return keys(integrations).every((key) => {
-    const isWrong = key !== name2 && key.toLowerCase() === name2.toLowerCase() && !integrations[key];
-    if (isWrong) log(WARN, key, "is written", name2);
-    return !isWrong;
-  }) && !!(own2 !== void 0 ? own2 : all == null || all);
+  const refused = keys(integrations).find((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
+  if (refused && refused !== name2) log(WARN, refused, "is written", name2);
+  return !refused && !!(integrations[name2] || integrations.All == null || integrations.All);
 };
 
 // src/pendo/agent.ts
-var tell = (object, name2, ...args) => attempt(() => isFunction(object[name2]) && object[name2](...args));
+var tell = (object, name2, ...args) => attempt(() => object[name2](...args));
 
 // src/pendo/anonymous.ts
 var PREFIX2 = "_PENDO_T_";
@@ -538,9 +491,9 @@ var remember = (change) => {
   assign(recall(), change);
   attempt(() => localStorage.setItem(KEY, json(memory)));
 };
-var anonymousVisitor = (anonymousId) => {
+var anonymousVisitor = (anonymousId2) => {
   const [used, fresh] = recall();
-  if (used !== anonymousId) return PREFIX2 + anonymousId;
+  if (used !== anonymousId2) return PREFIX2 + anonymousId2;
   if (!fresh) remember([, PREFIX2 + uuid()]);
   return memory[1];
 };
@@ -612,7 +565,6 @@ var READY = 2;
 var OFF = 3;
 var FAILED = 4;
 var isTaken = false;
-var idOf = (value) => value == null ? "" : String(value).trim();
 var agent = (method, ...given) => tell(page.pendo, method, ...given);
 var createPendo = (config, analytics, id, [base, writeKey2]) => {
   let status = IDLE;
@@ -759,7 +711,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
   };
   const handle = (parcel) => {
     const { type, message, own: own2 } = parcel;
-    if (type === "alias") return log(DEBUG, "Pendo has no alias");
+    if (type === "alias") return log(DEBUG, "Pendo: no alias");
     const present = presentPerson();
     const user = idOf(message.userId);
     const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -772,7 +724,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     if (type === "page") return config.pageLoad && agent("pageLoad");
     if (type === "track") {
       if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-      if (!idOf(message.event)) return log(WARN, "Pendo: a track without a name");
+      if (!idOf(message.event)) return log(WARN, "track needs a name");
       if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
       sendTrack(parcel);
@@ -799,7 +751,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     init() {
       if (isTaken) {
         status = FAILED;
-        return log(ERROR, "a page has one Pendo agent; another destination is not used");
+        return log(ERROR, "one Pendo agent a page");
       }
       isTaken = true;
       const [, , group, traits] = recall();
@@ -813,7 +765,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     },
     /** Throws when the agent failed. */
     isReady() {
-      if (status === FAILED) throw Error("no Pendo agent");
+      if (status === FAILED) throw Error("Pendo");
       return status !== LOADING;
     },
     take,
@@ -839,8 +791,6 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
 // src/devices.ts
 var LOOK_MS3 = 50;
 var READY_MS2 = 11e3;
-var say = (level) => (...words) => log(level, ...words);
-var LOGGER = { log: say(0), info: say(1), debug: say(DEBUG), warn: say(WARN), error: say(ERROR) };
 var devices = [];
 var waiting = [];
 var waitingMax = 100;
@@ -867,7 +817,7 @@ var openDevices = (destinations, overrides, integrations, analytics, home, ready
       if (!isAllowed) continue;
       const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
       if (!integration) {
-        log(ERROR, "no integration for", name2);
+        log(ERROR, "no integration:", name2);
         continue;
       }
       waiting = waiting || [];
@@ -887,7 +837,7 @@ var watch = (ready, waitedMs) => {
       if (waitedMs < READY_MS2) return isWaiting = true;
     } catch (_) {
     }
-    return log(ERROR, name2, "is not available");
+    return log(ERROR, "not available:", name2);
   });
   if (isWaiting) setTimeout(watch, LOOK_MS3, ready, waitedMs + LOOK_MS3);
   else {
@@ -915,93 +865,12 @@ var watchDevices = () => {
   for (const device of devices) tell(device.integration, "watch");
 };
 var nameVisitor = (message) => {
-  const { userId, anonymousId, integrations } = message;
+  const { userId, anonymousId: anonymousId2, integrations } = message;
   if (userId || !isIntegrated(integrations, "Pendo")) return;
-  const visitorId = anonymousVisitor(anonymousId);
-  if (visitorId !== PREFIX2 + anonymousId || devices.some((one) => one.config.connectionMode === "hybrid")) {
+  const visitorId = anonymousVisitor(anonymousId2);
+  if (visitorId !== PREFIX2 + anonymousId2 || devices.some((one) => one.config.connectionMode === "hybrid")) {
     message.integrations = merge(integrations, { Pendo: { visitorId } });
   }
-};
-
-// src/version.ts
-var VERSION = "0.1.0";
-
-// src/message.ts
-var name = "RudderLabs JavaScript SDK";
-var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
-var custom2 = {};
-var customContext = () => clone(custom2);
-var clearCustomContext = () => {
-  custom2 = {};
-};
-var setCustomContext = (given) => {
-  custom2 = JSON.parse(json(mergeContext(custom2, given), (_, value) => value === null ? void 0 : value));
-};
-var mergeContext = (context, given) => {
-  const copy = clone(given);
-  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) {
-    log(WARN, "bad context:", given);
-    return context;
-  }
-  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) {
-    if (key in copy) log(WARN, "reserved:", key);
-    delete copy[key];
-  }
-  return merge(context, copy);
-};
-var buildMessage = ({ type, message: own2, id, traits, options }, session, installType, extra) => {
-  const details = pageProperties();
-  if (type === "page") {
-    const { properties } = own2;
-    for (const key of keys(details)) {
-      if (properties[key] === void 0) properties[key] = (options.page || {})[key] || details[key];
-      details[key] = properties[key] || details[key];
-    }
-  }
-  const isIdentify = type === "identify";
-  const message = assign(
-    {
-      // First, so that the queue sees it without reading the event.
-      type,
-      channel: "web",
-      originalTimestamp: iso(),
-      messageId: uuid(),
-      userId: isIdentify && id || read("userId") || "",
-      anonymousId: read("anonymousId") || uuid(),
-      integrations: { All: true },
-      context: merge(
-        assign(
-          {
-            // With storage type `none` an identify still carries what it was given.
-            traits: read("userTraits") || isIdentify && traits || {},
-            sessionId: session.id,
-            sessionStart: session.sessionStart || void 0,
-            app: { name, namespace: "com.rudderlabs.javascript", version: VERSION, installType },
-            library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
-            page: details
-          },
-          browserContext(),
-          extra
-        ),
-        custom2
-      )
-    },
-    own2
-  );
-  if (type === "group") {
-    message.groupId = id || read("groupId") || void 0;
-    message.traits = read("groupTraits") || traits || {};
-  }
-  for (const key of keys(options)) {
-    const value = options[key];
-    if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
-      if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
-    } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
-  }
-  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
-    if (RESERVED_TRAIT.test(key)) log(WARN, "reserved:", key);
-  }
-  return clone(message);
 };
 
 // src/session.ts
@@ -1021,13 +890,13 @@ var renew = (session) => {
   session.expiresAt = now() + session.timeout;
   write(ENTRY, session);
 };
-var openSession = (options) => {
+var openSession = (options = {}) => {
   const session = info();
   const timeout = whole(options.timeout, TIMEOUT_MS2);
   if (timeout < 1e4) log(WARN, "sessions.timeout", timeout);
   if (session.manualTrack) return;
   if (options.autoTrack === false || !timeout) return endSession();
-  const { enabled, duration } = options.cutOff;
+  const { enabled, duration } = options.cutOff || {};
   const cutOffMs = whole(duration, CUT_OFF_MS);
   if (cutOffMs < timeout) log(WARN, "sessions.cutOff", duration);
   session.autoTrack = true;
@@ -1062,32 +931,161 @@ var sessionId = () => {
   return (session.manualTrack || isLive(session)) && session.id || null;
 };
 
+// src/identity.ts
+var anonymousId = (options) => {
+  let id = read("anonymousId");
+  if (!id) {
+    const { enabled, source } = (options || {}).autoCapture || {};
+    const key = "ajs_anonymous_id";
+    if (enabled === true && source === "segment") id = attempt(() => localStorage.getItem(key)) || readCookie(key);
+    write("anonymousId", id = id && id.replace(/"/g, "") || uuid());
+  }
+  return id;
+};
+var reset = (given) => ENTRIES.forEach((entry, at) => {
+  const wish = ((given || {}).entries || {})[entry];
+  if (wish !== true && (wish === false || at > (given === true ? 6 : 5))) return;
+  if (entry === "sessionInfo") resetSession();
+  else write(entry, entry === "anonymousId" ? uuid() : "");
+});
+
+// src/version.ts
+var VERSION = "0.1.0";
+
+// src/message.ts
+var name = "RudderLabs JavaScript SDK";
+var app = { name, namespace: "com.rudderlabs.javascript", version: VERSION };
+var view = {};
+var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
+var custom2 = {};
+var customContext = () => clone(custom2);
+var clearCustomContext = () => {
+  custom2 = {};
+};
+var setCustomContext = (given) => {
+  custom2 = JSON.parse(json(mergeContext(custom2, given), (_, value) => value === null ? void 0 : value));
+};
+var mergeContext = (context, given) => {
+  const copy = clone(given);
+  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) {
+    log(WARN, "bad context:", given);
+    return context;
+  }
+  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) {
+    if (key in copy) log(WARN, "reserved:", key);
+    delete copy[key];
+  }
+  return merge(context, copy);
+};
+var text = (value) => isString(value) || value == null ? value : json(value);
+var readCall = (type, given) => {
+  let [a, b, c, d] = given.map(clone);
+  let id;
+  let traits;
+  const message = {
+    // First, so that the queue sees it without reading the event.
+    type,
+    channel: "web",
+    event: null,
+    properties: null,
+    originalTimestamp: iso(),
+    messageId: uuid(),
+    integrations: { All: true }
+  };
+  if (type === "track") {
+    message.event = (isString(a) || a === +a) && a + "" || null;
+    if (!message.event) log(WARN, "track needs a name");
+    message.properties = b == null ? {} : b;
+  } else if (type === "page") {
+    if (isObject(a)) [a, b, c, d] = [, , a, b];
+    else if (isObject(b)) [a, b, c, d] = [, isString(a) ? a : void 0, b, c];
+    else if (isString(a) && !isString(b)) [a, b] = [, a];
+    c = isObject(c) ? c : {};
+    message.name = b;
+    message.category = a;
+    if (isString(b) && b) c.name = b;
+    if (isString(a) && a) c.category = a;
+    message.properties = c;
+    c = d;
+  } else if (type === "alias") {
+    if (isObject(b) || b === null) [b, c] = [, b];
+    id = text(a);
+    message.previousId = b === void 0 ? read("userId") || read("anonymousId") : text(b);
+  } else {
+    if (isObject(a) || a === null) [a, b, c] = [null, a, b];
+    id = text(a);
+    traits = isObject(b) && b;
+    const who = type === "group" ? type : "user";
+    const known = read("userId");
+    if (who === "user" && id && known && id !== known) reset();
+    if (id !== null) write(`${who}Id`, id || "");
+    const entry = `${who}Traits`;
+    write(entry, traits ? merge(read(entry) || {}, traits) : {});
+  }
+  const isGroup = type === "group";
+  const session = touchSession();
+  const details = pageProperties();
+  const options = isObject(c) ? c : {};
+  if (type === "page") {
+    const { properties } = message;
+    for (const key of keys(details)) {
+      if (properties[key] === void 0) properties[key] = (options.page || {})[key] || details[key];
+      details[key] = properties[key] || details[key];
+    }
+  }
+  if (isGroup) {
+    message.groupId = id || read("groupId") || void 0;
+    message.traits = read("groupTraits") || traits || {};
+  }
+  message.userId = !isGroup && id || read("userId") || "";
+  message.anonymousId = read("anonymousId") || uuid();
+  message.context = merge(
+    assign(
+      {
+        traits: read("userTraits") || !isGroup && traits || {},
+        sessionId: session.id,
+        sessionStart: session.sessionStart || void 0,
+        app,
+        library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
+        page: details,
+        consentManagement: consentContext()
+      },
+      browserContext(),
+      view
+    ),
+    custom2
+  );
+  for (const key of keys(options)) {
+    const value = options[key];
+    if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
+      if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
+    } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
+  }
+  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
+    if (RESERVED_TRAIT.test(key)) log(WARN, "reserved:", key);
+  }
+  return [clone(message), traits || {}];
+};
+
 // src/sdk.ts
 var DEFAULTS = {
   integrations: { All: true },
-  sessions: { cutOff: {} },
-  storage: { entries: {} },
-  sameSiteCookie: "Lax",
-  anonymousIdOptions: {},
-  queueOptions: { minRetryDelay: 1e3, maxRetryDelay: 36e4, backoffFactor: 2, backoffJitter: 0.5, maxItems: 1e3, batch: {} },
+  storage: {},
+  queueOptions: { maxItems: 1e3 },
   destinationsQueueOptions: { maxItems: 100 },
-  preConsent: { storage: {}, events: {} },
-  autoTrack: { pageLifecycle: {} },
-  sourceConfigurationOverride: { destinations: [] }
+  preConsent: {},
+  autoTrack: {},
+  sourceConfigurationOverride: {}
 };
-var RESET = { userId: true, userTraits: true, groupId: true, groupTraits: true, sessionInfo: true, authToken: true };
 var CONFIG_MS = 1e3;
 var LARGE = 32768;
-var httpUrl = (url2) => attempt(() => {
-  const { protocol, href } = new URL(url2);
-  return /^http/.test(protocol) && href.replace(/\/+$/, "");
-}) || "";
+var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
 var createSdk = (origin, installType) => {
   const sdk = {};
+  app.installType = installType;
   const startedAt = now();
   let options = DEFAULTS;
   let integrations;
-  const extra = {};
   let writeKey2 = "";
   let dataPlaneUrl = "";
   let config;
@@ -1106,27 +1104,18 @@ var createSdk = (origin, installType) => {
     }
   };
   const emit = (type, given) => {
-    const call = readCall(type, given);
-    const { id, traits, message: own2 } = call;
-    if (type === "alias" && own2.previousId === void 0) own2.previousId = read("userId") || read("anonymousId");
-    if (type === "identify") {
-      const known = read("userId");
-      if (id && known && id !== known) reset();
-      name2("userId", "userTraits", id, traits);
-    }
-    if (type === "group") name2("groupId", "groupTraits", id, traits);
+    const at = given.findIndex(isFunction);
+    const [message, own2] = readCall(type, given.slice(0, at < 0 ? 4 : at));
     if (isDisabled) return;
-    extra.consentManagement = consentContext();
-    const message = buildMessage(call, touchSession(), installType, extra);
     if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(integrations);
     nameVisitor(message);
     if (held) held.push(message);
     else send(message);
-    toDevices({ type, message, own: type === "group" ? traits || {} : void 0 });
-    if (call.callback) run(call.callback, assign({ sentAt: iso() }, message));
+    toDevices({ type, message, own: own2 });
+    if (at >= 0) run(given[at], assign({ sentAt: iso() }, message));
     if (isBlocked && type === "page") {
       isBlocked = false;
-      emit("page", ["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions]);
+      emit(type, ["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions]);
     }
   };
   const send = (message) => {
@@ -1136,34 +1125,21 @@ var createSdk = (origin, installType) => {
     if (text2.length > LARGE) {
       const parts = assign({}, message.context, message.traits, message.properties);
       const size = (key) => json(parts[key]).length;
-      log(WARN, "a large event:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
+      log(WARN, "large:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
     }
     enqueue(text2);
     nudge();
   };
-  const name2 = (idEntry, traitsEntry, id, traits) => {
-    if (id !== null) write(idEntry, id || "");
-    write(traitsEntry, traits ? merge(read(traitsEntry) || {}, traits) : {});
-  };
-  const reset = (given) => {
-    const entries = assign({ anonymousId: given === true }, RESET, isObject(given) && given.entries);
-    for (const entry of ENTRIES) {
-      const wish = entries[entry];
-      if (wish !== true && (wish === false || !RESET[entry])) continue;
-      if (entry === "sessionInfo") resetSession();
-      else write(entry, entry === "anonymousId" ? uuid() : "");
-    }
-  };
   const storageType = (entry) => {
-    const { type, entries } = options.storage;
+    const { type, entries = {} } = options.storage;
     const own2 = (entries[entry] || {}).type || type || "cookieStorage";
     if (!preConsent) return own2;
-    const { strategy, enabled } = preConsent.storage;
+    const { strategy, enabled } = preConsent.storage || {};
     return enabled === true || strategy && entry.startsWith(strategy) ? own2 : "memoryStorage";
   };
   const openIdentity = () => {
     openStorage(options, storageType);
-    extra.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === (preConsent ? "memoryStorage" : "none")) || void 0;
+    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === (preConsent ? "memoryStorage" : "none")) || void 0;
     const external = readCookie(options.externalAnonymousIdCookieName);
     if (external) write("anonymousId", external);
     anonymousId(options.anonymousIdOptions);
@@ -1172,22 +1148,11 @@ var createSdk = (origin, installType) => {
     write("initialReferringDomain", read("initialReferringDomain") || hostOf(from));
     openSession(options.sessions);
   };
-  const anonymousId = (wish) => {
-    let id = read("anonymousId");
-    if (!id) {
-      const { enabled, source } = (wish || {}).autoCapture || {};
-      const key = "ajs_anonymous_id";
-      if (enabled === true && source === "segment") id = attempt(() => localStorage.getItem(key)) || readCookie(key);
-      id = id && id.replace(/"/g, "") || uuid();
-      write("anonymousId", id);
-    }
-    return id;
-  };
   const load = (key, url2, given) => {
     if (!early) return;
     if (isObject(url2)) [url2, given] = [origin, url2];
     dataPlaneUrl = httpUrl(url2 || origin);
-    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log(ERROR, "load(writeKey, dataPlaneUrl)");
+    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log(ERROR, "load: writeKey, dataPlaneUrl");
     const calls = early;
     early = void 0;
     writeKey2 = key;
@@ -1197,29 +1162,29 @@ var createSdk = (origin, installType) => {
     openIdentity();
     if (!preConsent) persist();
     trackLeaving();
-    readHints(options.uaChTrackLevel, (hints) => extra["ua-ch"] = clone(hints));
+    readHints(options.uaChTrackLevel, (hints) => view["ua-ch"] = clone(hints));
     openConfig();
     for (const [method, rest] of calls) sdk[method](...rest);
   };
   const readOptions = (given) => {
     options = merge(DEFAULTS, given, true);
-    integrations = options.integrations;
+    integrations = clone(options.integrations);
     setLevel(options.logLevel);
-    if (options.useServerSideCookies) log(ERROR, "useServerSideCookies is not supported");
+    if (options.useServerSideCookies) log(ERROR, "no useServerSideCookies");
     if (options.context) setCustomContext(options.context);
     limitWaiting(options.destinationsQueueOptions.maxItems);
     setConsent(options.consentManagement, true);
     if (isConsentOpen() && options.preConsent.enabled === true) {
       preConsent = options.preConsent;
-      if (options.preConsent.events.delivery === "buffer") held = [];
+      if ((preConsent.events || {}).delivery === "buffer") held = [];
     }
   };
   const trackLeaving = () => {
-    const { enabled, options: common, pageLifecycle } = options.autoTrack;
+    const { enabled, options: common, pageLifecycle = {} } = options.autoTrack;
     const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
-    if (own2 || enabled) extra.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
+    if (own2 || enabled) view.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
     if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
-      window.addEventListener("pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
+      on(window, "pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
     }
   };
   const openConfig = () => {
@@ -1236,7 +1201,7 @@ var createSdk = (origin, installType) => {
   const takeConfig = (answer) => {
     if (answer.source.enabled === false) {
       isDisabled = true;
-      settle(queued());
+      settle(items);
       return log(ERROR, "The source is disabled");
     }
     config = answer;
@@ -1249,8 +1214,8 @@ var createSdk = (origin, installType) => {
   };
   const loadDevices = () => {
     if (!config) return;
-    const analytics = assign({ loadOnlyIntegrations: integrations, logLevel: options.logLevel }, sdk);
-    const overrides = options.sourceConfigurationOverride.destinations;
+    const analytics = assign({ loadOnlyIntegrations: integrations }, sdk);
+    const overrides = options.sourceConfigurationOverride.destinations || [];
     openDevices(config.source.destinations, overrides, integrations, analytics, [origin || dataPlaneUrl, writeKey2], becomeReady);
   };
   const becomeReady = () => {
@@ -1260,11 +1225,11 @@ var createSdk = (origin, installType) => {
     announce("RSA_Ready");
   };
   const announce = (event) => {
-    document.dispatchEvent(new CustomEvent(event, { detail: { analyticsInstance: sdk }, bubbles: true, cancelable: true, composed: true }));
+    document.dispatchEvent(new CustomEvent(event, { detail: { analyticsInstance: sdk }, bubbles: true }));
   };
   const commands = {
     ready(callback) {
-      if (!isFunction(callback)) log(ERROR, "ready takes a function");
+      if (!isFunction(callback)) log(ERROR, "ready: no function");
       else if (isReady) run(callback);
       else readyCalls.push(callback);
     },

@@ -18,7 +18,7 @@ export interface Item {
     /** Whether a request with it is under way. */
     isSending?: boolean;
 }
-export declare const queued: () => Item[];
+export declare let items: Item[];
 export declare const openQueue: (writeKey: string, size: number) => void;
 /** From now on events survive the page; before consent they must not be stored. */
 export declare const persist: () => void;

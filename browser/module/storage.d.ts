@@ -5,16 +5,17 @@
  * a cookie above 4 KB) stays in memory for this page view.
  */
 import { type Dict } from './util';
+/** The first six are what `reset` forgets without being told, the seventh what `reset(true)` forgets, too. */
 declare const KEYS: {
     userId: string;
     userTraits: string;
     groupId: string;
     groupTraits: string;
+    sessionInfo: string;
+    authToken: string;
     anonymousId: string;
     initialReferrer: string;
     initialReferringDomain: string;
-    sessionInfo: string;
-    authToken: string;
 };
 export type Entry = keyof typeof KEYS;
 export declare const ENTRIES: Entry[];

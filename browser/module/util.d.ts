@@ -36,8 +36,10 @@ export declare const merge: (left: any, right: any, isStrict?: boolean) => any;
 /** UTF-8 in base64; `unescape` is old, and the shortest way there is. */
 export declare const base64: (text: string) => string;
 export declare const unbase64: (text: string) => string;
-export declare const on: (target: EventTarget, name: string, listener: (event: any) => void) => void;
-/** `fetch` that gives up, and never throws at once. */
+export declare const on: (target: EventTarget, name: string, listener: (event: any) => void, isCapturing?: boolean) => void;
+/** An id or a name as text without blanks around it; '' = none. */
+export declare const idOf: (value: unknown) => string;
+/** `fetch` that gives up. */
 export declare const request: (url: string, init: RequestInit) => Promise<Response>;
 /** Adds to a bounded list, and answers what had to go: tracks and pages first, the oldest before the newer; who a person is matters more. */
 export declare const push: <T extends {

@@ -31,15 +31,23 @@ const bundle = async (entry, options = {}) => {
 
 /** esbuild joins the modules, terser makes them small. */
 const small = async (code) => {
-  const result = await minify(code, {
+  const result = await minify(code.replace('"use strict";', ''), {
     ecma: 2017,
     toplevel: true,
-    compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false, pure_getters: true, booleans_as_integers: false },
-    mangle: { toplevel: true },
-    format: { preamble: BANNER },
+    compress: { passes: 1, inline: 1, loops: false, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false, pure_getters: true },
+    // Names of our own data only: whatever leaves the script, or is asked for by a text, keeps its name.
+    mangle: { toplevel: true, properties: { regex: /^(isSending|isRecovered|isAllowed|integration)$/ } },
   });
-  return result.code + '\n';
+  return (
+    result.code
+      // One word instead of two, and of two that mean the same (a text that is compared with a word) the shorter.
+      .replace(/\bconst ?(?=[[{])/g, 'let')
+      .replace(/\bconst\b/g, 'let')
+      .replace(/("[\w .-]*[a-zA-Z][\w .-]*")([!=])==/g, '$1$2=')
+  );
 };
+
+const finished = async (code) => BANNER + '\n' + (await small(code)) + '\n';
 
 const readable = (code) => BANNER + '\n' + code;
 
@@ -48,9 +56,9 @@ export const files = async () => {
   const pendo = await bundle('bundle.ts');
   return {
     [join(lib, 'sp.js')]: readable(sdk),
-    [join(lib, 'sp.min.js')]: await small(sdk),
+    [join(lib, 'sp.min.js')]: await finished(sdk),
     [join(lib, 'js-integrations/Pendo.js')]: readable(pendo),
-    [join(lib, 'js-integrations/Pendo.min.js')]: await small(pendo),
+    [join(lib, 'js-integrations/Pendo.min.js')]: await finished(pendo),
   };
 };
 

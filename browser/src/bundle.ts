@@ -1,9 +1,9 @@
 /** The bundle for RudderStack's own SDKs: `window.Pendo_RS.Pendo` (contract, section 8). */
 
 import { setLevel } from './log';
-import { createPendo, idOf, type Analytics } from './pendo';
+import { createPendo, type Analytics } from './pendo';
 import { anonymousVisitor } from './pendo/anonymous';
-import { attempt, clone, isObject, keys, merge, page, type Dict } from './util';
+import { attempt, clone, idOf, isObject, keys, merge, page, type Dict } from './util';
 
 const script = document.currentScript as HTMLScriptElement | null;
 const base = (script && attempt(() => new URL(script.src).origin)) || '';

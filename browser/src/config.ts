@@ -17,12 +17,12 @@ export const configAddress = (base: string, extra: Dict): string => {
 export const fetchConfig = async (address: string, Authorization: string, own: any, failed: () => void): Promise<Dict> => {
   for (let waitMs = 1000; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
     try {
-      const answer = own ? await own() : await request(address, { headers: { Accept: 'application/json', Authorization } }).then((one) => one.ok && one.json());
+      const answer = own ? await own() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
       const config = isString(answer) ? JSON.parse(answer) : answer;
       if (config.source.id != null && isList(config.source.destinations)) return config;
       throw answer;
     } catch (cause) {
-      log(ERROR, 'no source configuration', cause);
+      log(ERROR, 'no sourceConfig', cause);
       failed();
       await new Promise((done) => setTimeout(done, waitMs));
     }

@@ -13,7 +13,7 @@ export const setConsent = (given: unknown, isFirst?: boolean): void => {
   const options: Dict = isObject(given) ? given : {};
   if (isFirst && options.enabled === true) {
     if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
-    else log(ERROR, 'unknown consent provider', options.provider);
+    else log(ERROR, 'no provider:', options.provider);
   }
   const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
   if (allowed || denied) ids = [allowed || [], denied || []];

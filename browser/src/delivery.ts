@@ -6,7 +6,7 @@
  */
 
 import { ERROR, log } from './log';
-import { adopt, comeBack, leave, queued, settle, type Item } from './queue';
+import { adopt, comeBack, leave, items, settle, type Item } from './queue';
 import { assign, attempt, base64, iso, now, on, parse, request, type Dict } from './util';
 
 /** Browsers refuse more than 64 KB in requests that outlive the page. */
@@ -16,7 +16,7 @@ const WAIT_MS_MAX = 3600000;
 
 let url = '';
 let writeKey = '';
-let retry: Dict = {};
+let backoffMs: () => number;
 let batchMax = 100;
 let batchBytes = KEEPALIVE_BYTES;
 
@@ -31,12 +31,17 @@ let reason = '';
 
 export const basicAuth = (key: string): string => 'Basic ' + btoa(key + ':');
 
-export const openDelivery = (dataPlaneUrl: string, key: string, options: Dict): void => {
+export const openDelivery = (
+  dataPlaneUrl: string,
+  key: string,
+  { minRetryDelay = 1000, maxRetryDelay = 360000, backoffFactor = 2, backoffJitter = 0.5, batch = {} }: Dict,
+): void => {
   url = dataPlaneUrl;
   writeKey = key;
-  retry = options;
-  batchMax = options.batch.maxItems || batchMax;
-  batchBytes = Math.min(options.batch.maxSize || batchBytes, batchBytes);
+  // Pages that failed together must not come back together.
+  backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
+  batchMax = batch.maxItems || batchMax;
+  batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
   on(document, 'visibilitychange', () => document.visibilityState === 'hidden' && flush());
   on(window, 'pagehide', () => {
     flush();
@@ -91,7 +96,7 @@ const bytesOf = (text: string): number => new Blob([text]).size;
 const nextBatch = (): Item[] => {
   const batch: Item[] = [];
   let bytes = 0;
-  for (const item of queued()) {
+  for (const item of items) {
     if (item.isSending) continue;
     bytes += bytesOf(item.text) + 50;
     if (batch[0] && (batch.length >= batchMax || bytes > batchBytes || batch[0].isRecovered !== item.isRecovered)) break;
@@ -141,14 +146,12 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     lastFailure = now();
     if (!failures++) firstFailure = lastFailure;
     reason = cause;
-    const backoffMs = Math.min(retry.minRetryDelay * retry.backoffFactor ** failures, retry.maxRetryDelay);
-    // Pages that failed together must not come back together.
-    wake(Math.max(Math.min(waitMs, WAIT_MS_MAX) || 0, backoffMs * (1 - Math.random() * retry.backoffJitter)));
+    wake(Math.max(Math.min(waitMs, WAIT_MS_MAX) || 0, backoffMs()));
   } else if (batch[1] && (status === 413 || status === 400)) {
     // Too much, or one event among them is bad: smaller batches find out.
     batchMax = batch.length >> 1;
   } else {
-    if (status > 399) log(ERROR, 'events refused:', status);
+    if (status > 399) log(ERROR, 'refused:', status);
     failures = 0;
     settle(batch);
   }

@@ -2,7 +2,7 @@
 
 import { isConsented } from './consent';
 import { isIntegrated, passesList } from './filters';
-import { DEBUG, ERROR, log, WARN } from './log';
+import { ERROR, log, LOGGER } from './log';
 import { createPendo, type Analytics, type Home, type Parcel } from './pendo';
 import { anonymousVisitor, PREFIX } from './pendo/anonymous';
 import { tell } from './pendo/agent';
@@ -10,8 +10,6 @@ import { clone, merge, push, type Dict } from './util';
 
 const LOOK_MS = 50;
 const READY_MS = 11000;
-const say = (level: number) => (...words: unknown[]): void => log(level, ...words);
-const LOGGER = { log: say(0), info: say(1), debug: say(DEBUG), warn: say(WARN), error: say(ERROR) };
 
 interface Device {
   id: string;
@@ -63,7 +61,7 @@ export const openDevices = (
       if (!isAllowed) continue;
       const integration = name === 'Pendo' ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
       if (!integration) {
-        log(ERROR, 'no integration for', name);
+        log(ERROR, 'no integration:', name);
         continue;
       }
       waiting = waiting || [];
@@ -86,7 +84,7 @@ const watch = (ready: () => void, waitedMs: number): void => {
     } catch (_) {
       // It failed, and says so by throwing.
     }
-    return log(ERROR, name, 'is not available');
+    return log(ERROR, 'not available:', name);
   });
   if (isWaiting) setTimeout(watch, LOOK_MS, ready, waitedMs + LOOK_MS);
   else {

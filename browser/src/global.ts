@@ -3,12 +3,11 @@
 import { createSdk, queryCalls } from './sdk';
 import { attempt, isList, page } from './util';
 
-const script = document.currentScript as HTMLScriptElement | null;
 const waiting: any = page.rudderanalytics || [];
 
 // A second copy of the script changes nothing.
 if (isList(waiting)) {
-  const sdk = createSdk((script && attempt(() => new URL(script.src).origin)) || '', 'cdn');
+  const sdk = createSdk(attempt(() => new URL((document.currentScript as HTMLScriptElement).src).origin) || '', 'cdn');
   page.rudderanalytics = sdk;
   const call = ([name, ...given]: any[]): void => attempt(() => sdk[name](...given));
   // Kept until load. First the calls of the address, then consent, then the rest.

@@ -6,6 +6,10 @@ export const WARN = 3;
 export const ERROR = 4;
 let lowest = ERROR;
 
+/** What integrations of the page are given. */
+export const LOGGER: Record<string, (...words: unknown[]) => void> = {};
+LEVELS.forEach((name, level) => (LOGGER[name.toLowerCase()] = (...words) => log(level, ...words)));
+
 export const setLevel = (name: any): void => {
   if (LEVELS.includes(name)) lowest = LEVELS.indexOf(name);
 };

@@ -1,14 +1,22 @@
-/** From a call to the event that is sent (contract, section 4). */
+/** From a call to the event that is sent (contract, sections 3 and 4). */
 
-import type { Call } from './calls';
+import { consentContext } from './consent';
 import { browserContext, pageProperties } from './context';
+import { reset } from './identity';
 import { log, WARN } from './log';
-import { read } from './storage';
+import { touchSession } from './session';
+import { read, write, type Entry } from './storage';
 import { assign, clone, isFilled, isObject, isString, iso, json, keys, merge, page, uuid, type Dict } from './util';
 import { VERSION as version } from './version';
 
+export type EventType = 'identify' | 'track' | 'page' | 'group' | 'alias';
+
 /** RudderStack's name, which other systems filter by; the version and the variant are our own. */
 const name = 'RudderLabs JavaScript SDK';
+export const app: Dict = { name, namespace: 'com.rudderlabs.javascript', version };
+
+/** The parts of each event's context that belong to the page view. */
+export const view: Dict = {};
 
 const RESERVED_TRAIT =
   /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
@@ -37,50 +45,90 @@ const mergeContext = (context: Dict, given: unknown): Dict => {
   return merge(context, copy);
 };
 
-/** `extra`: the parts of the context that belong to the page view. */
-export const buildMessage = ({ type, message: own, id, traits, options }: Call, session: Dict, installType: string, extra: Dict): Dict => {
+const text = (value: unknown): any => (isString(value) || value == null ? value : json(value));
+
+/** Tells the overloads apart as RudderStack's SDK does, keeps who is named, and makes the event; `own` are the traits that the call itself brought. */
+export const readCall = (type: EventType, given: unknown[]): [message: Dict, own: Dict] => {
+  let [a, b, c, d]: any[] = given.map(clone);
+  let id: any;
+  let traits: any;
+  const message: Dict = {
+    // First, so that the queue sees it without reading the event.
+    type,
+    channel: 'web',
+    event: null,
+    properties: null,
+    originalTimestamp: iso(),
+    messageId: uuid(),
+    integrations: { All: true },
+  };
+  if (type === 'track') {
+    // A number counts as a name.
+    message.event = ((isString(a) || a === +a) && a + '') || null;
+    if (!message.event) log(WARN, 'track needs a name');
+    message.properties = b == null ? {} : b;
+  } else if (type === 'page') {
+    // A lone text is the name: a category only exists together with one.
+    if (isObject(a)) [a, b, c, d] = [, , a, b];
+    else if (isObject(b)) [a, b, c, d] = [, isString(a) ? a : undefined, b, c];
+    else if (isString(a) && !isString(b)) [a, b] = [, a];
+    c = isObject(c) ? c : {};
+    message.name = b;
+    message.category = a;
+    if (isString(b) && b) c.name = b;
+    if (isString(a) && a) c.category = a;
+    message.properties = c;
+    c = d;
+  } else if (type === 'alias') {
+    if (isObject(b) || b === null) [b, c] = [, b];
+    id = text(a);
+    message.previousId = b === undefined ? read('userId') || read('anonymousId') : text(b);
+  } else {
+    // null in the place of the id: it stays. Missing traits empty the stored ones.
+    if (isObject(a) || a === null) [a, b, c] = [null, a, b];
+    id = text(a);
+    traits = isObject(b) && b;
+    const who = type === 'group' ? type : 'user';
+    const known = read('userId');
+    if (who === 'user' && id && known && id !== known) reset();
+    if (id !== null) write(`${who}Id`, id || '');
+    const entry: Entry = `${who}Traits`;
+    write(entry, traits ? merge(read(entry) || {}, traits) : {});
+  }
+  const isGroup = type === 'group';
+  const session = touchSession();
   const details = pageProperties();
+  const options: Dict = isObject(c) ? c : {};
   if (type === 'page') {
-    const { properties } = own;
+    const { properties } = message;
     for (const key of keys(details)) {
       if (properties[key] === undefined) properties[key] = (options.page || {})[key] || details[key];
       details[key] = properties[key] || details[key];
     }
   }
-  const isIdentify = type === 'identify';
-  const message: Dict = assign(
-    {
-      // First, so that the queue sees it without reading the event.
-      type,
-      channel: 'web',
-      originalTimestamp: iso(),
-      messageId: uuid(),
-      userId: (isIdentify && id) || read('userId') || '',
-      anonymousId: read('anonymousId') || uuid(),
-      integrations: { All: true },
-      context: merge(
-        assign(
-          {
-            // With storage type `none` an identify still carries what it was given.
-            traits: read('userTraits') || (isIdentify && traits) || {},
-            sessionId: session.id,
-            sessionStart: session.sessionStart || undefined,
-            app: { name, namespace: 'com.rudderlabs.javascript', version, installType },
-            library: { name, version, variant: 'sternpost', snippetVersion: page.RudderSnippetVersion },
-            page: details,
-          },
-          browserContext(),
-          extra,
-        ),
-        custom,
-      ),
-    },
-    own,
-  );
-  if (type === 'group') {
+  if (isGroup) {
     message.groupId = id || read('groupId') || undefined;
     message.traits = read('groupTraits') || traits || {};
   }
+  // With storage type `none` an identify still carries what it was given.
+  message.userId = (!isGroup && id) || read('userId') || '';
+  message.anonymousId = read('anonymousId') || uuid();
+  message.context = merge(
+    assign(
+      {
+        traits: read('userTraits') || (!isGroup && traits) || {},
+        sessionId: session.id,
+        sessionStart: session.sessionStart || undefined,
+        app,
+        library: { name, version, variant: 'sternpost', snippetVersion: page.RudderSnippetVersion },
+        page: details,
+        consentManagement: consentContext(),
+      },
+      browserContext(),
+      view,
+    ),
+    custom,
+  );
   // The call's own options win over what was built (contract 4.3).
   for (const key of keys(options)) {
     const value = options[key];
@@ -92,5 +140,5 @@ export const buildMessage = ({ type, message: own, id, traits, options }: Call, 
     if (RESERVED_TRAIT.test(key)) log(WARN, 'reserved:', key);
   }
   // What is undefined goes, as it would on the wire.
-  return clone(message);
+  return [clone(message), traits || {}];
 };

@@ -34,9 +34,7 @@ let max = 0;
 /** So many digits that keys in the order of their text are in the order of their events. */
 let serial = 1e9;
 let store: Storage;
-let items: Item[] = [];
-
-export const queued = (): Item[] => items;
+export let items: Item[] = [];
 
 export const openQueue = (writeKey: string, size: number): void => {
   prefix = `sp_q.${writeKey}.`;

@@ -27,13 +27,13 @@ const renew = (session: Dict): void => {
 };
 
 /** Settles the page's wishes with what is stored. */
-export const openSession = (options: Dict): void => {
+export const openSession = (options: Dict = {}): void => {
   const session = info();
   const timeout = whole(options.timeout, TIMEOUT_MS);
   if (timeout < 10000) log(WARN, 'sessions.timeout', timeout);
   if (session.manualTrack) return;
   if (options.autoTrack === false || !timeout) return endSession();
-  const { enabled, duration } = options.cutOff;
+  const { enabled, duration }: Dict = options.cutOff || {};
   const cutOffMs = whole(duration, CUT_OFF_MS);
   if (cutOffMs < timeout) log(WARN, 'sessions.cutOff', duration);
   session.autoTrack = true;

@@ -6,18 +6,19 @@
  */
 
 import { log, WARN } from './log';
-import { assign, attempt, base64, isFilled, json, keys, page, parse, unbase64, type Dict } from './util';
+import { attempt, base64, isFilled, json, keys, page, parse, unbase64, type Dict } from './util';
 
+/** The first six are what `reset` forgets without being told, the seventh what `reset(true)` forgets, too. */
 const KEYS = {
   userId: 'user_id',
   userTraits: 'trait',
   groupId: 'group_id',
   groupTraits: 'group_trait',
+  sessionInfo: 'session',
+  authToken: 'auth_token',
   anonymousId: 'anonymous_id',
   initialReferrer: 'page_init_referrer',
   initialReferringDomain: 'page_init_referring_domain',
-  sessionInfo: 'session',
-  authToken: 'auth_token',
 };
 export type Entry = keyof typeof KEYS;
 export const ENTRIES = keys(KEYS) as Entry[];
@@ -47,24 +48,15 @@ export const readCookie = (name: string): string | undefined =>
   attempt(() => decodeURIComponent(('; ' + document.cookie).split(`; ${name}=`)[1]!.split(';')[0]!));
 
 const cookieStore = (options: Dict): Store | undefined => {
-  const cookie: Dict = assign(
-    {
-      maxage: YEAR_MS,
-      path: '/',
-      domain: options.setCookieDomain,
-      samesite: options.sameSiteCookie,
-      secure: options.secureCookie,
-    },
-    options.storage.cookie,
-  );
+  const { maxage = YEAR_MS, path = '/', samesite = options.sameSiteCookie || 'Lax', secure = options.secureCookie, domain = options.setCookieDomain }: Dict =
+    options.storage.cookie || {};
+  let host = domain || '';
   const store: Store = (name, text) =>
     text == null
       ? readCookie(name)
       : attempt(
           () =>
-            (document.cookie = `${name}=${encodeURIComponent(text)};max-age=${text ? cookie.maxage / 1000 : 0};path=${cookie.path};samesite=${cookie.samesite};domain=${
-              cookie.domain || ''
-            }${cookie.secure ? ';secure' : ''}`),
+            (document.cookie = `${name}=${encodeURIComponent(text)};max-age=${text ? maxage / 1000 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ';secure' : ''}`),
         );
   const sticks = (): unknown => {
     store(TEST, TEST);
@@ -72,11 +64,11 @@ const cookieStore = (options: Dict): Store | undefined => {
     store(TEST, '');
     return found;
   };
-  if (!cookie.domain && !options.sameDomainCookiesOnly) {
+  if (!host && !options.sameDomainCookiesOnly) {
     // The highest domain on which a cookie sticks; a public suffix refuses it.
     const parts = location.hostname.split('.');
-    for (let level = parts.length - 1; level--; cookie.domain = '') {
-      cookie.domain = parts.slice(level).join('.');
+    for (let level = parts.length - 1; level--; host = '') {
+      host = parts.slice(level).join('.');
       if (sticks()) break;
     }
   }

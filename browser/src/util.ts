@@ -64,13 +64,16 @@ export const merge = (left: any, right: any, isStrict?: boolean): any => {
 export const base64 = (text: string): string => btoa(unescape(encodeURIComponent(text)));
 export const unbase64 = (text: string): string => decodeURIComponent(escape(atob(text)));
 
-export const on = (target: EventTarget, name: string, listener: (event: any) => void): void =>
-  target.addEventListener(name, listener);
+export const on = (target: EventTarget, name: string, listener: (event: any) => void, isCapturing?: boolean): void =>
+  target.addEventListener(name, listener, isCapturing);
+
+/** An id or a name as text without blanks around it; '' = none. */
+export const idOf = (value: unknown): string => (value == null ? '' : String(value).trim());
 
 const TIMEOUT_MS = 30000;
 
-/** `fetch` that gives up, and never throws at once. */
-export const request = async (url: string, init: RequestInit): Promise<Response> =>
+/** `fetch` that gives up. */
+export const request = (url: string, init: RequestInit): Promise<Response> =>
   fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
 
 /** Adds to a bounded list, and answers what had to go: tracks and pages first, the oldest before the newer; who a person is matters more. */

@@ -23,5 +23,4 @@ export interface Parcel {
     /** The traits that a group call itself brought, where the SDK knows them. */
     own?: Dict | undefined;
 }
-export declare const idOf: (value: unknown) => string;
 export declare const createPendo: (config: Dict, analytics: Analytics, id: string, [base, writeKey]: Home) => Dict;

@@ -7,7 +7,7 @@
  */
 
 import { DEBUG, ERROR, log, WARN } from '../log';
-import { assign, attempt, clone, isFunction, isObject, json, isFilled, merge, now, on, page, push, request, type Dict } from '../util';
+import { assign, attempt, clone, idOf, isFunction, isObject, json, isFilled, merge, now, on, page, push, request, type Dict } from '../util';
 import { tell as call } from './agent';
 import { anonymousVisitor, PREFIX, recall, remember } from './anonymous';
 import { cleanTraits } from './clean';
@@ -61,8 +61,6 @@ const FAILED = 4;
 
 /** A page has one agent. */
 let isTaken = false;
-
-export const idOf = (value: unknown): string => (value == null ? '' : String(value).trim());
 
 const agent = (method: string, ...given: unknown[]): any => call(page.pendo, method, ...given);
 
@@ -249,7 +247,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
 
   const handle = (parcel: Parcel): unknown => {
     const { type, message, own } = parcel;
-    if (type === 'alias') return log(DEBUG, 'Pendo has no alias');
+    if (type === 'alias') return log(DEBUG, 'Pendo: no alias');
     const present = presentPerson();
     const user = idOf(message.userId);
     // Nobody known although the SDK knows somebody: from before the first identify, and therefore theirs.
@@ -263,7 +261,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     if (type === 'page') return config.pageLoad && agent('pageLoad');
     if (type === 'track') {
       if (config.connectionMode === 'hybrid' || (!user && anonymousVisitors === 'skip')) return;
-      if (!idOf(message.event)) return log(WARN, 'Pendo: a track without a name');
+      if (!idOf(message.event)) return log(WARN, 'track needs a name');
       if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
       sendTrack(parcel);
@@ -297,7 +295,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     init() {
       if (isTaken) {
         status = FAILED;
-        return log(ERROR, 'a page has one Pendo agent; another destination is not used');
+        return log(ERROR, 'one Pendo agent a page');
       }
       isTaken = true;
       const [, , group, traits] = recall();
@@ -312,7 +310,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
 
     /** Throws when the agent failed. */
     isReady() {
-      if (status === FAILED) throw Error('no Pendo agent');
+      if (status === FAILED) throw Error('Pendo');
       return status !== LOADING;
     },
 

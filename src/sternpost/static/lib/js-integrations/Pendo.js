@@ -7,6 +7,8 @@
   var WARN = 3;
   var ERROR = 4;
   var lowest = ERROR;
+  var LOGGER = {};
+  LEVELS.forEach((name, level) => LOGGER[name.toLowerCase()] = (...words) => log(level, ...words));
   var setLevel = (name) => {
     if (LEVELS.includes(name)) lowest = LEVELS.indexOf(name);
   };
@@ -56,16 +58,17 @@
     for (const key of keys(right)) merged[key] = merge(merged[key], right[key], isStrict);
     return merged;
   };
-  var on = (target, name, listener) => target.addEventListener(name, listener);
+  var on = (target, name, listener, isCapturing) => target.addEventListener(name, listener, isCapturing);
+  var idOf = (value) => value == null ? "" : String(value).trim();
   var TIMEOUT_MS = 3e4;
-  var request = async (url, init) => fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  var request = (url, init) => fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
   var push = (list, entry, max) => {
     list.push(entry);
     return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max));
   };
 
   // src/pendo/agent.ts
-  var tell = (object, name, ...args) => attempt(() => isFunction(object[name]) && object[name](...args));
+  var tell = (object, name, ...args) => attempt(() => object[name](...args));
 
   // src/pendo/anonymous.ts
   var PREFIX = "_PENDO_T_";
@@ -153,7 +156,6 @@
   var OFF = 3;
   var FAILED = 4;
   var isTaken = false;
-  var idOf = (value) => value == null ? "" : String(value).trim();
   var agent = (method, ...given) => tell(page.pendo, method, ...given);
   var createPendo = (config, analytics, id, [base2, writeKey]) => {
     let status = IDLE;
@@ -300,7 +302,7 @@
     };
     const handle = (parcel) => {
       const { type, message, own } = parcel;
-      if (type === "alias") return log(DEBUG, "Pendo has no alias");
+      if (type === "alias") return log(DEBUG, "Pendo: no alias");
       const present = presentPerson();
       const user = idOf(message.userId);
       const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -313,7 +315,7 @@
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
         if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-        if (!idOf(message.event)) return log(WARN, "Pendo: a track without a name");
+        if (!idOf(message.event)) return log(WARN, "track needs a name");
         if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
         apply(person);
         sendTrack(parcel);
@@ -340,7 +342,7 @@
       init() {
         if (isTaken) {
           status = FAILED;
-          return log(ERROR, "a page has one Pendo agent; another destination is not used");
+          return log(ERROR, "one Pendo agent a page");
         }
         isTaken = true;
         const [, , group, traits] = recall();
@@ -354,7 +356,7 @@
       },
       /** Throws when the agent failed. */
       isReady() {
-        if (status === FAILED) throw Error("no Pendo agent");
+        if (status === FAILED) throw Error("Pendo");
         return status !== LOADING;
       },
       take,
