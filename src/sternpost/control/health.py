@@ -152,13 +152,14 @@ def latency(slots: Mapping[int, Slot]) -> dict[str, Any]:
 def points(slots: Mapping[int, Slot], *, step: int, since: int, until: int) -> dict[str, list[Any]]:
     """One list per kind with a number for each slot of a span, and the percentiles of each slot."""
     found: dict[str, list[Any]] = {kind: [] for kind in (*KINDS, *(name for name, _ in SHARES))}
-    nothing = Slot()
     for at in range(since, until, step):
-        slot = slots.get(at, nothing)
+        slot = slots.get(at)
+        counts = slot.kinds() if slot is not None else {}
         for kind in KINDS:
-            found[kind].append(slot.total(kind))
+            found[kind].append(counts.get(kind, 0))
         for name, share in SHARES:
-            found[name].append(_rounded(series.percentile(slot.late, share)))
+            late = series.percentile(slot.late, share) if slot is not None and slot.late else None
+            found[name].append(_rounded(late))
     return found
 
 

@@ -126,6 +126,14 @@ class Slot:
     counts: dict[tuple[int, str], int] = field(default_factory=dict)  #: by (source_no, name)
     late: dict[int, int] = field(default_factory=dict)  #: deliveries by bucket of how long they took
 
+    def kinds(self) -> dict[str, int]:
+        """How many of each kind, whatever their source and reason."""
+        found: dict[str, int] = {}
+        for (_, name), n in self.counts.items():
+            kind = name.partition(":")[0]
+            found[kind] = found.get(kind, 0) + n
+        return found
+
     def total(self, kind: str, source_no: int | None = None) -> int:
         """How many of a kind (`delivered`, `skipped`, …), whatever their reason."""
         return sum(
