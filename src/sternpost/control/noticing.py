@@ -34,7 +34,7 @@ CHUNK_EVENTS = 50  #: looked at without a pause: a millisecond or two
 KEPT_EVERY_S = 5.0  #: what was gathered is written so often, or once everything was looked at
 GATHERED_EVENTS_MAX = 200  #: event names held in memory until they are written
 IDLE_S = 1.0  #: between two looks when there is nothing new
-SHARE_BUSY, SHARE_QUIET = 0.01, 0.2  #: of the time
+SHARE_BUSY, SHARE_QUIET = 0.01, 0.2  #: of the time of the loop's thread
 TYPES = ("text", "number", "boolean", "null", "list", "object")
 #: Where each type has what people call its properties.
 PLACES: Mapping[str, str] = {
@@ -62,8 +62,11 @@ class Noticing:
         *,
         busy: Callable[[], bool],
         timer: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`busy`: whether events are being accepted at this moment."""
+        """`busy`: whether events are being accepted at this moment. `timer`, `spent`: seconds that passed, and that this thread worked."""
+        self._spent = spent
+        self._cost = 0.0
         self._views = views
         self._store = store
         self._busy = busy
@@ -86,7 +89,7 @@ class Noticing:
     async def run(self) -> None:
         """Look, for ever. A failure is logged and waited out; then it goes on from what was kept."""
         while True:
-            began = self._timer()
+            self._cost = 0.0
             try:
                 more = await self.step()
             except StoreError as error:
@@ -102,7 +105,7 @@ class Noticing:
                 await asyncio.sleep(IDLE_S)
                 continue
             share = SHARE_BUSY if self._busy() else SHARE_QUIET
-            await asyncio.sleep((self._timer() - began) * (1 / share - 1))
+            await asyncio.sleep(self._cost * (1 / share - 1))
 
     async def step(self) -> bool:
         """Look at the next events. Whether there may be more."""
@@ -111,8 +114,10 @@ class Noticing:
         rows = await seen.next_rows(self._views, self._seq, CHUNK_EVENTS)
         if rows:
             await self._fetch(rows)
+            began = self._spent()
             for row in rows:
                 self._notice(row)
+            self._cost = 2 * (self._spent() - began)  # what reading took is about as much
             self._seq = rows[-1].seq
             self._changed = True
         due = self._timer() - self._kept_at >= KEPT_EVERY_S or len(self._events) > GATHERED_EVENTS_MAX
