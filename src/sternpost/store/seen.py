@@ -29,6 +29,8 @@ SELECT_NEXT = (
 )
 SELECT_OF_SOURCE = "SELECT type, name, count, first_at, last_at, properties FROM seen WHERE source_no = ?"
 SELECT_LIBRARIES = "SELECT library, count, first_at, last_at FROM seen_libraries WHERE source_no = ? ORDER BY last_at DESC, library"
+SELECT_LATEST = "SELECT source_no, max(last_at) FROM seen GROUP BY source_no"
+SELECT_LATEST_LIBRARIES = "SELECT source_no, library FROM seen_libraries ORDER BY last_at DESC, library"
 SELECT_LEFT = "SELECT coalesce(max(seq), 0) FROM events"
 UPSERT = "INSERT OR REPLACE INTO seen (source_no, type, name, count, first_at, last_at, properties) VALUES (?, ?, ?, ?, ?, ?, ?)"
 UPSERT_LIBRARY = (
@@ -166,6 +168,22 @@ async def of_source(views: Views, source_id: str) -> SourceSeen:
         events = {(row[0], row[1]): _seen(*row[2:]) for row in cx.execute(SELECT_OF_SOURCE, (number,))}
         libraries = [Library(*row) for row in cx.execute(SELECT_LIBRARIES, (number,))]
         return SourceSeen(events, libraries, behind, names_over, properties_over)
+
+    return await views.read(read)
+
+
+async def latest(views: Views) -> dict[str, tuple[float, list[str]]]:
+    """When each source sent last, as far as it was looked, and its libraries, the latest first."""
+
+    def read(cx: sqlite3.Connection) -> dict[str, tuple[float, list[str]]]:
+        found: dict[str, tuple[float, list[str]]] = {}
+        for number, at in cx.execute(SELECT_LATEST):
+            found[views.names.name(cx, "source", number)] = (at, [])
+        for number, library in cx.execute(SELECT_LATEST_LIBRARIES):
+            name = views.names.name(cx, "source", number)
+            if name in found:
+                found[name][1].append(library)
+        return found
 
     return await views.read(read)
 

@@ -9,16 +9,30 @@ from sternpost.console.inside import ApiProblem
 from sternpost.console.pages.common import is_own, name_of
 from sternpost.console.surroundings import Page, PageOf, Result, Surroundings, Visit
 from sternpost.control import fate
-from sternpost.store.views import Selection
+from sternpost.control.noticing import library_of
+from sternpost.store.seen import latest
+from sternpost.store.views import Kept, Selection
+from sternpost.wire import message as wire_message
+
+NEWEST_EVENTS = 200  #: of all sources, for when each sent last
 
 
 async def sources(around: Surroundings, visit: Visit) -> Result:
     found = (await around.api.get("/sources"))["sources"]
     refused = (await around.api.get("/refused", {"limit": "500"}))["refused"]
+    newest: dict[str, Kept] = {}
+    for kept in (await around.context.views.recent(NEWEST_EVENTS)).kept:
+        newest.setdefault(kept.event.source_id, kept)
+    known = await latest(around.context.views)
     for one in found:
-        seen = await _seen(around, one["id"])
-        one["lastAt"] = seen["last_at"]
-        one["libraries"] = seen["libraries"]
+        # What was noticed lags behind a little; the newest events tell at once.
+        at, libraries = known.get(one["id"], (0.0, []))
+        if (last := newest.get(one["id"])) is not None:
+            at = max(at, last.event.received_at)
+            if library := library_of(wire_message.received(last.event)):
+                libraries = [library, *(other for other in libraries if other != library)]
+        one["lastAt"] = fate.when(at or None)
+        one["libraries"] = libraries[:5]
         one["refused"] = sum(entry["count"] for entry in refused if entry["source"] == one["id"])
     return Page("sources.html", "Sources", {"sources": found})
 
