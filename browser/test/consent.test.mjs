@@ -73,3 +73,46 @@ test('before consent: nothing leaves, nothing is stored, one anonymous id; after
   assert.equal(await page.evaluate('rudderanalytics.getUserId()'), 'A');
   assert.match(await page.evaluate('document.cookie'), /rl_user_id/);
 });
+
+// The providers other than custom say by globals of their own what is allowed (contract 9.3).
+const PROVIDERS = {
+  oneTrust: (allowed) => `window.OnetrustActiveGroups = ',${allowed},'; window.OneTrust = { GetDomainData: function () { return { Groups: ['C1', 'C2'].map(function (id) { return { CustomGroupId: id }; }) }; } };`,
+  ketch: (allowed) => `window.ketchConsent = { C1: ${allowed.includes('C1')}, C2: ${allowed.includes('C2')} };`,
+  iubenda: (allowed) => `window._iub = { cs: { consent: { purposes: { C1: ${allowed.includes('C1')}, C2: ${allowed.includes('C2')} } } } };`,
+};
+const consents = [{ consent: 'C1' }, { consent: 'C2' }];
+// [provider, allowed, the destination's config, the source's strategy, whether it gets the event]
+const CASES = [
+  ['oneTrust', ['C1', 'C2'], { consentManagement: [{ provider: 'oneTrust', consents }] }, undefined, true],
+  ['oneTrust', ['C1'], { consentManagement: [{ provider: 'oneTrust', consents }] }, undefined, false],
+  ['oneTrust', ['C1'], { consentManagement: [{ provider: 'oneTrust', consents }] }, 'or', true],
+  ['oneTrust', ['C1'], { consentManagement: [{ provider: 'oneTrust', resolutionStrategy: 'or', consents }] }, 'and', false],
+  ['oneTrust', ['C1'], { consentManagement: [{ provider: 'ketch', consents }] }, undefined, true],
+  ['oneTrust', [], { consentManagement: [{ provider: 'oneTrust', consents: [{ consent: ' ' }] }] }, undefined, true],
+  ['oneTrust', ['C1'], { oneTrustCookieCategories: [{ oneTrustCookieCategory: 'C1' }, { oneTrustCookieCategory: 'C2' }] }, undefined, false],
+  ['oneTrust', ['C1'], { oneTrustCookieCategories: [{ oneTrustCookieCategory: 'C1' }, { oneTrustCookieCategory: '' }] }, undefined, true],
+  ['ketch', ['C2'], { consentManagement: [{ provider: 'ketch', consents }] }, 'or', true],
+  ['ketch', ['C2'], { ketchConsentPurposes: [{ purpose: 'C1' }, { purpose: 'C2' }] }, undefined, true],
+  ['ketch', [], { ketchConsentPurposes: [{ purpose: 'C1' }] }, undefined, false],
+  ['iubenda', ['C1'], { consentManagement: [{ provider: 'iubenda', resolutionStrategy: 'or', consents }] }, 'and', true],
+  ['iubenda', ['C1'], { consentManagement: [{ provider: 'iubenda', consents }] }, 'or', true],
+  ['iubenda', ['C1'], { consentManagement: [{ provider: 'iubenda', consents }] }, undefined, false],
+];
+for (const sdk of ['ours', 'v3']) {
+  for (const [provider, allowed, config, strategy, gets] of CASES) {
+    test(`${sdk}: ${provider} allows ${allowed}, the source says ${strategy}: ${JSON.stringify(config)}`, async () => {
+      world.plane.config = sourceConfig([own(config)]);
+      if (strategy) world.plane.config.consentManagementMetadata = { providers: [{ provider, resolutionStrategy: strategy }] };
+      const options = { consentManagement: { enabled: true, provider } };
+      const calls = "rudderanalytics.track('t');" + READY;
+      const html = sdk === 'ours' ? world.snippet(ADD + calls, { options }) : world.genuine('v3', calls, options, ADD);
+      const page = await world.show('/' + sdk, html.replace('<head>', `<head><script>${PROVIDERS[provider](allowed)}</script>`));
+      await page.waitForFunction('window.isReady');
+      assert.deepEqual(await page.evaluate('got'), gets ? ['t'] : []);
+      await until(() => world.plane.events().length === 1);
+      // The data plane gets the event in any case, with what was said.
+      const said = world.plane.events()[0].context.consentManagement;
+      assert.deepEqual([said.provider, said.allowedConsentIds, said.deniedConsentIds], [provider, allowed, ['C1', 'C2'].filter((id) => !allowed.includes(id))]);
+    });
+  }
+}
