@@ -40,10 +40,11 @@ for (const agent of ['our server only', 'the agent too']) {
     };
     const html = world.snippet(CALLS + READY).replaceAll('<script', `<script nonce="${nonce}"`);
     const page = await world.show('/csp', html.replace('<head>', `<head><script nonce="${nonce}">${VIOLATIONS}</script>`));
-    await page.waitForFunction('window.isReady', null, { timeout: 15000 });
+    // Playwright's own waiting is an eval that the policy refuses.
+    await until(() => page.evaluate('window.isReady'), 15000);
     await until(() => world.plane.names().includes('t'));
     if (pendo) {
-      await page.waitForFunction('pendo.isReady && pendo.isReady()');
+      await until(() => page.evaluate('pendo.isReady && pendo.isReady()'));
       await until(async () => {
         await page.evaluate('pendo.flushNow()');
         return (await sandbox.events('track')).length;
