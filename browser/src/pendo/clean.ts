@@ -19,6 +19,8 @@ export const cleanTraits = (traits: Dict, settings: Dict, leftOut?: unknown): Di
       const key = prefix + own;
       const value = values[own];
       const name = cleanKey(key);
+      // The id of the visitor or account always wins, so a trait of that name never travels, nor what is in it.
+      if (name === 'id') continue;
       if (!isObject(value)) leaves.push([depth ? 0 : name === key ? 2 : 1, name, key, value]);
       else if (settings.nestedTraits !== 'drop' && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + '_', depth + 1);
     }
@@ -30,8 +32,6 @@ export const cleanTraits = (traits: Dict, settings: Dict, leftOut?: unknown): Di
     const items = isList(value) && value.map(scalar).filter((item) => item !== undefined);
     cleaned[name] = items && settings.metadataGroup !== 'custom' ? items : scalar(items ? items.join() : (isDateKey(key) && asDate(value)) || value);
   }
-  // The id of the visitor or account always wins, so a trait of that name never travels.
-  delete cleaned.id;
   delete cleaned[''];
   // What is undefined goes.
   return clone(cleaned);

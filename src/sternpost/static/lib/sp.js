@@ -530,6 +530,7 @@
         const key = prefix2 + own2;
         const value = values[own2];
         const name2 = cleanKey(key);
+        if (name2 === "id") continue;
         if (!isObject(value)) leaves.push([depth ? 0 : name2 === key ? 2 : 1, name2, key, value]);
         else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
       }
@@ -540,7 +541,6 @@
       const items2 = isList(value) && value.map(scalar).filter((item) => item !== void 0);
       cleaned[name2] = items2 && settings.metadataGroup !== "custom" ? items2 : scalar(items2 ? items2.join() : isDateKey(key) && asDate(value) || value);
     }
-    delete cleaned.id;
     delete cleaned[""];
     return clone(cleaned);
   };

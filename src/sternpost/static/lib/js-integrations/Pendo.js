@@ -119,6 +119,7 @@
         const key = prefix + own;
         const value = values[own];
         const name = cleanKey(key);
+        if (name === "id") continue;
         if (!isObject(value)) leaves.push([depth ? 0 : name === key ? 2 : 1, name, key, value]);
         else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
       }
@@ -129,7 +130,6 @@
       const items = isList(value) && value.map(scalar).filter((item) => item !== void 0);
       cleaned[name] = items && settings.metadataGroup !== "custom" ? items : scalar(items ? items.join() : isDateKey(key) && asDate(value) || value);
     }
-    delete cleaned.id;
     delete cleaned[""];
     return clone(cleaned);
   };
