@@ -32,6 +32,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("failures", "sternpost.cli.failures:failures", "List, show, retry or discard what was rejected."),
     ("replay", "sternpost.cli.replay:replay", "Deliver kept events again."),
     ("people", "sternpost.cli.people:people", "Show, stop, allow or forget a person."),
+    ("access", "sternpost.cli.access:access", "Print a one-time address of the console."),
     ("doctor", "sternpost.cli.doctor:doctor", "Find out what is wrong and what to do about it."),
     ("backup", "sternpost.cli.backup:backup", "Copy a store to a file, while its server runs."),
     ("restore", "sternpost.cli.backup:restore", "Put such a copy back."),

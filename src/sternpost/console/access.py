@@ -17,7 +17,7 @@ from sternpost.console.patience import Patience
 from sternpost.control import passwords
 from sternpost.control.audit import AuditLog
 from sternpost.control.auth import Principal
-from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, Client, People, digest, key_of
+from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, Client, People, digest, key_of, session_id
 from sternpost.store.access import UserRow
 
 STRETCHES_AT_ONCE_MAX = 1  #: each takes 128 MB and half a second
@@ -85,6 +85,11 @@ class Access:
         found = self._people.session(token)
         user = self._people.user(found.user_key) if found is not None else None
         return Session(token, self._people.principal(user)) if user is not None else None
+
+    def session_id(self, session: Session) -> str:
+        """How a session is named in lists."""
+        found = self._people.session(session.token)
+        return session_id(found) if found is not None else ""
 
     def has_password(self, session: Session) -> bool:
         user = self._people.user(session.who.name)

@@ -45,7 +45,7 @@ from sternpost.console.surroundings import (
 )
 from sternpost.control import passwords
 from sternpost.control.answers import Answers, ApiError
-from sternpost.control.auth import Role
+from sternpost.control.auth import ROLES, Role
 from sternpost.control.filters import Filter, FilterError, parse
 from sternpost.control.live import TooManyListeners
 from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, SESSION_VALID_S, digest
@@ -211,6 +211,7 @@ class _Console:
                 "here": _here(visit.request),
                 "q": visit.query("q") if visit.request.url.path == f"{MOUNT}/events" else "",
                 "signed_in": visit.session is not None,
+                "may": {role: visit.may(role) for role in ROLES},
                 "form_token": visit.form_token,
                 "theme": visit.theme,
                 "base": visit.base,

@@ -5,7 +5,17 @@ A module holds a group of pages and lists their addresses in its `PAGES`; a new 
 
 from __future__ import annotations
 
-from sternpost.console.pages import destinations, events, failures, home, rules, seen, settings, sources
+from sternpost.console.pages import (
+    destinations,
+    events,
+    failures,
+    home,
+    people,
+    rules,
+    seen,
+    settings,
+    sources,
+)
 from sternpost.console.surroundings import PageOf
 
 PAGES: tuple[PageOf, ...] = (
@@ -17,4 +27,5 @@ PAGES: tuple[PageOf, ...] = (
     *rules.PAGES,
     *seen.PAGES,
     *settings.PAGES,
+    *people.PAGES,
 )
