@@ -191,18 +191,37 @@ FAULTS: dict[str, Fault] = {
         _put(accepting, "_once_each", lambda routes: routes), "one_destination_once"
     ),
     "pending not incremented": Fault(
-        _statement(accepting, "UPSERT_LANE", "pending + 1", "pending + 0"), "order_within_a_lane"
+        _statement(accepting, "COUNT_IN_LANE", "pending + 1", "pending + 0"), "order_within_a_lane"
+    ),
+    "pending not incremented by another process": Fault(
+        _statement(accepting, "UPSERT_LANE", "pending + 1", "pending + 0"), "a_lane_is_one_whoever_writes_it"
+    ),
+    "a lane is known by its number alone": Fault(
+        _statement(
+            accepting,
+            "COUNT_IN_LANE",
+            "lane = ?3 AND channel_no = ?2 AND destination_no = ?1",
+            "?3 > '' AND ?2 > 0 AND ?1 > 0",
+        ),
+        "a_row_used_again_is_another_lane",
     ),
     "pending not incremented in a window": Fault(
         _statement(accepting, "UPDATE_LANE", "pending + 1", "pending + 0"),
         "a_window_orders_by_the_pages_clock",
     ),
     "a new event ends a lease": Fault(
-        _statement(accepting, "UPSERT_LANE", _READY, "excluded.ready_at"), "no_younger_event_before_its_head"
+        _statement(accepting, "COUNT_IN_LANE", _READY.replace("excluded.ready_at", "?5"), "?5"),
+        "no_younger_event_before_its_head",
+    ),
+    "an event of another process ends a lease": Fault(
+        _statement(accepting, "UPSERT_LANE", _READY, "excluded.ready_at"), "a_lane_is_one_whoever_writes_it"
     ),
     "an emptied lane is free although leased": Fault(
-        _statement(accepting, "UPSERT_LANE", " AND lease IS NULL", ""),
+        _statement(accepting, "COUNT_IN_LANE", " AND lease IS NULL", ""),
         "a_lane_settled_to_the_end_stays_leased_until_released",
+    ),
+    "an emptied lane is free for another process although leased": Fault(
+        _statement(accepting, "UPSERT_LANE", " AND lease IS NULL", ""), "a_lane_is_one_whoever_writes_it"
     ),
     "accept wakes nobody": Fault(
         _around(Acceptor, "accept", _result(lambda receipt: replace(receipt, due=()))),

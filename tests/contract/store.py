@@ -1382,6 +1382,42 @@ async def idle_lanes_go(lab: Lab) -> None:
 
 
 @promise
+async def a_lane_is_one_whoever_writes_it(lab: Lab) -> None:
+    """Events that several processes put into one lane keep its order, its lease and its count."""
+    second, third = lab.another(), lab.another()
+    await lab.accept(entry("m1"))
+    run = await lab.one()
+    await second.accept([entry("m2")], now=lab.now)
+    await second.accept([entry("m3")], now=lab.now)
+    await lab.none()
+    await lab.settle(run, DONE)
+    run = await lab.one()
+    assert names_of(run) == ["m2", "m3"]
+    await lab.settle(run, DONE, release=False)
+    await third.accept([entry("m4")], now=lab.now)
+    await lab.none()
+    await lab.settle(replace(run, events=()), DONE)
+    assert await lab.deliver() == ["m4"]
+    assert lab.rows("SELECT pending FROM lanes") == [(0,)]
+
+
+@promise
+async def a_row_used_again_is_another_lane(lab: Lab) -> None:
+    """What one process remembers of a lane does not put its events into another that took the place meanwhile."""
+    other = lab.another()
+    await lab.accept(entry("m1", user="alice"))
+    await lab.deliver()
+    lab.now += 2 * LANE_IDLE_S
+    for _ in range(3):
+        await other.prune(now=lab.now, before=0.0, bytes_max=10**9)
+    assert lab.rows("SELECT lane FROM lanes") == []
+    await other.accept([entry("n1", user="bob")], now=lab.now)
+    await lab.accept(entry("m2", user="alice"))
+    runs = (await lab.claim()).runs
+    assert sorted((run.key.lane, names_of(run)) for run in runs) == [("u:alice", ["m2"]), ("u:bob", ["n1"])]
+
+
+@promise
 async def profiles_are_bounded(lab: Lab) -> None:
     """At most a hundred links of a browser and a hundred accounts of a person; the oldest go."""
     n = LINKS_PER_ANONYMOUS_MAX + 20

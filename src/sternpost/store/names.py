@@ -10,6 +10,7 @@ from sternpost.limits import KEY_CHARS_MAX
 from sternpost.model import Route
 from sternpost.store.series import Ticks
 
+LANES_REMEMBERED_MAX = 20_000  #: numbers of lanes that got an event lately, some 300 bytes each
 FANOUTS_CACHED_MAX = 1_000  #: sets of routes, with how long each holds; a workspace has a handful at a time
 
 
@@ -47,6 +48,7 @@ class Names:
         self._numbers: dict[tuple[str, str], int] = {}
         self._names: dict[tuple[str, int], str] = {}
         self._fanouts: dict[tuple[Route, ...], int] = {}
+        self.lanes: dict[tuple[int, int, str], int] = {}  #: number by (destination_no, channel_no, lane)
 
     def number(self, cx: sqlite3.Connection, kind: str, name: str) -> int:
         """The number of a name, given one when it has none yet."""

@@ -258,6 +258,7 @@ def _was(cx: sqlite3.Connection, seq: int, mine: set[str]) -> bool:
 def forget_events(cx: sqlite3.Connection, names: Names, deltas: Deltas, seqs: Iterable[int]) -> int:
     """Remove events with everything that hangs on them, also what waits. What a worker sends at this moment it reports in vain."""
     count = 0
+    names.lanes.clear()  # a lane is named by its person
     for seq in seqs:
         row = cx.execute("SELECT source_no, seen FROM events WHERE seq = ?", (seq,)).fetchone()
         if row is None:
