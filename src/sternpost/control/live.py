@@ -35,7 +35,6 @@ BATCH_EVENTS = 100  #: looked up and composed at once: a few milliseconds of the
 FLOOD_PER_S = (
     3_500  #: changes: 1,000 events a second, received and settled at two destinations, are told in full
 )
-FLOOD_OVER_S = 1.0  #: the time over which the changes are counted
 FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 250 messages a second, 2 % of a core
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB
 
@@ -108,22 +107,23 @@ class Listener:
 
 
 class _Flood:
-    """Whether more happens than can be told."""
+    """Whether more happens than can be told: a bucket that a second of the rate fills, so that a burst is no flood."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
-        self._since = timer()
-        self._count = 0
+        self._at = timer()
+        self._left = float(FLOOD_PER_S)
         self.now = False
 
     def add(self, count: int) -> None:
         """So many changes happened."""
-        self._count += count
-        passed = self._timer() - self._since
-        if passed >= FLOOD_OVER_S:
-            self.now = self._count > FLOOD_PER_S * passed
-            self._since += passed
-            self._count = 0
+        at = self._timer()
+        self._left = min(FLOOD_PER_S, self._left + (at - self._at) * FLOOD_PER_S) - count
+        self._at = at
+        if self._left < 0:
+            self._left, self.now = 0.0, True
+        elif self._left > FLOOD_PER_S / 2:
+            self.now = False
 
 
 class LiveHub:

@@ -29,7 +29,7 @@ from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.store.views import Kept
 
 PAGES_PER_REQUEST = 8  #: of the store, while a filter looks for matches
-LOOK_S = 0.08  #: then the answer is what was found so far, with where to go on: nobody waits long for a page
+LOOK_S = 0.06  #: then the answer is what was found so far, with where to go on: nobody waits long for a page
 
 
 async def events(context: Context, request: Request) -> Any:
