@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events?q=state:rejected", "/console/events/bad",
-    "/console/events/good", "/console/failures", "/console/sources", "/console/sources/web", "/console/destinations",
+    "/console/events/good", "/console/failures", "/console/sources", "/console/sources/web", "/console/sources/web/seen", "/console/rules", "/console/destinations",
     "/console/destinations/pendo", "/console/settings",
 )  # fmt: skip
 #: What a person would stumble over, asked of the page itself.

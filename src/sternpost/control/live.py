@@ -31,11 +31,11 @@ log = structlog.get_logger("sternpost.control")
 
 HEARTBEAT_S = 15.0  #: proxies close what is silent for a minute
 RECONNECT_MS = 2_000  #: what browsers wait before they come back
-BATCH_EVENTS = 100  #: looked up and composed at once: a few milliseconds of the event loop
+BATCH_EVENTS = 50  #: looked up and composed at once: a few milliseconds of the event loop
 FLOOD_PER_S = (
     3_500  #: changes: 1,000 events a second, received and settled at two destinations, are told in full
 )
-FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 250 messages a second, 2 % of a core
+FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 125 messages a second, 1 % of a core
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB
 
 Change = tuple[int, str | None]  #: (seq, destination whose outcome it is); None: it was received

@@ -84,8 +84,21 @@ class Acceptor:
         self.due: dict[tuple[str, str], float] = {}
 
     def accept(self, entries: Sequence[Accepted]) -> Receipt:
-        seqs = [self._accept(entry) for entry in entries]
-        stored = sum(1 for seq in seqs if seq)
+        seqs = []
+        received: dict[str, int] = {}
+        for entry in entries:
+            seq = self._accept(entry)
+            seqs.append(seq)
+            if seq:
+                source_id = entry.event.source_id
+                received[source_id] = received.get(source_id, 0) + 1
+        # Counted once for the request: an event of a batch should cost as little as it can.
+        for source_id, count in received.items():
+            self.deltas.add(f"s:{source_id}", "received", count)
+            self.deltas.ticks.add(
+                0, self.names.number(self.cx, "source", source_id), self.now, "received", count
+            )
+        stored = sum(received.values())
         due = tuple((destination, channel, at) for (destination, channel), at in self.due.items())
         return Receipt(stored, len(seqs) - stored, tuple(seqs), due)
 
@@ -129,8 +142,6 @@ class Acceptor:
             self.deltas.ticks.add(0, source_no, self.now, "duplicates")
             return 0
         seq = int(cursor.lastrowid or 0)
-        self.deltas.add(f"s:{event.source_id}", "received", 1)
-        self.deltas.ticks.add(0, source_no, self.now, "received")
         for route in _once_each(entry.routes):
             self._route(event, route, seq)
         if entry.membership is not None:
