@@ -20,7 +20,7 @@ from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
 from sternpost.delivery.worker import Surroundings
 from sternpost.destinations.registry import DESTINATIONS
-from sternpost.limits import HOLD_MAX_EVENTS, REQUEST_BODY_BYTES_MAX
+from sternpost.limits import HOLD_MAX_EVENTS, REFUSED_OF_LAST, REQUEST_BODY_BYTES_MAX
 from sternpost.model import Call, Reply
 from sternpost.reasons import REASONS
 from sternpost.wire import pixel
@@ -163,6 +163,8 @@ CASES = [
     Case("region_differs", "blocked", IDENTIFY, settings={"integrationKey": "33333333-3333-4333-8333-333333333333.eu"}, reply=answer(403), words="region eu"),
     Case("secret_unreadable", "blocked", settings={"trackEventSecret": "${NOT_SET_ANYWHERE}"}, words="NOT_SET_ANYWHERE"),
     Case("address_not_allowed", "blocked", reply=nothing("address_not_allowed", "10.0.0.5 is private.")),
+    Case("too_many_rejected", "blocked", {**TRACK, "userId": "late"}, before=tuple({**TRACK, "userId": f"u{n}", "messageId": f"b{n}"} for n in range(REFUSED_OF_LAST)),
+         settings={"ratePerSecond": 100_000}, reply=answer(400), then="late", words="most often: Refused by destination"),
     # Refused there.
     Case("refused_by_destination", "rejected", reply=answer(400, b"timestamp must be an integer"), words="timestamp must be an integer"),
     Case("not_found_there", "rejected", reply=answer(404)),
@@ -218,6 +220,10 @@ async def test_reason(tmp_path: Path, case: Case) -> None:
     browser = await home.owner()
     try:
         await bench.accept(*case.before, source=case.by) if case.before else None
+        if case.then == "late":
+            await engine.apply()
+            while not await bench.views.blocked_channels():
+                await asyncio.sleep(0.01)
         await bench.accept(case.event, source=case.by)  # type: ignore[arg-type]
         if case.then == "disconnect":
             # The document that a form would send, without the connection; its masked secrets keep their values.
@@ -435,14 +441,62 @@ async def test_try_again_now(tmp_path: Path) -> None:
             break
         await asyncio.sleep(0.01)
     assert event["destinations"][0]["state"] == "delivered"
-    done = await bench.ask("POST", "/again", {"messageId": "m", "source": "backend", "destination": "pendo"})
-    assert done.status == 409
     missing = await bench.ask(
         "POST", "/again", {"messageId": "nope", "source": "backend", "destination": "pendo"}
     )
     assert missing.status == 404
     other = await bench.ask("POST", "/again", {"messageId": "m", "source": "backend", "destination": "hook"})
     assert other.status == 409
+    await engine.stop()
+    bench.close()
+
+
+async def test_deliver_again_what_is_done(tmp_path: Path) -> None:
+    """A delivered event goes out once more, this one alone; an older identify behind a newer one does not, and says why."""
+    sent: list[str] = []
+
+    def answered(call: Call) -> Reply:
+        sent.append((call.body or b"").decode())
+        return OK
+
+    home = await at_home(tmp_path, Case("queued", "pending"))
+    bench = home.bench
+    engine = delivery(home, answered)
+    browser = await home.owner()
+    await bench.accept(TRACK, {**TRACK, "messageId": "m0"})
+    await bench.accept({**IDENTIFY, "messageId": "old"}, {**IDENTIFY, "messageId": "new", "userId": "u1"})
+    await engine.apply()
+
+    async def delivered(count: int) -> None:
+        for _ in range(400):
+            if sum("Checkout" in body for body in sent) == count:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(sent)
+
+    await delivered(2)
+    await settle_down(home)
+    page = await browser.get("/console/events/m?dest=pendo")
+    assert "Deliver again to Pendo production It would arrive once more." in text_of(page)
+    said = await browser.follow(
+        await browser.post("/console/again", messageId="m", source="backend", destination="pendo")
+    )
+    assert "delivered once more" in text_of(said)
+    await delivered(3)
+    [job] = (await bench.get("/replays"))["replays"]
+    assert job["estimated"] == 1
+    for _ in range(400):
+        [event] = (await bench.get("/events/new"))["events"]
+        if event["destinations"][0]["state"] == "delivered":
+            break
+        await asyncio.sleep(0.01)
+    wanted = {"messageId": "old", "source": "backend", "destination": "pendo"}
+    refused = await bench.ask("POST", "/again", wanted)
+    assert refused.status == 409
+    assert "(new)" in refused.json["error"]["remedy"]
+    assert "would bring old values back" in text_of(await browser.get("/console/events/old"))
+    again = await bench.ask("POST", "/again", {**wanted, "messageId": "new"})
+    assert again.json["how"] == "replay"
     await engine.stop()
     bench.close()
 

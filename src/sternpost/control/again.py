@@ -7,12 +7,18 @@ from typing import Any, Literal
 from sternpost.model import Workspace
 from sternpost.store.views import Kept, Standing
 
-How = Literal["retry", "now", "ask", ""]
+How = Literal["retry", "now", "ask", "replay", ""]
+
+#: Calls that say what is true of a person: an old one behind a newer one would undo it.
+PROFILE_TYPES = frozenset({"identify", "group", "alias", "merge"})
 
 
-def again(kept: Kept, standing: Standing, workspace: Workspace) -> dict[str, Any]:
+def again(
+    kept: Kept, standing: Standing, workspace: Workspace, *, later: str | None = None
+) -> dict[str, Any]:
     """`how`: retry (a dead letter goes back into its lane), now (its next try need not be waited for), ask (whether a blocked channel
-    works again). "" with `why`: nothing of it is possible.
+    works again), replay (it is delivered once more). "" with `why`: nothing of it is possible. `later`: the messageId of a later call
+    of the person that was delivered there, asked for with `undoes`.
     """
     config = workspace.destinations.get(standing.destination_id)
     connected = workspace.connection(kept.event.source_id, standing.destination_id) is not None
@@ -36,7 +42,16 @@ def again(kept: Kept, standing: Standing, workspace: Workspace) -> dict[str, Any
         why = "It waits for the person to be identified; sent now, it would make another visitor."
     elif standing.state == "pending":
         why = "Its turn comes by itself."
+    elif not connected:
+        why = "Its source is not connected to the destination any more: connect them first."
+    elif later is not None:
+        why = f"A later call of the same person ({later}) was delivered: this one behind it would bring old values back."
     else:
-        # Delivering again what is done is a replay: it stands there with its warnings.
-        why = "It is done. A replay delivers kept events again."
+        how = "replay"
+        why = "It would arrive once more." if standing.state == "delivered" else ""
     return {"how": how, "why": why}
+
+
+def undoes(kept: Kept, standing: Standing) -> bool:
+    """Whether delivering it again could undo what a later call said."""
+    return standing.state in {"delivered", "skipped"} and kept.event.type.strip().lower() in PROFILE_TYPES

@@ -9,10 +9,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sternpost.model import Event
 from sternpost.store import series
 from sternpost.store.names import Names
 from sternpost.store.series import ReasonSeen, Slot
-from sternpost.store.views import Views
+from sternpost.store.views import SCAN_ROWS_MAX, Views
 
 OLDEST_ROWS_MAX = 2_000  #: waiting events looked at for the slowest lanes, oldest first
 LANES_SHOWN = 10
@@ -22,6 +23,13 @@ SELECT_OLDEST = (
     "SELECT d.lane_no, e.received_at, coalesce(e.message_id, e.message_key), e.user_id, e.anonymous_id, d.person, l.pending, "
     "l.channel_no, d.reason FROM deliveries d JOIN events e ON e.seq = d.seq JOIN lanes l ON l.no = d.lane_no "
     "WHERE d.destination_no = ? ORDER BY d.seq LIMIT ?"
+)
+
+
+SELECT_LATER_PROFILE = (
+    "SELECT coalesce(e.message_id, e.message_key) FROM events e WHERE e.seq > ?1 AND e.seq <= ?2 "
+    "AND ((?3 <> '' AND e.user_id = ?3) OR (?4 <> '' AND e.anonymous_id = ?4)) AND lower(trim(e.type)) IN ('identify', 'group', 'alias', 'merge') "
+    "AND EXISTS (SELECT 1 FROM outcomes o WHERE o.seq = e.seq AND o.destination_no = ?5 AND o.state = 1) ORDER BY e.seq LIMIT 1"
 )
 
 
@@ -124,6 +132,18 @@ async def stopped_by_connection(
                     state, _, reason = kind.partition(":")
                     found.setdefault((source, name), {})[state, reason] = n
         return found
+
+    return await views.read(read)
+
+
+async def later_profile(views: Views, event: Event, destination_id: str) -> str | None:
+    """The messageId of a later identify, group or alias of the same person that was delivered there, among the next events."""
+
+    def read(cx: sqlite3.Connection) -> str | None:
+        number = views.names.known(cx, "destination", destination_id)
+        values = (event.seq, event.seq + SCAN_ROWS_MAX, event.user_id, event.anonymous_id, number)
+        row = cx.execute(SELECT_LATER_PROFILE, values).fetchone()
+        return str(row[0]) if row else None
 
     return await views.read(read)
 

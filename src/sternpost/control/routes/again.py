@@ -6,15 +6,22 @@ from typing import Any
 
 from starlette.requests import Request
 
-from sternpost.control.again import again
+from sternpost.control.again import again, undoes
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
+from sternpost.control.filters import Filter, Term
 from sternpost.control.operation import TEXT, Operation
-from sternpost.control.routes.common import body_of, destination_of, text_of
+from sternpost.control.replays import Wanted
+from sternpost.control.routes.common import actor_of, body_of, destination_of, text_of
+from sternpost.store.base import NewReplay
+from sternpost.store.candidates import last_seq
+from sternpost.store.standing import later_profile
+from sternpost.store.views import Kept, Standing
 
 SAID = {
     "retry": "It went back into its lane.",
     "now": "It is due now.",
+    "replay": "It is being delivered once more, behind what is new.",
     "ask": "The destination is asked now whether it works again.",
 }
 
@@ -33,7 +40,7 @@ async def try_again(context: Context, request: Request) -> Any:
             f"The event was not fanned out to {config.id}.",
             "Replay it once its source is connected.",
         )
-    found = again(entry, standing, context.workspaces.current)
+    found = await possible(context, entry, standing)
     now = context.clock()
     match found["how"]:
         case "retry":
@@ -47,9 +54,52 @@ async def try_again(context: Context, request: Request) -> Any:
             context.wake(await context.store.hasten(config.id, entry.event.seq, now=now))
         case "ask":
             context.ask_again(config.id)
+        case "replay":
+            await _replay(context, request, entry, config.id, now)
         case _:
             raise ApiError(409, "It cannot be tried again now.", found["why"])
     return {"how": found["how"], "said": SAID[found["how"]]}
+
+
+async def possible(context: Context, kept: Kept, standing: Standing) -> dict[str, Any]:
+    """What may be done about an event at a destination."""
+    later = None
+    if undoes(kept, standing):
+        later = await later_profile(context.views, kept.event, standing.destination_id)
+    return again(kept, standing, context.workspaces.current, later=later)
+
+
+async def _replay(context: Context, request: Request, kept: Kept, destination: str, now: float) -> None:
+    """A replay of this event alone; it is among the replays, and its delivery stands behind live ones."""
+    event = kept.event
+    route = context.route_for(event, destination)
+    if route is None:
+        raise ApiError(409, "Its source is not connected to the destination any more.", "Connect them first.")
+    one = Filter((Term("", (event.message_id,)),), event.received_at - 0.002, event.received_at + 0.002)
+    new = NewReplay(
+        destination,
+        Wanted(destination, one, everything=True).written(),
+        True,
+        1.0,
+        actor_of(request),
+        1,
+        event.seq,
+    )
+    no = await context.store.add_replay(new, now=now)
+    if not no:
+        raise ApiError(409, "Too many replays are open.", "Wait for one to end, or cancel one.")
+    replayed = await context.store.replay(
+        no,
+        [(event.seq, route)],
+        after=event.seq - 1,
+        cursor=await last_seq(context.views),
+        looked_at=1,
+        not_connected=0,
+        now=now,
+    )
+    if replayed is not None:
+        context.wake(replayed.receipt.due)
+    context.replays_changed()
 
 
 OPERATIONS = (

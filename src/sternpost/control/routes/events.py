@@ -10,12 +10,12 @@ from starlette.requests import Request
 
 from sternpost import ids
 from sternpost.control import fate, steps
-from sternpost.control.again import again
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.live import LiveStream
 from sternpost.control.operation import FILTERS, LIMIT, MOUNT, Operation
 from sternpost.control.preview import rebuilt
+from sternpost.control.routes.again import possible
 from sternpost.control.routes.common import (
     PAGE_ROWS,
     cursor,
@@ -110,7 +110,7 @@ async def _entry(context: Context, kept: Kept) -> dict[str, Any]:
     by_destination = {standing.destination_id: standing for standing in kept.standings}
     for standing in entry["destinations"]:
         standing["steps"] = steps.steps(entry, standing, workspace)
-        standing["again"] = again(kept, by_destination[standing["destination"]], workspace)
+        standing["again"] = await possible(context, kept, by_destination[standing["destination"]])
     entry["notFor"] = steps.not_for(entry, workspace)
     return entry
 
