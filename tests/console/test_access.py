@@ -21,11 +21,13 @@ from tests.control.bench import Answer, make
 PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events/m1", "/console/failures",
     "/console/sources", "/console/sources/web", "/console/destinations", "/console/destinations/pendo", "/console/settings",
-    "/console/search?q=u1", "/console/live",
+    "/console/search?q=u1", "/console/replay", "/console/people", "/console/people/u1", "/console/try",
+    "/console/destinations/pendo/mapping", "/console/failures/export?destination=pendo&reason=bad_id", "/console/live",
 )  # fmt: skip
 FORMS = (
     "/console/failures/retry", "/console/failures/discard", "/console/destinations/pendo/check", "/console/settings/password",
     "/console/settings/sign-out-others", "/console/test-event", "/console/checklist",
+    "/console/failures/resume", "/console/replay", "/console/replay/change", "/console/people/u1", "/console/try",
 )  # fmt: skip
 
 

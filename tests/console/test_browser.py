@@ -26,6 +26,7 @@ PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events?q=state:rejected", "/console/events/bad",
     "/console/events/good", "/console/failures", "/console/sources", "/console/sources/web", "/console/sources/web/seen", "/console/rules", "/console/destinations",
     "/console/destinations/pendo", "/console/settings",
+    "/console/replay", "/console/replay?look=1&only=all", "/console/people", "/console/try", "/console/destinations/pendo/mapping",
 )  # fmt: skip
 #: What a person would stumble over, asked of the page itself.
 STUMBLES = """(() => {

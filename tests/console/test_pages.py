@@ -34,6 +34,8 @@ TRACK = {
 PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events/m1", "/console/failures", "/console/sources",
     "/console/sources/web", "/console/sources/backend/seen", "/console/rules", "/console/destinations", "/console/destinations/pendo", "/console/destinations/hook", "/console/settings",
+    "/console/replay", "/console/replay?look=1&destination=pendo&only=all", "/console/people", "/console/try",
+    "/console/try?example=identify", "/console/destinations/pendo/mapping",
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{4567*7654}}"
 
@@ -289,8 +291,8 @@ async def test_search(home: House) -> None:
     for text, address in (
         ("5b0c7b1e-0000", "/console/events/5b0c7b1e-0000"),
         ("5b0c7b1e", "/console/events/5b0c7b1e-0000"),
-        ("Ana Smith", "/console/events?q=user%3A%22Ana%20Smith%22"),
-        ("anon-9", "/console/events?q=anon%3Aanon-9"),
+        ("Ana Smith", "/console/people/Ana%20Smith"),
+        ("anon-9", "/console/people/anon-9"),
         ("web", "/console/sources/web"),
         ("web APP", "/console/sources/web"),
         ("pendo", "/console/destinations/pendo"),

@@ -167,6 +167,8 @@ async def search(around: Surroundings, visit: Visit) -> Result:
         ("anon", Selection(anonymous_ids=frozenset({text}))),
     ):
         if (await around.context.views.recent(1, selection)).kept:
+            if visit.may("editor"):
+                return Elsewhere(f"/console/people/{part(text)}")
             return Elsewhere(f"/console/events?q={part(f'{key}:{words.filter_value(text)}')}")
     return Elsewhere(f"/console/events?q={part(words.filter_value(text))}")
 
