@@ -27,7 +27,7 @@ PAGES = (
 FORMS = (
     "/console/failures/retry", "/console/failures/discard", "/console/destinations/pendo/check", "/console/settings/password",
     "/console/settings/sign-out-others", "/console/test-event", "/console/checklist",
-    "/console/failures/resume", "/console/replay", "/console/replay/change", "/console/people/u1", "/console/try",
+    "/console/failures/resume", "/console/replay/change",
 )  # fmt: skip
 
 
