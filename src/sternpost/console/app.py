@@ -60,7 +60,7 @@ FORM_COOKIE = "sternpost_form"  #: of browsers that are not signed in: what thei
 THEME_COOKIE = "sternpost_theme"
 THEMES = ("light", "dark")
 FORM_BYTES_MAX = 64 * 1024
-FORM_FIELDS_MAX = 50
+FORM_FIELDS_MAX = 1_100  #: a form that connects a destination has one per source
 SAID_MAX = 1_000  #: sentences that wait for the next page of a session
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "

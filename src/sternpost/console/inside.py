@@ -63,15 +63,19 @@ class Api:
         content: Mapping[str, Any] | None = None,
         *,
         query: Mapping[str, str] | None = None,
+        match: str = "",
     ) -> Any:
-        """Any request to a path below /api/v1, whose parts are quoted. Raises ApiProblem."""
+        """Any request to a path below /api/v1, whose parts are quoted; `match` is the ETag that was read. Raises ApiProblem."""
         who = _asking.get()
+        headers = [(b"content-type", b"application/json")] if content is not None else []
+        if match:
+            headers.append((b"if-match", match.encode("latin-1", "replace")))
         status, body = await request(
             self._app,
             method,
             f"/api/v1{path}",
             query=urlencode({name: value for name, value in (query or {}).items() if value}),
-            headers=[(b"content-type", b"application/json")] if content is not None else [],
+            headers=headers,
             body=msgspec.json.encode(content) if content is not None else b"",
             more={PRINCIPAL: who} if who is not None else {},
         )

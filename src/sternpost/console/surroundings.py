@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sternpost.console.access import Access, Session, form_token
+from sternpost.console.forms import Drafts
 from sternpost.console.inside import Api
 from sternpost.console.pulse import Pulse
 from sternpost.control.auth import Principal, Role, allows
@@ -71,6 +72,7 @@ class Surroundings:
     agents: Callable[[str], Sequence[AgentReport]] = lambda destination_id: ()  #: by destination, device mode
     sandbox_url: str | None = None  #: under `sternpost demo`
     trusted_proxies: Sequence[Network] = ()
+    drafts: Drafts = field(default_factory=Drafts)
 
 
 @dataclass(slots=True)

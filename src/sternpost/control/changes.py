@@ -106,6 +106,7 @@ def merged(entry: Mapping[str, Any], patch: Mapping[str, Any]) -> Entry:
 def free_id(document: Mapping[str, Any], kind: Kind, name: str) -> str:
     """An id made of a name that no other entry has."""
     taken = {key_of(kind, entry) for entry in document.get(LISTS[kind]) or []}
+    taken.add("new")  # the console has its forms there
     slug = re.sub(r"[^a-z0-9_-]+", "-", name.lower())[:48].strip("-_") or kind
     tries = (slug, *(f"{slug}-{number}" for number in range(2, ID_TRIES_MAX)))
     return next(one for one in tries if one not in taken)

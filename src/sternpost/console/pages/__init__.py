@@ -6,6 +6,7 @@ A module holds a group of pages and lists their addresses in its `PAGES`; a new 
 from __future__ import annotations
 
 from sternpost.console.pages import (
+    destination_forms,
     destinations,
     events,
     failures,
@@ -14,9 +15,11 @@ from sternpost.console.pages import (
     people,
     persons,
     replay,
+    revisions,
     rules,
     seen,
     settings,
+    source_forms,
     sources,
     tries,
 )
@@ -26,12 +29,15 @@ PAGES: tuple[PageOf, ...] = (
     *home.PAGES,
     *events.PAGES,
     *failures.PAGES,
+    *source_forms.PAGES,  # before the page of one source, which takes any id
     *sources.PAGES,
+    *destination_forms.PAGES,
     *destinations.PAGES,
     *mapping.PAGES,
     *persons.PAGES,
     *replay.PAGES,
     *tries.PAGES,
+    *revisions.PAGES,
     *rules.PAGES,
     *seen.PAGES,
     *settings.PAGES,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from sternpost.console import snippets, words
+from sternpost.console.inside import ApiProblem
 from sternpost.console.surroundings import AgentReport, Surroundings, Visit
 from sternpost.control import fate
+from sternpost.control.changes import LISTS, Kind, key_of
 from sternpost.control.verify import CHECKED
+from sternpost.errors import WorkspaceError
 from sternpost.store.views import Kept
+from sternpost.workspace.file import load_document
 
 SAMPLE_EVENTS = 500  #: the newest ones, for what no counter says
 FOLLOWED = "console:followed"
@@ -66,3 +71,24 @@ def check_passed(facts: Mapping[str, str], destination_id: str) -> bool:
 
 def events_said(count: int) -> str:
     return "1 event" if count == 1 else f"{words.number(count)} events"
+
+
+def read_only(around: Surroundings, kind: Kind, identifier: str = "") -> dict[str, Any]:
+    """For forms: the workspace file that is the truth, and the line where a thing stands in it; "" when forms may change things."""
+    path = around.context.workspaces.path
+    if path is None:
+        return {"read_only": "", "read_only_line": None}
+    line = None
+    keys = [key_of(kind, entry) for entry in around.context.workspaces.document.get(LISTS[kind]) or []]
+    if identifier in keys:
+        with contextlib.suppress(WorkspaceError):
+            place = f"{LISTS[kind]}[{keys.index(identifier)}]"
+            line = load_document(path).lines.get(place)
+    return {"read_only": str(path), "read_only_line": line}
+
+
+def changed_meanwhile(problem: ApiProblem) -> dict[str, Any] | None:
+    """What somebody else changed while a form was open; None when that is not the problem."""
+    if problem.status != 412:
+        return None
+    return {name: problem.body.get(name) for name in ("changedBy", "changedAt", "changes", "etag")}
