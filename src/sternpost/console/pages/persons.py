@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sternpost.console import words
@@ -102,21 +103,29 @@ def _compared(held: Any, sent: dict[str, Any]) -> list[dict[str, Any]]:
     """What a destination holds, field by field, beside what was sent last where the names are the same."""
     if not isinstance(held, dict):
         return []
-    lowered = {name.lower(): value for name, value in sent.items()}
+    # Of names that differ in case only, the one that needed no change is what was sent.
+    lowered = {name.lower(): value for name, value in sent.items()} | {
+        name: value for name, value in sent.items() if name == name.lower()
+    }
     rows = []
     for group, fields in held.items():
         for name, value in fields.items() if isinstance(fields, dict) else ():
             known = name.lower() in lowered and group in {"agent", "custom"}
+            given = lowered.get(name.lower()) if known else None
             rows.append(
                 {
                     "group": group,
                     "field": name,
-                    "held": value,
-                    "sent": lowered.get(name.lower()) if known else None,
-                    "differs": known and str(lowered[name.lower()]) != str(value),
+                    "held": _shown(value),
+                    "sent": _shown(given) if known else None,
+                    "differs": known and _shown(given) != _shown(value),
                 }
             )
     return rows
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 PAGES: tuple[PageOf, ...] = (

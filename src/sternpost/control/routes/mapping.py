@@ -41,7 +41,9 @@ async def destination_mapping(context: Context, request: Request) -> Any:
     def mapped(event: Event) -> Mapped:
         return _mapped(context, config, event, now)
 
-    people = list(dict.fromkeys(one.user_id for one in events if one.user_id))[:PEOPLE_MAX]
+    # Of whom the most is known first: those who identified themselves.
+    told = sorted(events, key=lambda one: one.type.strip().lower() != "identify")
+    people = list(dict.fromkeys(one.user_id for one in told if one.user_id))[:PEOPLE_MAX]
     wanted = request.query_params.get("user") or (people[0] if people else "")
     return {
         "destination": config.id,
