@@ -328,8 +328,8 @@ def addresses(asker: Asker) -> list[str]:
     events = [f"/events?q={urllib.parse.quote(line)}" if line else "/events" for line in filters]
     one, other = urllib.parse.quote(newest[0]["messageId"]), urllib.parse.quote(rejected["messageId"])
     pages = [
-        "/", *events, f"/events?before={newest[-1]['messageId'] and 50_000}", "/events?tab=refused", f"/events/{one}", f"/events/{other}",
-        "/events/never-seen", "/failures", "/sources", "/sources/web", "/sources/ios", "/destinations", "/destinations/pendo",
+        "/", *events, "/events?before=50000", "/events?tab=refused", f"/events/{one}", f"/events/{other}",
+        "/events/never-seen", "/failures", "/sources", "/sources/web", "/sources/web/seen", "/sources/ios", "/destinations", "/destinations/pendo",
         "/destinations/pendo?since=24h", "/destinations/pendo?since=35d", "/destinations/hook", "/rules", "/settings", "/search?q=user-4",
     ]  # fmt: skip
     lists = [

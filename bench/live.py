@@ -126,8 +126,8 @@ async def steadily(session: aiohttp.ClientSession, url: str, seconds: float) -> 
     return sent, took
 
 
-async def flat_out(session: aiohttp.ClientSession, url: str, seconds: float) -> float:
-    """Events accepted per second, as fast as they are answered."""
+async def flat_out(session: aiohttp.ClientSession, url: str, seconds: float) -> tuple[float, int]:
+    """(events accepted per second, how many), as fast as they are answered."""
     bodies = [body(BATCH) for _ in range(2_000)]
     end = time.monotonic() + seconds
     accepted = 0
@@ -142,10 +142,11 @@ async def flat_out(session: aiohttp.ClientSession, url: str, seconds: float) -> 
 
     began = time.monotonic()
     await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
-    return accepted / (time.monotonic() - began)
+    return accepted / (time.monotonic() - began), accepted
 
 
-async def measure(url: str, port: int, arguments: argparse.Namespace) -> int:
+async def measure(server: Program, arguments: argparse.Namespace) -> int:
+    url, port = server.url, server.port
     failed = 0
     timeout = aiohttp.ClientTimeout(total=None)
     async with (
@@ -177,26 +178,28 @@ async def measure(url: str, port: int, arguments: argparse.Namespace) -> int:
         if told < sent or watcher.lost:
             failed += 1
             print("  FAILED: not every event was told")
-        without: list[float] = []
-        with_watchers: list[float] = []
-        for _ in range(arguments.rounds):
-            await drained(sending, url)
-            without.append(await flat_out(sending, url, arguments.seconds))
-            await drained(sending, url)
-            watcher, page, tasks = await watch(watching, url, asker.cookie)
-            with_watchers.append(await flat_out(sending, url, arguments.seconds))
-            stop(tasks)
-        ratio = statistics.median(with_watchers) / statistics.median(without)
+        rates: dict[bool, list[float]] = {False: [], True: []}
+        costs: dict[bool, list[float]] = {False: [], True: []}
+        for number in range(arguments.rounds):
+            # In turn the one and the other first: the store grows, and other programs come and go.
+            for watched in (False, True) if number % 2 else (True, False):
+                await drained(sending, url)
+                tasks = (await watch(watching, url, asker.cookie))[2] if watched else []
+                cpu = server.cpu_s()
+                rate, count = await flat_out(sending, url, arguments.seconds)
+                rates[watched].append(rate)
+                costs[watched].append((server.cpu_s() - cpu) / count * 1e6)
+                stop(tasks)
+        ratio = statistics.median(rates[True]) / statistics.median(rates[False])
         print(
             f"Flat out, batches of {BATCH}, {CONNECTIONS} connections, medians of {arguments.rounds} rounds:"
         )
-        print(
-            f"  nobody watching {statistics.median(without):10,.0f} events/s   {[round(one) for one in without]}"
-        )
-        print(
-            f"  watched         {statistics.median(with_watchers):10,.0f} events/s   {[round(one) for one in with_watchers]}"
-        )
-        print(f"  ratio           {ratio:10.3f}")
+        for watched, name in ((False, "nobody watching"), (True, "watched")):
+            print(
+                f"  {name:16} {statistics.median(rates[watched]):8,.0f} events/s   {statistics.median(costs[watched]):6.1f} us of CPU each   "
+                f"{[round(one) for one in rates[watched]]}"
+            )
+        print(f"  ratio            {ratio:8.3f}")
         if ratio < 1 - LOSS_MAX:
             failed += 1
             print(f"  FAILED: more than {LOSS_MAX:.0%} slower")
@@ -258,7 +261,7 @@ def main() -> int:
     server.start()
     try:
         server.wait_listening()
-        return 1 if asyncio.run(measure(server.url, port, arguments)) else 0
+        return 1 if asyncio.run(measure(server, arguments)) else 0
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1

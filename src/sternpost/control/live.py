@@ -35,6 +35,7 @@ BATCH_EVENTS = 50  #: looked up and composed at once: a few milliseconds of the 
 FLOOD_PER_S = (
     3_500  #: changes: 1,000 events a second, received and settled at two destinations, are told in full
 )
+FLOOD_BURST = 1_500  #: changes that may come at once
 FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 125 messages a second, 1 % of a core
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB
 
@@ -107,22 +108,22 @@ class Listener:
 
 
 class _Flood:
-    """Whether more happens than can be told: a bucket that a second of the rate fills, so that a burst is no flood."""
+    """Whether more happens than can be told: a bucket that fills at that rate, so that a burst is no flood."""
 
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._at = timer()
-        self._left = float(FLOOD_PER_S)
+        self._left = float(FLOOD_BURST)
         self.now = False
 
     def add(self, count: int) -> None:
         """So many changes happened."""
         at = self._timer()
-        self._left = min(FLOOD_PER_S, self._left + (at - self._at) * FLOOD_PER_S) - count
+        self._left = min(FLOOD_BURST, self._left + (at - self._at) * FLOOD_PER_S) - count
         self._at = at
         if self._left < 0:
             self._left, self.now = 0.0, True
-        elif self._left > FLOOD_PER_S / 2:
+        elif self._left > FLOOD_BURST / 2:
             self.now = False
 
 
