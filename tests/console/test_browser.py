@@ -24,10 +24,16 @@ pytestmark = pytest.mark.skipif(
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
 PAGES = (
     "/console/", "/console/events", "/console/events?tab=refused", "/console/events?q=state:rejected", "/console/events/bad",
-    "/console/events/good", "/console/failures", "/console/sources", "/console/sources/web", "/console/sources/web/seen", "/console/rules", "/console/destinations",
-    "/console/destinations/pendo", "/console/settings",
+    "/console/events/good", "/console/failures", "/console/sources", "/console/sources/web", "/console/sources/web/seen", "/console/destinations",
+    "/console/destinations/pendo", "/console/settings", "/console/rules", "/console/settings/people", "/console/settings/tokens",
+    "/console/settings/sessions", "/console/settings/audit",
     "/console/replay", "/console/replay?look=1&only=all", "/console/people", "/console/try", "/console/destinations/pendo/mapping",
 )  # fmt: skip
+HOSTILE_NAME = "<img src=x onerror=alert(3)>"  #: of a user, a source, a destination and a token
+#: Accessibility rules (axe-core, of the browser's development packages): WCAG 2 A and AA, and best practice.
+AXE = Path(__file__).parents[2] / "browser/node_modules/axe-core/axe.min.js"
+VIOLATIONS = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations.map(
+  (one) => `${one.id} (${one.impact}): ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200)).join(" | ")}`))"""
 #: What a person would stumble over, asked of the page itself.
 STUMBLES = """(() => {
   const found = [];
@@ -97,12 +103,17 @@ async def test_every_page(tmp_path: Path) -> None:
             await page.until("document.querySelector('#rows tbody tr').innerText.includes('rejected')")
             assert send(base, "wk-nobody", "/v1/track", {"userId": "u", "event": "x"}) == 401
 
+            name_everything(base, tmp_path)
+            assert AXE.exists() or not os.environ.get("CI"), "run scripts/bootstrap.sh clients"
             for path in PAGES:
                 for width in (1280, 360):
                     for dark in (False, True):
                         await page.size(width, 900, dark=dark)
                         await page.open(f"{base}{path}")
                         assert await page.run(STUMBLES) == [], (path, width, dark)
+                        if AXE.exists():
+                            await page.run(AXE.read_text() + ";0")
+                            assert await page.run(VIOLATIONS) == [], (path, width, dark)
                         assert await page.run("document.title") != "owned"
                         assert (
                             await page.run("document.querySelectorAll('main img, main script').length") == 0
@@ -154,6 +165,30 @@ async def test_every_page(tmp_path: Path) -> None:
         # The one-time address stands in no log, and the server stops although somebody watched.
         assert setup.rpartition("/")[2] not in demo.errors()
         assert demo.stop() == 0
+
+
+def name_everything(base: str, folder: Path) -> None:
+    """A user, a token, a source and a destination whose names would run in a careless page."""
+    token = (folder / "sternpost-demo/api-token").read_text().strip()
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+    for path in ("/users", "/tokens"):
+        fetch(f"{base}/api/v1{path}", content={"name": HOSTILE_NAME, "role": "viewer"}, headers=headers)
+    workspace = fetch(f"{base}/api/v1/workspace", headers=headers)["document"]
+    workspace["sources"].append({"id": "hostile", "name": HOSTILE_NAME, "type": "server"})
+    workspace["destinations"].append(
+        {
+            "id": "hostile",
+            "name": HOSTILE_NAME,
+            "type": "webhook",
+            "enabled": False,
+            "settings": {"url": "https://hooks.example.com/"},
+        }
+    )
+    request = urllib.request.Request(
+        f"{base}/api/v1/workspace", json.dumps({"document": workspace}).encode(), headers, method="PUT"
+    )
+    with urllib.request.urlopen(request) as reply:
+        assert reply.status == 200
 
 
 async def key(page: browser.Page, text: str) -> None:
