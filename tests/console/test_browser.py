@@ -122,6 +122,12 @@ async def test_every_page(tmp_path: Path) -> None:
                             "getComputedStyle(document.documentElement).backgroundColor"
                         ) == ("rgb(18, 25, 26)" if dark else "rgb(246, 244, 239)")
 
+            if AXE.exists():
+                # The check itself finds something where there is something.
+                await page.run("document.documentElement.removeAttribute('lang')")
+                await page.run(AXE.read_text() + ";0")
+                assert "html-has-lang" in str(await page.run(VIOLATIONS))
+
             # Keys: / goes to the search, g d to the destinations, j and Enter into the first row.
             await page.size(1280, 900)
             await page.open(f"{base}/console/events")
