@@ -27,7 +27,7 @@ PAGES = (
     "/console/events/good", "/console/failures", "/console/sources", "/console/sources/web", "/console/sources/web/seen", "/console/destinations",
     "/console/destinations/pendo", "/console/settings", "/console/rules", "/console/settings/people", "/console/settings/tokens",
     "/console/settings/sessions", "/console/settings/audit",
-    "/console/replay", "/console/replay?look=1&only=all", "/console/people", "/console/try", "/console/destinations/pendo/mapping",
+    "/console/replay", "/console/replay?look=1&only=all&destination=pendo", "/console/people", "/console/try", "/console/destinations/pendo/mapping",
 )  # fmt: skip
 HOSTILE_NAME = "<img src=x onerror=alert(3)>"  #: of a user, a source, a destination and a token
 #: Accessibility rules (axe-core, of the browser's development packages): WCAG 2 A and AA, and best practice.
