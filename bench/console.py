@@ -331,6 +331,10 @@ def addresses(asker: Asker) -> list[str]:
         "/", *events, "/events?before=50000", "/events?tab=refused", f"/events/{one}", f"/events/{other}",
         "/events/never-seen", "/failures", "/sources", "/sources/web", "/sources/web/seen", "/sources/ios", "/destinations", "/destinations/pendo",
         "/destinations/pendo?since=24h", "/destinations/pendo?since=35d", "/destinations/hook", "/rules", "/settings", "/search?q=user-4",
+        "/sources/new", "/sources/web/settings", "/destinations/new", "/destinations/new/pendo", "/destinations/pendo/settings",
+        "/destinations/pendo/connect", "/destinations/pendo/mapping", "/people", "/people/user-4", "/people/user-nobody", "/replay", "/try",
+        "/try?source=web&name=Order+Created", "/failures/export?destination=pendo", "/settings/people", "/settings/tokens", "/settings/sessions",
+        "/settings/audit", "/settings/revisions",
     ]  # fmt: skip
     lists = [
         *events, f"/events/{one}", "/stats", "/stats/series", "/stats/series?since=24h&step=minute", "/stats/series?since=7d", "/failures",
