@@ -138,10 +138,11 @@ class Persons:
 
     async def step(self) -> float:
         """Everything that is due now; seconds until something is again."""
+        # One that was killed between the two steps is compacted by the next life.
         removed = [
-            await self._remove(one)
+            await self._remove(one) if one.state == "removing" else one
             for one in await self.tables.deletions(only_open=True)
-            if one.state == "removing"
+            if one.state == "removing" or "compacted" not in one.here
         ]
         if removed:
             whole = await self.tables.compact()
