@@ -2,9 +2,10 @@
 # ARGS is handed on: make demo ARGS="--port 8081", make test ARGS="-k workspace".
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench soak fuzz lock clean
 PYTHON := .venv/bin/python
 ARGS ?=
+MINUTES ?= 10
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,6 +32,15 @@ format: ## put the code into shape
 bench: ## measure throughput and latency on this machine
 	@scripts/bootstrap.sh bench
 	@$(PYTHON) bench/run.py $(ARGS)
+
+soak: ## look for lost events: new seeds for MINUTES (10), then kills, torn files and full disks
+	@scripts/bootstrap.sh clients
+	@$(PYTHON) -m tests.sim --minutes $(MINUTES) $(ARGS)
+	@KILLS=$$((4 * $(MINUTES))) $(PYTHON) -m pytest -q tests/e2e/test_stopping.py tests/e2e/test_killed_clients.py
+
+fuzz: ## look for inputs that break a promise, for MINUTES (10); coverage-guided after `.venv/bin/pip install atheris`
+	@scripts/bootstrap.sh dev
+	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
 	@scripts/lock.sh $(ARGS)

@@ -232,13 +232,25 @@ class Server(Program):
         self.write(workspace)
         self._flags = flags
         self._env = env
+        self._port = "0"
         self._begin()
+
+    def fixed_port(self, port: int) -> None:
+        """Start at this port from now on, for clients that go on sending to the address they know."""
+        self._port = str(port)
+
+    def received(self) -> int:
+        """Events that are kept of the source `backend`; 0 while nobody answers."""
+        try:
+            return int(self.stats()["sources"]["backend"]["received"])
+        except (OSError, http.client.HTTPException):
+            return 0
 
     def _begin(self) -> None:
         # A killed server leaves this file; without it, its being there tells that the new one is ready.
         (self.data / "server.json").unlink(missing_ok=True)
         super().__init__(
-            self.file.parent, "serve", "--port", "0", "--data-dir", str(self.data), "--workspace", str(self.file),
+            self.file.parent, "serve", "--port", self._port, "--data-dir", str(self.data), "--workspace", str(self.file),
             "--no-open", *self._flags, env=self._env,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import os
 import random
 import threading
 import time
@@ -104,7 +105,7 @@ def test_kill_nine_loses_nothing_that_was_answered(sandbox: Sandbox, serve: Call
     """Killed under load at random moments, several times: every event answered 200 is there and reaches Pendo, in order per person."""
     server = serve(connected([source("backend")], [pendo(sandbox)]))
     load = Load(server, f"kill-{time.time_ns()}", seed=20261123)
-    rounds = 4
+    rounds = int(os.environ.get("KILLS", "4"))  #: more in `make soak`
     for _ in range(rounds):
         load.begin()
         aim = load.random.randint(1, 400)
