@@ -35,7 +35,7 @@ log = structlog.get_logger("sternpost.control")
 IDLE_S = 3_600.0  #: without anything due it is looked at again so often
 TROUBLE_PAUSE_S = 5.0  #: after a store that could not be written
 ASK_AGAIN_S, ASK_AGAIN_MAX_S = (
-    30.0,
+    10.0,
     3_600.0,
 )  #: a destination that did not take a deletion is asked again, ever later
 LOOK_AGAIN_S, LOOK_AGAIN_MAX_S = 5.0, 3_600.0  #: one that has begun is asked whether it is done
