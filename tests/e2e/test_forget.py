@@ -15,7 +15,7 @@ def test_forgotten_here_and_at_pendo(sandbox: Sandbox, serve: Callable[..., Serv
     once it is back, and the receipt says so. Others keep their events.
     """
     who, other = f"forget-{time.time_ns()}@example.com", f"stay-{time.time_ns()}"
-    sandbox.post("/__sandbox/switches", {"bulkdelete.lagMs": 500})
+    sandbox.post("switches", {"bulkdelete.lagMs": 500})
     server = serve(connected([source("backend")], [pendo(sandbox)]))
     for person in (who, other):
         server.accept(
