@@ -32,6 +32,8 @@ def tracks(state: Any, name: str) -> list[tuple[str, str, Any]]:
 
 async def buy(page: browser.Page, person: str, product: str, *, orders: int = 1) -> None:
     """Sign in, buy, and wait until the page shows each event's fate, and that the sandbox has so many orders of this person."""
+    # The page sends one by itself first.
+    await page.until(f"document.querySelectorAll('#log li').length > 0 && {SETTLED}")
     before = await page.run("document.querySelectorAll('#log li').length")
     await page.run(f"document.querySelector('[data-person={person}]').click()")
     await page.run(f"document.querySelector('[data-product={product}]').click()")
