@@ -79,6 +79,13 @@ class Operation:
     #: answers by itself, e.g. a stream, and hides them itself. "refuse": nothing would be left of its answer.
     personal: Literal["hash", "own", "refuse"] = "hash"
 
+    refuses: tuple[int, ...] = ()  #: statuses of errors beside those that follow from its form
+
+    @property
+    def workspace(self) -> bool:
+        """Whether it checks a whole workspace, and may find it not valid."""
+        return DRY_RUN in self.query or "/workspace" in self.path or self.path == "/verify"
+
     @property
     def name(self) -> str:
         """Its operationId."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from sternpost import __version__
 from sternpost.control.context import Context
-from sternpost.control.operation import DRY_RUN, MOUNT, OBJECT, TEXT, Operation
+from sternpost.control.operation import DRY_RUN, IF_MATCH, MOUNT, OBJECT, TEXT, Operation
 from sternpost.control.routes import (
     again,
     catalogue,
@@ -65,6 +65,22 @@ OPERATIONS: tuple[Operation, ...] = (
 )
 
 
+#: Statuses of errors: the name of the answer in the document, and when it comes.
+_REFUSALS = {
+    400: ("NotUnderstood", "A parameter, the filter or the body cannot be understood."),
+    401: ("NoToken", "No token, or one that is unknown, revoked or expired."),
+    403: ("NotAllowed", "The role or the sight of personal data is missing."),
+    404: ("NotFound", "There is no such thing."),
+    409: ("Conflict", "What is there now forbids it; the message says what."),
+    412: ("Changed", "It was changed since its ETag was read."),
+    413: ("TooLarge", "The body is larger than 1 MB."),
+    422: ("NotValid", "The workspace would not be valid; `problems` lists every mistake."),
+    428: ("NoIfMatch", "A change without If-Match."),
+    500: ("Defect", "A defect of ours; the number in the message is in the server's log."),
+    503: ("NotNow", "The store cannot be read or written now, or too many watch."),
+}
+
+
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document of the operations."""
     paths: dict[str, dict[str, Any]] = {}
@@ -78,6 +94,13 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "responses": {
+                name: {
+                    "description": when,
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+                }
+                for name, when in _REFUSALS.values()
+            },
             "schemas": {
                 "Error": {
                     "type": "object",
@@ -98,6 +121,7 @@ def document() -> dict[str, Any]:
 def _described(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
+        "tags": [operation.handler.__module__.rpartition(".")[2]],
         "summary": operation.summary,
         "description": f"Answers: {operation.answer}. Role: {operation.role}.",
         "parameters": [
@@ -116,9 +140,9 @@ def _described(operation: Operation) -> dict[str, Any]:
                 "description": operation.answer,
                 "content": {operation.media_type: {"schema": _answer(operation)}},
             },
-            "default": {
-                "description": "What is wrong, and what to do",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            **{
+                str(status): {"$ref": f"#/components/responses/{_REFUSALS[status][0]}"}
+                for status in _refusals(operation)
             },
         },
     }
@@ -141,6 +165,22 @@ def _described(operation: Operation) -> dict[str, Any]:
             },
         }
     return described
+
+
+def _refusals(operation: Operation) -> list[int]:
+    """The statuses of the errors with which an operation may answer."""
+    found = {400, 401, 403, 500, 503, *operation.refuses}
+    if "{" in operation.path or operation.body:
+        found.add(404)
+    if operation.method != "GET":
+        found.add(409)
+    if operation.body:
+        found.add(413)
+    if operation.workspace:
+        found.add(422)
+    if IF_MATCH in operation.headers:
+        found |= {412, 428}
+    return sorted(found)
 
 
 def _answer(operation: Operation) -> Mapping[str, Any]:

@@ -172,4 +172,8 @@ def cursor(seq: int | None) -> str | None:
 
 
 def flag_of(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "").lower() in {"1", "true", "yes"}
+    """Whether a parameter says yes. Anything but a clear word is refused: a dry run that is none would change things."""
+    text = request.query_params.get(name, "").lower()
+    if text not in {"", "0", "1", "false", "true", "no", "yes"}:
+        raise ApiError(400, f"{name} must be 1 or 0.")
+    return text in {"1", "true", "yes"}

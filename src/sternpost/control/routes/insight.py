@@ -147,6 +147,7 @@ OPERATIONS = (
             ("source", "Ids of sources, separated by commas; default: all."),
             *SPAN_QUERY,
         ),
+        refuses=(404,),
     ),
     Operation(
         destination_health,

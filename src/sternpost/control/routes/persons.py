@@ -220,5 +220,6 @@ OPERATIONS = (
         "held, said",
         role="editor",
         query=(("kind", "visitor (default) or account."),),
+        refuses=(409,),
     ),
 )

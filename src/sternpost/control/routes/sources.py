@@ -264,7 +264,8 @@ def _moment(seconds: float) -> str:
     return whole.isoformat().replace("+00:00", "Z")
 
 
-_ONE = {"source": SOURCE, **CHANGED}
+#: A dry run knows neither counts nor old keys nor an ETag.
+_ONE = {"source": {**SOURCE, "required": ["id", *SOURCE_FIELDS, "writeKey", "connections"]}, **CHANGED}
 
 OPERATIONS = (
     Operation(

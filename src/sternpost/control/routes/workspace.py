@@ -57,7 +57,7 @@ async def apply_workspace(context: Context, request: Request) -> Any:
     document, lines = _document(context, body)
     async with context.applying:
         before = workspaces.current.revision
-        if body.get("revision") not in {None, before}:
+        if body.get("revision") not in (None, before):  # no set: a body may hold what has no hash
             raise ApiError(
                 409,
                 f"The workspace was changed meanwhile: its revision is {before}.",
