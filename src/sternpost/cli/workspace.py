@@ -154,18 +154,59 @@ def export(ctx: click.Context, output: Path | None) -> None:
     server = client.find(client.address_of(ctx))
     answer = server.get("/api/v1/workspace")
     text = stored.export(answer["document"], DESTINATIONS, generated=_write_keys(server))
-    if output is None:
-        say(text.rstrip("\n"))
-    else:
-        try:
-            with output.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            raise CommandError(f"{output} exists. Give --output another name, or remove it.") from None
-        remark(f"Written to {output}.")
+    _write(text, output)
     variables = sorted(set(re.findall(r"\$\{([^}]+)\}", text)))
     if variables:
         remark(f"It needs these variables: {', '.join(variables)}")
+
+
+@workspace.command(
+    "import-rudderstack",
+    examples=(
+        "sternpost workspace import-rudderstack workspaceConfig.json",
+        "sternpost workspace import-rudderstack workspaceConfig.json --output workspace.yaml",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file; it must be new."
+)
+def import_rudderstack(file: Path, output: Path | None) -> None:
+    """Make a workspace file of RudderStack's workspaceConfig.json, or of a saved answer of /sourceConfig; needs no server."""
+    from sternpost.destinations.registry import DESTINATIONS
+    from sternpost.workspace import imports
+
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(imports.FILE_BYTES_MAX + 1)
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise CommandError(f"{file} cannot be read: {reason}. Correct the path.") from None
+    try:
+        found = imports.convert(imports.read(content), DESTINATIONS)
+    except WorkspaceError as error:
+        raise WorkspaceError(error.problems, str(file)) from None
+    _write(found.text(), output)
+    for one in found.remarks:
+        remark(plain(f"{one.fate.capitalize()}: {one.text}."))
+    if found.variables:
+        remark(f"It needs these variables: {', '.join(found.variables)}")
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Print a workspace file, or put it into a new one. Raises CommandError."""
+    if output is None:
+        say(text.rstrip("\n"))
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise CommandError(f"{output} exists. Give --output another name, or remove it.") from None
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise CommandError(f"{output} cannot be written: {reason}. Correct the path.") from None
+    remark(f"Written to {output}.")
 
 
 def _read(file: str) -> str:

@@ -102,7 +102,7 @@ def export(
     copied = copy.deepcopy(dict(document))
     for place in _secrets(copied, destinations):
         if not refers(place.value):
-            place.set(f"${{{_variable(place.name)}}}")
+            place.set(f"${{{variable(place.name)}}}")
     for source in copied.get("sources") or []:
         if not source.get("writeKey") and source["id"] in (generated or {}):
             source["writeKey"] = (generated or {})[source["id"]]
@@ -308,7 +308,7 @@ def _opened(value: str, key: SecretKey | None) -> str | None:
         return None
 
 
-def _variable(name: tuple[str, ...]) -> str:
+def variable(name: tuple[str, ...]) -> str:
     """`PENDO_INTEGRATION_KEY` for integrationKey of the destination pendo."""
     words = [re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word) for word in (name[0], *name[2:])]
     variable = re.sub(r"[^A-Z0-9]+", "_", "_".join(words).upper())
