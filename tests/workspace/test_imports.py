@@ -58,7 +58,7 @@ def remarks(found: Imported) -> str:
 
 def test_workspace() -> None:
     """Keys, filters and consent are kept, ids become slugs, and equal destinations one."""
-    config = {
+    config: dict[str, Any] = {
         "connectionMode": {"web": "device"},
         "eventFilteringOption": "blacklistedEvents",
         "blacklistedEvents": [{"eventName": " Noise "}, {"eventName": ""}],
@@ -67,7 +67,7 @@ def test_workspace() -> None:
             "web": [{"provider": "ketch", "resolutionStrategy": "or", "consents": [{"consent": "ads"}]}]
         },
     }
-    flat = {**config, "consentManagement": config["consentManagement"]["web"], "connectionMode": "hybrid"}  # type: ignore[call-overload, index]
+    flat = {**config, "consentManagement": config["consentManagement"]["web"], "connectionMode": "hybrid"}
     found = imported(
         source(pendo(**config)),
         source(pendo("other", **flat), name="Shop", enabled=False),
