@@ -1,4 +1,4 @@
-/** What an event says about the page and the browser. Read at each event: single-page apps change the address without loading. */
+/** What an event says about the page and the browser. Read at each call: single-page apps change the address without loading. */
 import { type Dict } from './util';
 export declare const hostOf: (url: string) => string;
 export declare const referrer: () => string;
@@ -7,5 +7,3 @@ export declare const pageProperties: () => Dict;
 export declare const queryValues: (prefix: string) => Dict;
 /** The part of the context that the browser alone decides. */
 export declare const browserContext: () => Dict;
-/** User agent client hints, handed to `take` now or later. */
-export declare const readHints: (level: unknown, take: (hints: unknown) => void) => void;

@@ -2,9 +2,8 @@
 import { type Analytics, type Home, type Parcel } from './pendo';
 import { type Dict } from './util';
 export declare const limitWaiting: (max: number) => void;
-export declare const addCustom: (id: string, integration: any) => void;
 /** Loads what the source configuration, the page and the person allow; `ready` comes when all are ready or failed. */
-export declare const openDevices: (destinations: Dict[], overrides: Dict[], integrations: Dict, analytics: Analytics, home: Home, ready: () => void) => void;
+export declare const openDevices: (destinations: Dict[], integrations: Dict, analytics: Analytics, home: Home, ready: () => void) => void;
 export declare const toDevices: (parcel: Parcel) => void;
 export declare const forgetWaiting: () => void;
 /** After `reset()`. */

@@ -1,19 +1,4 @@
 /*! Sternpost browser SDK, Apache-2.0 */
-// src/log.ts
-var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
-var DEBUG = 2;
-var WARN = 3;
-var ERROR = 4;
-var lowest = ERROR;
-var LOGGER = {};
-LEVELS.forEach((name2, level) => LOGGER[name2.toLowerCase()] = (...words) => log(level, ...words));
-var setLevel = (name2) => {
-  if (LEVELS.includes(name2)) lowest = LEVELS.indexOf(name2);
-};
-var log = (level, ...words) => {
-  if (level >= lowest) console[LEVELS[level].toLowerCase()]("Sternpost:", ...words);
-};
-
 // src/util.ts
 var isString = (value) => typeof value === "string";
 var isFunction = (value) => typeof value === "function";
@@ -63,43 +48,27 @@ var on = (target, name2, listener, isCapturing) => target.addEventListener(name2
 var idOf = (value) => value == null ? "" : String(value).trim();
 var TIMEOUT_MS = 3e4;
 var request = (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+var addScript = (src) => {
+  const script = document.createElement("script");
+  const nonced = document.querySelector("script[nonce]");
+  if (nonced) script.nonce = nonced.nonce;
+  script.src = src;
+  return document.head.appendChild(script);
+};
 var push = (list, entry, max2) => {
   list.push(entry);
   return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max2));
 };
 
-// src/config.ts
-var RETRY_MS_MAX = 6e4;
-var configAddress = (base, extra) => {
-  const url2 = new URL(base);
-  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
-  for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
-  return url2.href;
-};
-var fetchConfig = async (address, Authorization, own2, failed) => {
-  for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
-    try {
-      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
-      const config = isString(answer) ? JSON.parse(answer) : answer;
-      if (config.source.id != null && isList(config.source.destinations)) return config;
-      throw answer;
-    } catch (cause) {
-      log(ERROR, "no sourceConfig", cause);
-      failed();
-      await new Promise((done) => setTimeout(done, waitMs));
-    }
-  }
-};
-
 // src/consent.ts
 var provider = "";
 var ids;
-var strategies = [];
-var setConsent = (given, isFirst) => {
+var metadata;
+var setConsent = (given, warn2, isFirst) => {
   const options = isObject(given) ? given : {};
   if (isFirst && options.enabled === true) {
     if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
-    else log(ERROR, "no provider:", options.provider);
+    else warn2("no provider:", options.provider);
   }
   const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
   if (allowed || denied) ids = [allowed || [], denied || []];
@@ -116,11 +85,11 @@ var setConsent = (given, isFirst) => {
     });
 };
 var isConsentOpen = () => !!provider && !ids;
-var setStrategies = (metadata) => {
-  strategies = (metadata || {}).providers || [];
+var readMetadata = (read2) => {
+  metadata = read2;
 };
 var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
-var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider(strategies).resolutionStrategy || "and";
+var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers || []).resolutionStrategy || "and";
 var consentContext = () => {
   if (!provider) return;
   const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
@@ -143,6 +112,283 @@ var isConsented = (config) => {
   const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
   const isAllowed = (id) => allowed.includes(id);
   return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
+};
+
+// src/logger.ts
+var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
+var lowest = LEVELS.indexOf("ERROR");
+var setLowest = (name2) => {
+  if (LEVELS.includes(name2)) lowest = LEVELS.indexOf(name2);
+};
+var LOGGER = {};
+LEVELS.forEach((name2, level) => {
+  const method = name2.toLowerCase();
+  LOGGER[method] = (...words) => {
+    if (level >= lowest) console[method]("Sternpost:", ...words);
+  };
+});
+var warn = (...words) => LOGGER.warn(...words);
+var error = (...words) => LOGGER.error(...words);
+
+// src/diagnostics.ts
+var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
+var RESERVED_CONTEXT = ["library", "consentManagement", "userAgent", "ua-ch", "screen"];
+var LARGE = 32768;
+var checkEvent = (message, names) => {
+  const parts = assign({}, message.context, message.traits, message.properties);
+  if (message.type === "track" && !message.event) warn("track needs a name");
+  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
+    if (RESERVED_TRAIT.test(key)) warn("reserved:", key);
+  }
+  const size = (key) => (json(parts[key]) || "").length;
+  if (json(message).length > LARGE) warn("large:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
+  checkIntegrations(message.integrations, names);
+};
+var checkIntegrations = (integrations, names) => {
+  for (const key of keys(integrations)) {
+    const name2 = names.find((one) => one !== key && one.toLowerCase() === key.toLowerCase());
+    if (name2 && !integrations[key]) warn(key, "is written", name2);
+  }
+};
+var checkContext = (given) => {
+  if (!isObject(given) || /"(constructor|prototype)":/.test(attempt(() => json(given)) || "")) warn("bad context:", given);
+  else for (const key of RESERVED_CONTEXT) if (key in given) warn("reserved:", key);
+};
+var checkOptions = ({ sessions = {}, storage = {}, integrations }, names) => {
+  const { timeout, cutOff = {} } = sessions;
+  if (timeout < 1e4) warn("sessions.timeout", timeout);
+  if (cutOff.duration < (timeout || 0)) warn("sessions.cutOff", cutOff.duration);
+  const type = storage.type || "cookieStorage";
+  if (type === "cookieStorage" ? !attempt(() => navigator.cookieEnabled) : /^(local|session)/.test(type) && !attempt(() => page[type])) warn("not available:", type);
+  checkIntegrations(integrations, names);
+};
+var watchCalls = ([, commands, shared2, , , , , , , , , , config]) => {
+  const names = () => (config() || { source: { destinations: [] } }).source.destinations.map((one) => one.destinationDefinition.displayName);
+  const { send } = shared2;
+  shared2.send = (message) => {
+    attempt(() => checkEvent(message, names()));
+    send(message);
+  };
+  const before = (name2, check) => {
+    const command = commands[name2];
+    commands[name2] = (given, at) => {
+      attempt(() => check(given));
+      command(given, at);
+    };
+  };
+  before("startSession", ([id]) => id !== void 0 && !(id > 999999999) && warn("startSession", id));
+  before("setCustomContext", ([given]) => checkContext(given));
+  for (const [name2, first] of [["track", 2], ["page", 1], ["identify", 1], ["group", 1], ["alias", 1]]) {
+    before(name2, (given) => {
+      const objects = given.slice(first).filter(isObject);
+      const own2 = name2 === "alias" || name2 === "track" ? objects[0] : objects[isObject(given[0]) ? 0 : 1];
+      for (const key of RESERVED_CONTEXT) if (own2 && (key in own2 || key in (own2.context || {}))) warn("reserved:", key);
+    });
+  }
+};
+
+// src/hints.ts
+var HINTS = "architecture bitness brands mobile model platform platformVersion uaFullVersion fullVersionList wow64";
+var readHints = (level, take) => {
+  attempt(() => {
+    const hints = navigator.userAgentData;
+    if (level === "default") take(hints);
+    if (level === "full") hints.getHighEntropyValues(HINTS.split(" ")).then(take, () => {
+    });
+  });
+};
+
+// src/leaving.ts
+var startedAt = now();
+var trackLeaving = ({ autoTrack = {} }, view2, sdk) => {
+  const { enabled, options: common, pageLifecycle = {} } = autoTrack;
+  const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
+  if (own2 || enabled) view2.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
+  if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
+    on(window, "pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
+  }
+};
+
+// src/more.ts
+var install = (kit) => {
+  const [sdk, commands, shared2, view2, write2, readCookie2, openIdentity, persist2, loadDevices, forgetWaiting2, mergeContext2, authorization, config] = kit;
+  const custom = {};
+  let options;
+  let storage;
+  let isStored = true;
+  let held;
+  const setCustom = (given) => {
+    shared2.custom = JSON.parse(json(mergeContext2(shared2.custom, given), (_, value) => value === null ? void 0 : value));
+  };
+  assign(commands, {
+    setCustomContext: ([given]) => setCustom(given),
+    clearCustomContext() {
+      shared2.custom = {};
+    },
+    addCustomIntegration([id, integration]) {
+      custom[id] = integration;
+    },
+    consent([given]) {
+      const wish = merge({}, clone(given), true);
+      setConsent(wish.consentManagement, error);
+      options.storage = merge(storage || options.storage, wish.storage, true);
+      if (wish.integrations) options.integrations = wish.integrations;
+      storage = void 0;
+      shared2.isClosed = false;
+      openIdentity();
+      if (!isStored) persist2();
+      isStored = true;
+      const waiting2 = held || [];
+      held = void 0;
+      if (wish.discardPreConsentEvents === true) forgetWaiting2();
+      else waiting2.forEach(send);
+      loadDevices();
+      if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
+      if (wish.sendPageEvent === true) sdk.page();
+    }
+  });
+  const { send } = shared2;
+  shared2.send = (message) => {
+    if (held) held.push(message);
+    else send(message);
+  };
+  shared2.begin = (given, configBase) => {
+    options = given;
+    setLowest(options.logLevel);
+    if (options.context) setCustom(options.context);
+    beginConsent();
+    trackLeaving(options, view2, sdk);
+    readHints(options.uaChTrackLevel, (hints) => view2["ua-ch"] = clone(hints));
+    if (options.sendAdblockPage === true) askForBlockers(configBase);
+    checkOptions(options, []);
+  };
+  const beginConsent = () => {
+    readMetadata(() => (config() || {}).consentManagementMetadata);
+    setConsent(options.consentManagement, error, true);
+    Object.defineProperty(view2, "consentManagement", { get: consentContext, enumerable: true, configurable: true });
+    if (!isConsentOpen() || options.preConsent.enabled !== true) return;
+    const { storage: early = {}, events = {} } = options.preConsent;
+    storage = options.storage;
+    const { type, entries = {} } = storage;
+    if (early.enabled !== true) {
+      const own2 = { type: "memoryStorage", entries: {} };
+      for (const [strategy, entry] of [["session", "sessionInfo"], ["anonymousId", "anonymousId"]]) {
+        if (early.strategy === strategy) own2.entries[entry] = { type: (entries[entry] || {}).type || type || "cookieStorage" };
+      }
+      options.storage = assign({}, storage, own2);
+    }
+    isStored = false;
+    shared2.isClosed = true;
+    if (events.delivery === "buffer") held = [];
+  };
+  shared2.opened = () => {
+    const external = options.externalAnonymousIdCookieName && readCookie2(options.externalAnonymousIdCookieName);
+    if (external) write2("anonymousId", external);
+    if (storage && options.storage.type === "memoryStorage" && !keys(options.storage.entries)[0]) view2.trulyAnonymousTracking = true;
+  };
+  shared2.firstId = () => {
+    const { enabled, source } = (options.anonymousIdOptions || {}).autoCapture || {};
+    const key = "ajs_anonymous_id";
+    const id = enabled === true && source === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie2(key));
+    return id ? id.replace(/"/g, "") : void 0;
+  };
+  shared2.choose = ({ source }) => {
+    const overrides = (options.sourceConfigurationOverride || {}).destinations || [];
+    return source.destinations.map((one) => {
+      const wanted = merge(one, overrides.find(({ id }) => id === one.id), true);
+      return isConsented(wanted.config) ? wanted : assign({}, wanted, { enabled: false });
+    });
+  };
+  shared2.adapt = (id, settings, analytics) => {
+    const own2 = custom[id];
+    return own2 && {
+      init: () => attempt(() => own2.init(settings, analytics, LOGGER)),
+      isReady: () => own2.isReady(analytics, LOGGER),
+      take: ({ type, message }) => attempt(() => own2[type](analytics, LOGGER, { message }))
+    };
+  };
+  const askForBlockers = (base) => {
+    let isBlocked = false;
+    const headers = { Authorization: authorization() };
+    fetch(base + "?view=ad", { method: "HEAD", headers }).catch(() => isBlocked = true);
+    const { page: page2 } = commands;
+    commands.page = (given, at) => {
+      page2(given, at);
+      if (!isBlocked) return;
+      isBlocked = false;
+      page2(["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions], at);
+    };
+  };
+  watchCalls(kit);
+};
+
+// src/log.ts
+var isQuiet = false;
+var setLevel = (name2) => {
+  isQuiet = name2 === "NONE";
+};
+var log = (...words) => {
+  if (!isQuiet) console.error("Sternpost:", ...words);
+};
+
+// src/config.ts
+var RETRY_MS_MAX = 6e4;
+var configAddress = (base, extra) => {
+  const url2 = new URL(base);
+  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
+  for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
+  return url2.href;
+};
+var fetchConfig = async (address, Authorization, own2, failed) => {
+  for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+    try {
+      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
+      const config = isString(answer) ? JSON.parse(answer) : answer;
+      if (config.source.id != null && isList(config.source.destinations)) return config;
+      throw answer;
+    } catch (cause) {
+      log("no sourceConfig", cause);
+      failed();
+      await new Promise((done) => setTimeout(done, waitMs));
+    }
+  }
+};
+
+// src/context.ts
+var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
+var referrer = () => document.referrer || "$direct";
+var pageProperties = () => {
+  const { search } = location;
+  const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
+  return {
+    path: page2.pathname,
+    referrer: referrer(),
+    referring_domain: hostOf(document.referrer),
+    search,
+    title: document.title,
+    url: page2.origin + page2.pathname + (page2.search || search),
+    tab_url: location.href
+  };
+};
+var queryValues = (prefix2) => {
+  const found = {};
+  new URLSearchParams(location.search).forEach((value, key) => {
+    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
+  });
+  return found;
+};
+var browserContext = () => {
+  const campaign = queryValues("utm_");
+  campaign.name = campaign.campaign || campaign.name;
+  delete campaign.campaign;
+  return {
+    userAgent: navigator.userAgent,
+    os: { name: "", version: "" },
+    locale: navigator.language,
+    screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
+    campaign,
+    timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
+  };
 };
 
 // src/storage.ts
@@ -197,10 +443,8 @@ var openStorage = (options, type) => {
   stores = stores || [cookieStore(options), webStore(TYPES[1]), webStore(TYPES[2]), () => void 0];
   for (const entry of ENTRIES) {
     let value = read(entry);
-    const wish = TYPES.indexOf(type(entry));
-    let chosen = wish;
+    let chosen = TYPES.indexOf(type(entry));
     while (chosen >= 0 && !stores[chosen]) chosen++;
-    if (chosen > wish) log(WARN, entry, TYPES[chosen]);
     const store2 = stores[chosen];
     const key = "rl_" + KEYS[entry];
     slots[entry] = store2 && { key, store: store2 };
@@ -231,54 +475,6 @@ var write = (entry, value) => {
   slot.value = value;
   slot.store(slot.key, isFilled(value) && attempt(() => PREFIX + base64(json(value))) || "");
   slot.raw = slot.store(slot.key);
-};
-
-// src/context.ts
-var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
-var referrer = () => document.referrer || "$direct";
-var pageProperties = () => {
-  const { search } = location;
-  const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
-  return {
-    path: page2.pathname,
-    referrer: referrer(),
-    referring_domain: hostOf(document.referrer),
-    search,
-    title: document.title,
-    url: page2.origin + page2.pathname + (page2.search || search),
-    tab_url: location.href,
-    initial_referrer: read("initialReferrer") || "",
-    initial_referring_domain: read("initialReferringDomain") || ""
-  };
-};
-var queryValues = (prefix2) => {
-  const found = {};
-  new URLSearchParams(location.search).forEach((value, key) => {
-    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
-  });
-  return found;
-};
-var browserContext = () => {
-  const campaign = queryValues("utm_");
-  campaign.name = campaign.campaign || campaign.name;
-  delete campaign.campaign;
-  return {
-    userAgent: navigator.userAgent,
-    os: { name: "", version: "" },
-    locale: navigator.language,
-    screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
-    campaign,
-    timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
-  };
-};
-var HINTS = "architecture bitness brands mobile model platform platformVersion uaFullVersion fullVersionList wow64";
-var readHints = (level, take) => {
-  attempt(() => {
-    const hints = navigator.userAgentData;
-    if (level === "default") take(hints);
-    if (level === "full") hints.getHighEntropyValues(HINTS.split(" ")).then(take, () => {
-    });
-  });
 };
 
 // src/queue.ts
@@ -443,8 +639,8 @@ var post = async (batch, isLeaving) => {
     cause = "server-" + status;
     const after = answer.headers.get("Retry-After") || 0;
     waitMs = after >= 0 ? after * 1e3 : Date.parse(after) - now();
-  } catch (error) {
-    if (error.name === "TimeoutError") cause = "client-timeout";
+  } catch (error2) {
+    if (error2.name === "TimeoutError") cause = "client-timeout";
     if (isLeaving && attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body))) status = 200;
   }
   for (const item of batch) item.isSending = false;
@@ -456,7 +652,7 @@ var post = async (batch, isLeaving) => {
   } else if (batch[1] && (status === 413 || status === 400)) {
     batchMax = batch.length >> 1;
   } else {
-    if (status > 399) log(ERROR, "refused:", status);
+    if (status > 399) log("refused:", status);
     failures = 0;
     settle(batch);
   }
@@ -471,9 +667,8 @@ var passesList = (config, message) => {
   return !!isListed === (option[0] === "w");
 };
 var isIntegrated = (integrations, name2) => {
-  const refused = keys(integrations).find((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
-  if (refused && refused !== name2) log(WARN, refused, "is written", name2);
-  return !refused && !!(integrations[name2] || integrations.All == null || integrations.All);
+  const isRefused = keys(integrations).some((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
+  return !isRefused && !!(integrations[name2] || integrations.All == null || integrations.All);
 };
 
 // src/pendo/agent.ts
@@ -644,13 +839,9 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
     const queue = pendo._q = pendo._q || [];
     if (!hasArrived) {
-      const script = document.createElement("script");
-      const nonced = document.querySelector("script[nonce]");
-      if (nonced) script.nonce = nonced.nonce;
-      script.src = `${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`;
+      const script = addScript(`${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`);
       script.onload = () => hasArrived = true;
       script.onerror = () => fail("blocked");
-      document.head.appendChild(script);
     }
     if (!agent("isReady") && ![].some.call(queue, (entry) => entry[0] === "initialize")) {
       given = json(told);
@@ -678,7 +869,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     if (status !== LOADING) return;
     status = FAILED;
     waiting2 = [];
-    log(ERROR, "Pendo's agent:", state);
+    log("Pendo's agent:", state);
     report(state);
   };
   const report = (state, ms) => {
@@ -711,7 +902,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
   };
   const handle = (parcel) => {
     const { type, message, own: own2 } = parcel;
-    if (type === "alias") return log(DEBUG, "Pendo: no alias");
+    if (type === "alias") return;
     const present = presentPerson();
     const user = idOf(message.userId);
     const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -724,7 +915,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     if (type === "page") return config.pageLoad && agent("pageLoad");
     if (type === "track") {
       if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-      if (!idOf(message.event)) return log(WARN, "track needs a name");
+      if (!idOf(message.event)) return;
       if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
       sendTrack(parcel);
@@ -751,7 +942,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     init() {
       if (isTaken) {
         status = FAILED;
-        return log(ERROR, "one Pendo agent a page");
+        return log("one Pendo agent a page");
       }
       isTaken = true;
       const [, , group, traits] = recall();
@@ -788,36 +979,50 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
   };
 };
 
+// src/shared.ts
+var shared = {
+  /** Merged into each event's context. */
+  custom: {},
+  /** Nothing may be handed to a destination of the page (yet). */
+  isClosed: false,
+  /** Takes an event to the queue. */
+  send: (_message) => {
+  },
+  /** Before anything is opened. */
+  begin: (_options, _configBase) => {
+  },
+  /** After the identity was opened. */
+  opened: () => {
+  },
+  /** The anonymousId of somebody new. */
+  firstId: () => void 0,
+  /** The destinations as the page and the person want them. */
+  choose: (config) => config.source.destinations,
+  /** An integration that the page added. */
+  adapt: (..._given) => void 0
+};
+var view = {};
+var customContext = () => clone(shared.custom);
+
 // src/devices.ts
 var LOOK_MS3 = 50;
 var READY_MS2 = 11e3;
 var devices = [];
 var waiting = [];
 var waitingMax = 100;
-var custom = {};
 var limitWaiting = (max2) => {
   waitingMax = max2;
 };
-var addCustom = (id, integration) => {
-  custom[id] = integration;
-};
-var adapt = (own2, config, analytics) => own2 && {
-  init: () => tell(own2, "init", config, analytics, LOGGER),
-  isReady: () => own2.isReady(analytics, LOGGER),
-  take: ({ type, message }) => tell(own2, type, analytics, LOGGER, { message })
-};
-var openDevices = (destinations, overrides, integrations, analytics, home, ready) => {
-  for (const { id, enabled, config: own2, destinationDefinition } of destinations) {
+var openDevices = (destinations, integrations, analytics, home, ready) => {
+  for (const { id, enabled, config, destinationDefinition } of destinations) {
     const name2 = destinationDefinition.displayName;
-    const override = merge({ enabled, config: own2 }, overrides.find((one) => one.id === id), true);
-    const { config } = override;
-    const isAllowed = override.enabled !== false && config.connectionMode !== "cloud" && isIntegrated(integrations, name2) && isConsented(config);
+    const isAllowed = enabled !== false && config.connectionMode !== "cloud" && isIntegrated(integrations, name2);
     let device = devices.find((one) => one.id === id);
     if (!device) {
       if (!isAllowed) continue;
-      const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
+      const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : shared.adapt(id, config, analytics);
       if (!integration) {
-        log(ERROR, "no integration:", name2);
+        log("no integration:", name2);
         continue;
       }
       waiting = waiting || [];
@@ -837,7 +1042,7 @@ var watch = (ready, waitedMs) => {
       if (waitedMs < READY_MS2) return isWaiting = true;
     } catch (_) {
     }
-    return log(ERROR, "not available:", name2);
+    return log("not available:", name2);
   });
   if (isWaiting) setTimeout(watch, LOOK_MS3, ready, waitedMs + LOOK_MS3);
   else {
@@ -893,12 +1098,10 @@ var renew = (session) => {
 var openSession = (options = {}) => {
   const session = info();
   const timeout = whole(options.timeout, TIMEOUT_MS2);
-  if (timeout < 1e4) log(WARN, "sessions.timeout", timeout);
   if (session.manualTrack) return;
   if (options.autoTrack === false || !timeout) return endSession();
   const { enabled, duration } = options.cutOff || {};
   const cutOffMs = whole(duration, CUT_OFF_MS);
-  if (cutOffMs < timeout) log(WARN, "sessions.cutOff", duration);
   session.autoTrack = true;
   session.timeout = timeout;
   session.cutOff = enabled === true && cutOffMs >= timeout ? { enabled, duration: cutOffMs, expiresAt: (session.cutOff || {}).expiresAt } : void 0;
@@ -918,12 +1121,10 @@ var resetSession = () => {
   if (session.autoTrack) {
     session.expiresAt = 0;
     renew(session);
-  } else if (session.manualTrack) startSession(now());
+  } else if (session.manualTrack) startSession([]);
 };
-var startSession = (id) => {
-  const isValid = whole(id, 0) > 999999999;
-  if (!isValid) log(WARN, "startSession", id);
-  write(ENTRY, { id: isValid ? id : now(), manualTrack: true });
+var startSession = ([id]) => {
+  write(ENTRY, { id: whole(id, 0) > 999999999 ? id : now(), manualTrack: true });
 };
 var endSession = () => write(ENTRY);
 var sessionId = () => {
@@ -932,14 +1133,9 @@ var sessionId = () => {
 };
 
 // src/identity.ts
-var anonymousId = (options) => {
+var anonymousId = () => {
   let id = read("anonymousId");
-  if (!id) {
-    const { enabled, source } = (options || {}).autoCapture || {};
-    const key = "ajs_anonymous_id";
-    if (enabled === true && source === "segment") id = attempt(() => localStorage.getItem(key)) || readCookie(key);
-    write("anonymousId", id = id && id.replace(/"/g, "") || uuid());
-  }
+  if (!id) write("anonymousId", id = shared.firstId() || uuid());
   return id;
 };
 var reset = (given) => ENTRIES.forEach((entry, at) => {
@@ -955,30 +1151,14 @@ var VERSION = "0.1.0";
 // src/message.ts
 var name = "RudderLabs JavaScript SDK";
 var app = { name, namespace: "com.rudderlabs.javascript", version: VERSION };
-var view = {};
-var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
-var custom2 = {};
-var customContext = () => clone(custom2);
-var clearCustomContext = () => {
-  custom2 = {};
-};
-var setCustomContext = (given) => {
-  custom2 = JSON.parse(json(mergeContext(custom2, given), (_, value) => value === null ? void 0 : value));
-};
 var mergeContext = (context, given) => {
   const copy = clone(given);
-  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) {
-    log(WARN, "bad context:", given);
-    return context;
-  }
-  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) {
-    if (key in copy) log(WARN, "reserved:", key);
-    delete copy[key];
-  }
+  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) return context;
+  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) delete copy[key];
   return merge(context, copy);
 };
 var text = (value) => isString(value) || value == null ? value : json(value);
-var readCall = (type, given) => {
+var readCall = (type, given, originalTimestamp, details) => {
   let [a, b, c, d] = given.map(clone);
   let id;
   let traits;
@@ -988,13 +1168,12 @@ var readCall = (type, given) => {
     channel: "web",
     event: null,
     properties: null,
-    originalTimestamp: iso(),
+    originalTimestamp,
     messageId: uuid(),
     integrations: { All: true }
   };
   if (type === "track") {
     message.event = (isString(a) || a === +a) && a + "" || null;
-    if (!message.event) log(WARN, "track needs a name");
     message.properties = b == null ? {} : b;
   } else if (type === "page") {
     if (isObject(a)) [a, b, c, d] = [, , a, b];
@@ -1024,7 +1203,8 @@ var readCall = (type, given) => {
   }
   const isGroup = type === "group";
   const session = touchSession();
-  const details = pageProperties();
+  details.initial_referrer = read("initialReferrer") || "";
+  details.initial_referring_domain = read("initialReferringDomain") || "";
   const options = isObject(c) ? c : {};
   if (type === "page") {
     const { properties } = message;
@@ -1047,22 +1227,18 @@ var readCall = (type, given) => {
         sessionStart: session.sessionStart || void 0,
         app,
         library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
-        page: details,
-        consentManagement: consentContext()
+        page: details
       },
       browserContext(),
       view
     ),
-    custom2
+    shared.custom
   );
   for (const key of keys(options)) {
     const value = options[key];
     if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
       if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
     } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
-  }
-  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
-    if (RESERVED_TRAIT.test(key)) log(WARN, "reserved:", key);
   }
   return [clone(message), traits || {}];
 };
@@ -1074,149 +1250,146 @@ var DEFAULTS = {
   queueOptions: { maxItems: 1e3 },
   destinationsQueueOptions: { maxItems: 100 },
   preConsent: {},
-  autoTrack: {},
-  sourceConfigurationOverride: {}
+  consentManagement: {}
 };
-var CONFIG_MS = 1e3;
-var LARGE = 32768;
+var WAIT_MS = 1e3;
+var RETRY_MS_MAX2 = 6e4;
+var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]/;
 var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
-var createSdk = (origin, installType) => {
+var createSdk = (origin, installType, more) => {
   const sdk = {};
   app.installType = installType;
-  const startedAt = now();
   let options = DEFAULTS;
-  let integrations;
   let writeKey2 = "";
   let dataPlaneUrl = "";
   let config;
   let isReady = false;
   let isDisabled = false;
-  let isBlocked = false;
-  let preConsent;
-  let held;
   let early = [];
   const readyCalls = [];
+  let isMissing;
+  let rare = [];
   const run = (callback, ...given) => {
     try {
       callback(...given);
     } catch (cause) {
-      log(ERROR, cause);
+      log(cause);
     }
   };
-  const emit = (type, given) => {
-    const at = given.findIndex(isFunction);
-    const [message, own2] = readCall(type, given.slice(0, at < 0 ? 4 : at));
+  const emit = (type, given, at) => {
+    const index = given.findIndex(isFunction);
+    const [message, own2] = readCall(type, given.slice(0, index < 0 ? 4 : index), ...at);
     if (isDisabled) return;
-    if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(integrations);
+    if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(options.integrations);
     nameVisitor(message);
-    if (held) held.push(message);
-    else send(message);
+    shared.send(message);
     toDevices({ type, message, own: own2 });
-    if (at >= 0) run(given[at], assign({ sentAt: iso() }, message));
-    if (isBlocked && type === "page") {
-      isBlocked = false;
-      emit(type, ["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions]);
-    }
+    if (index >= 0) run(given[index], assign({ sentAt: iso() }, message));
   };
-  const send = (message) => {
-    const text2 = json(message, function(_, value) {
-      return value === null && !isList(this) ? void 0 : value;
-    });
-    if (text2.length > LARGE) {
-      const parts = assign({}, message.context, message.traits, message.properties);
-      const size = (key) => json(parts[key]).length;
-      log(WARN, "large:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
-    }
-    enqueue(text2);
+  shared.send = (message) => {
+    enqueue(
+      json(message, function(_, value) {
+        return value === null && !isList(this) ? void 0 : value;
+      })
+    );
     nudge();
   };
   const storageType = (entry) => {
     const { type, entries = {} } = options.storage;
-    const own2 = (entries[entry] || {}).type || type || "cookieStorage";
-    if (!preConsent) return own2;
-    const { strategy, enabled } = preConsent.storage || {};
-    return enabled === true || strategy && entry.startsWith(strategy) ? own2 : "memoryStorage";
+    return (entries[entry] || {}).type || type || "cookieStorage";
   };
   const openIdentity = () => {
     openStorage(options, storageType);
-    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === (preConsent ? "memoryStorage" : "none")) || void 0;
-    const external = readCookie(options.externalAnonymousIdCookieName);
-    if (external) write("anonymousId", external);
-    anonymousId(options.anonymousIdOptions);
+    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === "none") || void 0;
+    anonymousId();
     const from = read("initialReferrer") || referrer();
     write("initialReferrer", from);
     write("initialReferringDomain", read("initialReferringDomain") || hostOf(from));
     openSession(options.sessions);
+    shared.opened();
   };
-  const load = (key, url2, given) => {
-    if (!early) return;
+  const load = ([key, url2, given]) => {
+    if (options !== DEFAULTS) return;
     if (isObject(url2)) [url2, given] = [origin, url2];
     dataPlaneUrl = httpUrl(url2 || origin);
-    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log(ERROR, "load: writeKey, dataPlaneUrl");
-    const calls = early;
-    early = void 0;
-    writeKey2 = key;
-    readOptions(given);
-    openQueue(key, options.queueOptions.maxItems);
-    openDelivery(dataPlaneUrl, key, options.queueOptions);
-    openIdentity();
-    if (!preConsent) persist();
-    trackLeaving();
-    readHints(options.uaChTrackLevel, (hints) => view["ua-ch"] = clone(hints));
-    openConfig();
-    for (const [method, rest] of calls) sdk[method](...rest);
-  };
-  const readOptions = (given) => {
+    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load: writeKey, dataPlaneUrl");
     options = merge(DEFAULTS, given, true);
-    integrations = clone(options.integrations);
+    options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
-    if (options.useServerSideCookies) log(ERROR, "no useServerSideCookies");
-    if (options.context) setCustomContext(options.context);
-    limitWaiting(options.destinationsQueueOptions.maxItems);
-    setConsent(options.consentManagement, true);
-    if (isConsentOpen() && options.preConsent.enabled === true) {
-      preConsent = options.preConsent;
-      if ((preConsent.events || {}).delivery === "buffer") held = [];
-    }
+    if (options.useServerSideCookies) log("no useServerSideCookies");
+    start = () => {
+      start = void 0;
+      writeKey2 = key;
+      shared.begin(options, configBase());
+      limitWaiting(options.destinationsQueueOptions.maxItems);
+      openQueue(key, options.queueOptions.maxItems);
+      openDelivery(dataPlaneUrl, key, options.queueOptions);
+      openIdentity();
+      if (!shared.isClosed) persist();
+      openConfig();
+    };
+    if (isMissing || NEEDS_MORE.test(json(clone(options)))) needMore();
+    if (!isMissing) goOn();
   };
-  const trackLeaving = () => {
-    const { enabled, options: common, pageLifecycle = {} } = options.autoTrack;
-    const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
-    if (own2 || enabled) view.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
-    if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
-      on(window, "pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
-    }
+  let start;
+  const goOn = () => {
+    if (options === DEFAULTS) return;
+    if (start) start();
+    const calls = early || [];
+    early = void 0;
+    for (const call of calls) call();
   };
+  const needMore = () => {
+    if (isMissing === false) return;
+    setTimeout(goWithout, WAIT_MS);
+    if (isMissing) return;
+    isMissing = true;
+    early = early || [];
+    on(window, "pagehide", goWithout, true);
+    if (isString(more)) fetchMore(more, WAIT_MS);
+    else sdk.more(more);
+  };
+  const fetchMore = (url2, waitMs) => {
+    const script = addScript(url2);
+    script.onload = script.onerror = () => {
+      if (!isMissing) return;
+      if (waitMs === WAIT_MS) log("not available:", url2);
+      setTimeout(fetchMore, waitMs, url2, Math.min(waitMs * 2, RETRY_MS_MAX2));
+    };
+  };
+  const goWithout = () => {
+    const { consentManagement, preConsent } = options;
+    const isGuarded = consentManagement.enabled === true;
+    if (!isMissing || isGuarded && preConsent.enabled === true) return;
+    if (isGuarded) view.consentManagement = merge({ allowedConsentIds: [], deniedConsentIds: [] }, clone(consentManagement), true);
+    goOn();
+    shared.isClosed = isGuarded;
+  };
+  const configBase = () => httpUrl(options.configUrl || origin || dataPlaneUrl);
   const openConfig = () => {
-    const base = httpUrl(options.configUrl || origin || dataPlaneUrl);
+    const base = configBase();
     const own2 = options.getSourceConfig;
-    const Authorization = basicAuth(writeKey2);
-    if (options.sendAdblockPage === true) {
-      fetch(base + "?view=ad", { method: "HEAD", headers: { Authorization } }).catch(() => isBlocked = true);
-    }
-    setTimeout(startDelivery, CONFIG_MS);
-    if (!base && !own2) return log(ERROR, "configUrl:", options.configUrl);
-    fetchConfig(own2 ? "" : configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 }), Authorization, own2, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
+    setTimeout(startDelivery, WAIT_MS);
+    if (!base && !own2) return log("configUrl:", options.configUrl);
+    fetchConfig(own2 ? "" : configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 }), basicAuth(writeKey2), own2, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
   };
   const takeConfig = (answer) => {
     if (answer.source.enabled === false) {
       isDisabled = true;
       settle(items);
-      return log(ERROR, "The source is disabled");
+      return log("The source is disabled");
     }
     config = answer;
-    setStrategies(answer.consentManagementMetadata);
     startDelivery();
     if (options.onLoaded) run(options.onLoaded, sdk);
     announce("RSA_Initialised");
-    if (preConsent) becomeReady();
+    if (shared.isClosed) becomeReady();
     else loadDevices();
   };
   const loadDevices = () => {
     if (!config) return;
-    const analytics = assign({ loadOnlyIntegrations: integrations }, sdk);
-    const overrides = options.sourceConfigurationOverride.destinations || [];
-    openDevices(config.source.destinations, overrides, integrations, analytics, [origin || dataPlaneUrl, writeKey2], becomeReady);
+    const analytics = assign({ loadOnlyIntegrations: options.integrations }, sdk);
+    openDevices(shared.choose(config), options.integrations, analytics, [origin || dataPlaneUrl, writeKey2], becomeReady);
   };
   const becomeReady = () => {
     if (isReady) return;
@@ -1228,53 +1401,53 @@ var createSdk = (origin, installType) => {
     document.dispatchEvent(new CustomEvent(event, { detail: { analyticsInstance: sdk }, bubbles: true }));
   };
   const commands = {
-    ready(callback) {
-      if (!isFunction(callback)) log(ERROR, "ready: no function");
+    ready([callback]) {
+      if (!isFunction(callback)) log("ready: no function");
       else if (isReady) run(callback);
       else readyCalls.push(callback);
     },
-    reset(given) {
+    reset([given]) {
       reset(given);
       watchDevices();
     },
-    setAnonymousId: (id) => write("anonymousId", isString(id) && id ? id : uuid()),
+    setAnonymousId: ([id]) => write("anonymousId", isString(id) && id ? id : uuid()),
     startSession,
     endSession,
-    consent(given) {
-      const wish = merge({}, clone(given), true);
-      preConsent = void 0;
-      setConsent(wish.consentManagement);
-      options = merge(options, { storage: wish.storage }, true);
-      integrations = wish.integrations || integrations;
-      openIdentity();
-      persist();
-      const waiting2 = held || [];
-      held = void 0;
-      if (wish.discardPreConsentEvents === true) forgetWaiting();
-      else waiting2.forEach(send);
-      loadDevices();
-      if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
-      if (wish.sendPageEvent === true) sdk.page();
-    },
-    setAuthToken: (token) => write("authToken", token),
-    setCustomContext,
-    clearCustomContext,
+    setAuthToken: ([token]) => write("authToken", token),
     setDefaultInstanceKey() {
     },
-    // These two are not kept for after load.
-    load,
-    addCustomIntegration: addCustom
+    load
   };
-  for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (...given) => emit(type, given);
-  for (const method of keys(commands)) {
+  for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (given, at) => emit(type, given, at);
+  for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration")) {
     sdk[method] = (...given) => {
-      if (early && !/^(load|add)/.test(method)) early.push([method, given]);
-      else run(commands[method], ...given);
+      const at = [iso(), pageProperties()];
+      const call = () => {
+        if (commands[method]) run(commands[method], given, at);
+        else rare.push(call);
+      };
+      if (!commands[method]) needMore();
+      if (early && method !== "load") early.push(call);
+      else call();
     };
   }
+  sdk.more = (install2) => {
+    if (!isMissing) return;
+    install2([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey2), () => config]);
+    isMissing = false;
+    shared.isClosed = false;
+    if (writeKey2) {
+      shared.begin(options, configBase());
+      shared.opened();
+    }
+    early = rare.concat(early || []);
+    rare = [];
+    goOn();
+    if (!shared.isClosed) loadDevices();
+  };
   return assign(sdk, {
     getAnalyticsInstance: () => sdk,
-    getAnonymousId: (wish) => early ? void 0 : anonymousId(wish),
+    getAnonymousId: () => writeKey2 ? anonymousId() : void 0,
     getUserId: () => read("userId") || "",
     getUserTraits: () => clone(read("userTraits") || {}),
     getGroupId: () => read("groupId") || "",
@@ -1299,7 +1472,7 @@ var instance;
 var RudderAnalytics = class {
   constructor() {
     if (!instance) {
-      instance = createSdk("", "npm");
+      instance = createSdk("", "npm", install);
       page.rudderanalytics = instance;
       for (const [name2, ...given] of queryCalls()) instance[name2](...given);
     }

@@ -1,6 +1,7 @@
 /** The SDK's object: RudderStack's calls, and the order in which things happen after `load`. */
+import type { Install } from './more';
 import { type Dict } from './util';
-/** `origin`: where our own script came from, the server that answers by default. */
-export declare const createSdk: (origin: string, installType: 'cdn' | 'npm') => Dict;
+/** `origin`: where our own script came from, the server that answers by default. `more`: the second file's address, or what is in it. */
+export declare const createSdk: (origin: string, installType: 'cdn' | 'npm', more: string | Install) => Dict;
 /** The calls that a page's address carries: `ajs_aid`, `ajs_uid`, `ajs_trait_*`, `ajs_event`, `ajs_prop_*`. */
 export declare const queryCalls: () => unknown[][];

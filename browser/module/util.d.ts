@@ -41,6 +41,8 @@ export declare const on: (target: EventTarget, name: string, listener: (event: a
 export declare const idOf: (value: unknown) => string;
 /** `fetch` that gives up. */
 export declare const request: (url: string, init: RequestInit) => Promise<Response>;
+/** Loads a script, with the nonce of the page's own. */
+export declare const addScript: (src: string) => HTMLScriptElement;
 /** Adds to a bounded list, and answers what had to go: tracks and pages first, the oldest before the newer; who a person is matters more. */
 export declare const push: <T extends {
     type: string;

@@ -10,7 +10,7 @@ import { minify } from 'terser';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const lib = join(root, '../src/sternpost/static/lib');
 const BANNER = '/*! Sternpost browser SDK, Apache-2.0 */';
-/** One request of at most 9 KB carries everything. */
+/** One request of at most 9 KB carries the documented snippet with Pendo. */
 const GZIP_MAX = 9216;
 
 const bundle = async (entry, options = {}) => {
@@ -29,14 +29,17 @@ const bundle = async (entry, options = {}) => {
   return result.outputFiles[0].text;
 };
 
+/** Names of our own data only, which no page and no server sees. */
+const INTERNAL = /^(isSending|isRecovered|isAllowed|isClosed|choose|adapt|begin|opened|firstId|integration)$/;
+
 /** esbuild joins the modules, terser makes them small. */
-const small = async (code) => {
+const small = async (code, nameCache) => {
   const result = await minify(code.replace('"use strict";', ''), {
     ecma: 2017,
     toplevel: true,
     compress: { passes: 1, inline: 1, loops: false, unsafe_arrows: true, unsafe_methods: true, keep_fargs: false, pure_getters: true },
-    // Names of our own data only: whatever leaves the script, or is asked for by a text, keeps its name.
-    mangle: { toplevel: true, properties: { regex: /^(isSending|isRecovered|isAllowed|integration)$/ } },
+    mangle: { toplevel: true, properties: { regex: INTERNAL } },
+    nameCache,
   });
   return (
     result.code
@@ -47,16 +50,26 @@ const small = async (code) => {
   );
 };
 
-const finished = async (code) => BANNER + '\n' + (await small(code)) + '\n';
+/** Files that work together share `names`: what their internal names became. */
+const finished = async (code, names = {}) => {
+  const cache = { props: names.props };
+  const text = await small(code, cache);
+  names.props = cache.props;
+  return BANNER + '\n' + text + '\n';
+};
 
 const readable = (code) => BANNER + '\n' + code;
 
 export const files = async () => {
   const sdk = await bundle('global.ts');
+  const more = await bundle('second.ts');
   const pendo = await bundle('bundle.ts');
+  const names = {};
   return {
     [join(lib, 'sp.js')]: readable(sdk),
-    [join(lib, 'sp.min.js')]: await finished(sdk),
+    [join(lib, 'sp.min.js')]: await finished(sdk, names),
+    [join(lib, 'sp.more.js')]: readable(more),
+    [join(lib, 'sp.more.min.js')]: await finished(more, names),
     [join(lib, 'js-integrations/Pendo.js')]: readable(pendo),
     [join(lib, 'js-integrations/Pendo.min.js')]: await finished(pendo),
   };

@@ -1,6 +1,6 @@
 /** The source's configuration: asked from the server until it answers. */
 
-import { ERROR, log } from './log';
+import { log } from './log';
 import { isList, isString, request, type Dict } from './util';
 
 const RETRY_MS_MAX = 60000;
@@ -22,7 +22,7 @@ export const fetchConfig = async (address: string, Authorization: string, own: a
       if (config.source.id != null && isList(config.source.destinations)) return config;
       throw answer;
     } catch (cause) {
-      log(ERROR, 'no sourceConfig', cause);
+      log('no sourceConfig', cause);
       failed();
       await new Promise((done) => setTimeout(done, waitMs));
     }

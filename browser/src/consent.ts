@@ -1,19 +1,18 @@
 /** Consent: which categories a person allowed, and whether that is enough for a destination (contract 9.3). */
 
-import { ERROR, log } from './log';
 import { attempt, isList, isObject, keys, page, type Dict } from './util';
 
 let provider = '';
 /** Allowed and denied; undefined until somebody told. */
 let ids: [allowed: string[], denied: string[]] | undefined;
-let strategies: Dict[] = [];
+let metadata: () => Dict | undefined;
 
 /** Takes the options of `load`, and those of `consent()`, where the provider stays. */
-export const setConsent = (given: unknown, isFirst?: boolean): void => {
+export const setConsent = (given: unknown, warn: (...words: unknown[]) => void, isFirst?: boolean): void => {
   const options: Dict = isObject(given) ? given : {};
   if (isFirst && options.enabled === true) {
     if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
-    else log(ERROR, 'no provider:', options.provider);
+    else warn('no provider:', options.provider);
   }
   const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
   if (allowed || denied) ids = [allowed || [], denied || []];
@@ -34,13 +33,14 @@ export const setConsent = (given: unknown, isFirst?: boolean): void => {
 /** Consent management is on, and nobody said yet what is allowed. */
 export const isConsentOpen = (): boolean => !!provider && !ids;
 
-export const setStrategies = (metadata: any): void => {
-  strategies = (metadata || {}).providers || [];
+/** `read` answers the configuration's `consentManagementMetadata`, once it is here. */
+export const readMetadata = (read: () => Dict | undefined): void => {
+  metadata = read;
 };
 
 const ofProvider = (list: Dict[]): Dict => list.find((one) => one.provider === provider) || {};
 
-const sourceStrategy = (): string | undefined => (provider === 'custom' ? undefined : ofProvider(strategies).resolutionStrategy || 'and');
+const sourceStrategy = (): string | undefined => (provider === 'custom' ? undefined : ofProvider((metadata() || {}).providers || []).resolutionStrategy || 'and');
 
 /** The event's `context.consentManagement`. */
 export const consentContext = (): Dict | undefined => {

@@ -1,6 +1,5 @@
-/** What an event says about the page and the browser. Read at each event: single-page apps change the address without loading. */
+/** What an event says about the page and the browser. Read at each call: single-page apps change the address without loading. */
 
-import { read } from './storage';
 import { attempt, type Dict } from './util';
 
 export const hostOf = (url: string): string => attempt(() => new URL(url).host) || '';
@@ -19,8 +18,6 @@ export const pageProperties = (): Dict => {
     title: document.title,
     url: page.origin + page.pathname + (page.search || search),
     tab_url: location.href,
-    initial_referrer: read('initialReferrer') || '',
-    initial_referring_domain: read('initialReferringDomain') || '',
   };
 };
 
@@ -46,15 +43,4 @@ export const browserContext = (): Dict => {
     campaign,
     timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ['NA'])[0],
   };
-};
-
-const HINTS = 'architecture bitness brands mobile model platform platformVersion uaFullVersion fullVersionList wow64';
-
-/** User agent client hints, handed to `take` now or later. */
-export const readHints = (level: unknown, take: (hints: unknown) => void): void => {
-  attempt(() => {
-    const hints = (navigator as any).userAgentData;
-    if (level === 'default') take(hints);
-    if (level === 'full') hints.getHighEntropyValues(HINTS.split(' ')).then(take, () => {});
-  });
 };

@@ -5,7 +5,7 @@
  * stays in the queue until an answer or a beacon confirmed it.
  */
 
-import { ERROR, log } from './log';
+import { log } from './log';
 import { adopt, comeBack, leave, items, settle, type Item } from './queue';
 import { assign, attempt, base64, iso, now, on, parse, request, type Dict } from './util';
 
@@ -151,7 +151,7 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     // Too much, or one event among them is bad: smaller batches find out.
     batchMax = batch.length >> 1;
   } else {
-    if (status > 399) log(ERROR, 'refused:', status);
+    if (status > 399) log('refused:', status);
     failures = 0;
     settle(batch);
   }

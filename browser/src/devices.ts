@@ -1,11 +1,11 @@
 /** Destinations that are served in the page: Pendo, and integrations that the page adds itself. */
 
-import { isConsented } from './consent';
 import { isIntegrated, passesList } from './filters';
-import { ERROR, log, LOGGER } from './log';
+import { log } from './log';
 import { createPendo, type Analytics, type Home, type Parcel } from './pendo';
 import { anonymousVisitor, PREFIX } from './pendo/anonymous';
 import { tell } from './pendo/agent';
+import { shared } from './shared';
 import { clone, merge, push, type Dict } from './util';
 
 const LOOK_MS = 50;
@@ -23,45 +23,28 @@ let devices: Device[] = [];
 /** Events until all destinations are ready or failed; undefined from then on. */
 let waiting: Parcel[] | undefined = [];
 let waitingMax = 100;
-const custom: Record<string, any> = {};
 
 export const limitWaiting = (max: number): void => {
   waitingMax = max;
 };
 
-export const addCustom = (id: string, integration: any): void => {
-  custom[id] = integration;
-};
-
-/** A page's integration in the shape of our own. */
-const adapt = (own: any, config: Dict, analytics: Analytics): Dict =>
-  own && {
-    init: () => tell(own, 'init', config, analytics, LOGGER),
-    isReady: () => own.isReady(analytics, LOGGER),
-    take: ({ type, message }: Parcel) => tell(own, type, analytics, LOGGER, { message }),
-  };
-
 /** Loads what the source configuration, the page and the person allow; `ready` comes when all are ready or failed. */
 export const openDevices = (
   destinations: Dict[],
-  overrides: Dict[],
   integrations: Dict,
   analytics: Analytics,
   home: Home,
   ready: () => void,
 ): void => {
-  for (const { id, enabled, config: own, destinationDefinition } of destinations) {
+  for (const { id, enabled, config, destinationDefinition } of destinations) {
     const name = destinationDefinition.displayName;
-    const override = merge({ enabled, config: own }, overrides.find((one) => one.id === id), true);
-    const { config } = override;
-    const isAllowed =
-      override.enabled !== false && config.connectionMode !== 'cloud' && isIntegrated(integrations, name) && isConsented(config);
+    const isAllowed = enabled !== false && config.connectionMode !== 'cloud' && isIntegrated(integrations, name);
     let device = devices.find((one) => one.id === id);
     if (!device) {
       if (!isAllowed) continue;
-      const integration = name === 'Pendo' ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
+      const integration = name === 'Pendo' ? createPendo(config, analytics, id, home) : shared.adapt(id, config, analytics);
       if (!integration) {
-        log(ERROR, 'no integration:', name);
+        log('no integration:', name);
         continue;
       }
       waiting = waiting || [];
@@ -84,7 +67,7 @@ const watch = (ready: () => void, waitedMs: number): void => {
     } catch (_) {
       // It failed, and says so by throwing.
     }
-    return log(ERROR, 'not available:', name);
+    return log('not available:', name);
   });
   if (isWaiting) setTimeout(watch, LOOK_MS, ready, waitedMs + LOOK_MS);
   else {

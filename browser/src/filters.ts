@@ -1,6 +1,5 @@
 /** Whether an event may go to a destination: the destination's event list and the `integrations` object (contract 9.1, 9.2). */
 
-import { log, WARN } from './log';
 import { idOf, keys, type Dict } from './util';
 
 /** Track events only; trimmed on both sides, case matters. */
@@ -14,7 +13,6 @@ export const passesList = (config: Dict, message: Dict): boolean => {
 
 /** The key is the exact display name; a refusal under another spelling counts too, a permission does not. */
 export const isIntegrated = (integrations: Dict, name: string): boolean => {
-  const refused = keys(integrations).find((key) => !integrations[key] && key.toLowerCase() === name.toLowerCase());
-  if (refused && refused !== name) log(WARN, refused, 'is written', name);
-  return !refused && !!(integrations[name] || integrations.All == null || integrations.All);
+  const isRefused = keys(integrations).some((key) => !integrations[key] && key.toLowerCase() === name.toLowerCase());
+  return !isRefused && !!(integrations[name] || integrations.All == null || integrations.All);
 };

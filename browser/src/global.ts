@@ -7,7 +7,9 @@ const waiting: any = page.rudderanalytics || [];
 
 // A second copy of the script changes nothing.
 if (isList(waiting)) {
-  const sdk = createSdk(attempt(() => new URL((document.currentScript as HTMLScriptElement).src).origin) || '', 'cdn');
+  const src = attempt(() => (document.currentScript as HTMLScriptElement).src) || '';
+  // sp.min.js has sp.more.min.js beside it.
+  const sdk = createSdk(attempt(() => new URL(src).origin) || '', 'cdn', src.replace(/\/sp(?=[^/]*$)/, '/sp.more'));
   page.rudderanalytics = sdk;
   const call = ([name, ...given]: any[]): void => attempt(() => sdk[name](...given));
   // Kept until load. First the calls of the address, then consent, then the rest.

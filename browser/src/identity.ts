@@ -1,19 +1,14 @@
 /** Who is there, beyond what is stored as it comes: the anonymousId, and forgetting. */
 
 import { resetSession } from './session';
-import { ENTRIES, read, readCookie, write } from './storage';
-import { attempt, uuid, type Dict } from './util';
+import { shared } from './shared';
+import { ENTRIES, read, write } from './storage';
+import { uuid } from './util';
 
 /** The anonymousId, made on first use. */
-export const anonymousId = (options?: any): string => {
+export const anonymousId = (): string => {
   let id = read('anonymousId');
-  if (!id) {
-    const { enabled, source }: Dict = (options || {}).autoCapture || {};
-    const key = 'ajs_anonymous_id';
-    if (enabled === true && source === 'segment') id = attempt(() => localStorage.getItem(key)) || readCookie(key);
-    // Segment stores its id as JSON.
-    write('anonymousId', (id = (id && id.replace(/"/g, '')) || uuid()));
-  }
+  if (!id) write('anonymousId', (id = shared.firstId() || uuid()));
   return id;
 };
 

@@ -1,19 +1,11 @@
-/** What the page's developer is told, by the level that the page chose in `load`. */
+/** What the page's developer is told. Warnings and less are made by the second file, for pages that ask for them. */
 
-const LEVELS = ['LOG', 'INFO', 'DEBUG', 'WARN', 'ERROR', 'NONE'];
-export const DEBUG = 2;
-export const WARN = 3;
-export const ERROR = 4;
-let lowest = ERROR;
+let isQuiet = false;
 
-/** What integrations of the page are given. */
-export const LOGGER: Record<string, (...words: unknown[]) => void> = {};
-LEVELS.forEach((name, level) => (LOGGER[name.toLowerCase()] = (...words) => log(level, ...words)));
-
-export const setLevel = (name: any): void => {
-  if (LEVELS.includes(name)) lowest = LEVELS.indexOf(name);
+export const setLevel = (name: unknown): void => {
+  isQuiet = name === 'NONE';
 };
 
-export const log = (level: number, ...words: unknown[]): void => {
-  if (level >= lowest) (console as any)[LEVELS[level]!.toLowerCase()]('Sternpost:', ...words);
+export const log = (...words: unknown[]): void => {
+  if (!isQuiet) console.error('Sternpost:', ...words);
 };

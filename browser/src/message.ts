@@ -1,12 +1,11 @@
 /** From a call to the event that is sent (contract, sections 3 and 4). */
 
-import { consentContext } from './consent';
-import { browserContext, pageProperties } from './context';
+import { browserContext } from './context';
 import { reset } from './identity';
-import { log, WARN } from './log';
 import { touchSession } from './session';
+import { shared, view } from './shared';
 import { read, write, type Entry } from './storage';
-import { assign, clone, isFilled, isObject, isString, iso, json, keys, merge, page, uuid, type Dict } from './util';
+import { assign, clone, isFilled, isObject, isString, json, keys, merge, page, uuid, type Dict } from './util';
 import { VERSION as version } from './version';
 
 export type EventType = 'identify' | 'track' | 'page' | 'group' | 'alias';
@@ -15,40 +14,18 @@ export type EventType = 'identify' | 'track' | 'page' | 'group' | 'alias';
 const name = 'RudderLabs JavaScript SDK';
 export const app: Dict = { name, namespace: 'com.rudderlabs.javascript', version };
 
-/** The parts of each event's context that belong to the page view. */
-export const view: Dict = {};
-
-const RESERVED_TRAIT =
-  /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
-
-let custom: Dict = {};
-export const customContext = (): Dict => clone(custom);
-export const clearCustomContext = (): void => {
-  custom = {};
-};
-/** `null` removes a key. */
-export const setCustomContext = (given: unknown): void => {
-  custom = JSON.parse(json(mergeContext(custom, given), (_, value) => (value === null ? undefined : value)));
-};
-
 /** Merges what a page gives into a context; reserved names and those that reach a prototype are refused. */
-const mergeContext = (context: Dict, given: unknown): Dict => {
+export const mergeContext = (context: Dict, given: unknown): Dict => {
   const copy = clone(given);
-  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) {
-    log(WARN, 'bad context:', given);
-    return context;
-  }
-  for (const key of ['library', 'consentManagement', 'userAgent', 'ua-ch', 'screen']) {
-    if (key in copy) log(WARN, 'reserved:', key);
-    delete copy[key];
-  }
+  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) return context;
+  for (const key of ['library', 'consentManagement', 'userAgent', 'ua-ch', 'screen']) delete copy[key];
   return merge(context, copy);
 };
 
 const text = (value: unknown): any => (isString(value) || value == null ? value : json(value));
 
 /** Tells the overloads apart as RudderStack's SDK does, keeps who is named, and makes the event; `own` are the traits that the call itself brought. */
-export const readCall = (type: EventType, given: unknown[]): [message: Dict, own: Dict] => {
+export const readCall = (type: EventType, given: unknown[], originalTimestamp: string, details: Dict): [message: Dict, own: Dict] => {
   let [a, b, c, d]: any[] = given.map(clone);
   let id: any;
   let traits: any;
@@ -58,14 +35,13 @@ export const readCall = (type: EventType, given: unknown[]): [message: Dict, own
     channel: 'web',
     event: null,
     properties: null,
-    originalTimestamp: iso(),
+    originalTimestamp,
     messageId: uuid(),
     integrations: { All: true },
   };
   if (type === 'track') {
     // A number counts as a name.
     message.event = ((isString(a) || a === +a) && a + '') || null;
-    if (!message.event) log(WARN, 'track needs a name');
     message.properties = b == null ? {} : b;
   } else if (type === 'page') {
     // A lone text is the name: a category only exists together with one.
@@ -97,7 +73,8 @@ export const readCall = (type: EventType, given: unknown[]): [message: Dict, own
   }
   const isGroup = type === 'group';
   const session = touchSession();
-  const details = pageProperties();
+  details.initial_referrer = read('initialReferrer') || '';
+  details.initial_referring_domain = read('initialReferringDomain') || '';
   const options: Dict = isObject(c) ? c : {};
   if (type === 'page') {
     const { properties } = message;
@@ -122,12 +99,11 @@ export const readCall = (type: EventType, given: unknown[]): [message: Dict, own
         app,
         library: { name, version, variant: 'sternpost', snippetVersion: page.RudderSnippetVersion },
         page: details,
-        consentManagement: consentContext(),
       },
       browserContext(),
       view,
     ),
-    custom,
+    shared.custom,
   );
   // The call's own options win over what was built (contract 4.3).
   for (const key of keys(options)) {
@@ -135,9 +111,6 @@ export const readCall = (type: EventType, given: unknown[]): [message: Dict, own
     if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
       if (isFilled(value) && (key === 'integrations' ? isObject : isString)(value)) message[key] = value;
     } else message.context = mergeContext(message.context, key === 'context' ? value : { [key]: value });
-  }
-  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
-    if (RESERVED_TRAIT.test(key)) log(WARN, 'reserved:', key);
   }
   // What is undefined goes, as it would on the wire.
   return [clone(message), traits || {}];

@@ -1,5 +1,6 @@
 /** The ES module: `import { RudderAnalytics } from '@sternpost/browser'`. */
 
+import { install } from './more';
 import { createSdk, queryCalls } from './sdk';
 import type { RudderAnalyticsApi } from './types';
 import { page, type Dict } from './util';
@@ -12,7 +13,7 @@ let instance: Dict | undefined;
 export class RudderAnalytics {
   constructor() {
     if (!instance) {
-      instance = createSdk('', 'npm');
+      instance = createSdk('', 'npm', install);
       page.rudderanalytics = instance;
       for (const [name, ...given] of queryCalls() as [string, ...unknown[]][]) instance[name](...given);
     }

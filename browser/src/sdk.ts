@@ -1,17 +1,18 @@
 /** The SDK's object: RudderStack's calls, and the order in which things happen after `load`. */
 
 import { configAddress, fetchConfig } from './config';
-import { isConsentOpen, setConsent, setStrategies } from './consent';
-import { hostOf, queryValues, readHints, referrer } from './context';
+import { hostOf, pageProperties, queryValues, referrer } from './context';
 import { basicAuth, nudge, openDelivery, startDelivery } from './delivery';
-import { addCustom, forgetWaiting, limitWaiting, nameVisitor, openDevices, toDevices, watchDevices } from './devices';
+import { forgetWaiting, limitWaiting, nameVisitor, openDevices, toDevices, watchDevices } from './devices';
 import { anonymousId, reset } from './identity';
-import { ERROR, log, setLevel, WARN } from './log';
-import { app, clearCustomContext, customContext, readCall, setCustomContext, view, type EventType } from './message';
+import { log, setLevel } from './log';
+import { app, mergeContext, readCall, type EventType } from './message';
+import type { Install, Kit } from './more';
 import { enqueue, openQueue, persist, items, settle } from './queue';
 import { endSession, openSession, sessionId, startSession } from './session';
+import { customContext, shared, view } from './shared';
 import { ENTRIES, openStorage, read, readCookie, write, type Entry } from './storage';
-import { assign, attempt, clone, isFilled, isFunction, isList, isObject, isString, iso, json, keys, merge, now, on, uuid, type Dict } from './util';
+import { addScript, assign, attempt, clone, isFilled, isFunction, isList, isObject, isString, iso, json, keys, merge, on, uuid, type Dict } from './util';
 import { VERSION as v } from './version';
 
 const DEFAULTS: Dict = {
@@ -20,73 +21,64 @@ const DEFAULTS: Dict = {
   queueOptions: { maxItems: 1000 },
   destinationsQueueOptions: { maxItems: 100 },
   preConsent: {},
-  autoTrack: {},
-  sourceConfigurationOverride: {},
+  consentManagement: {},
 };
-/** A configuration that is slow does not hold up the events for longer. */
-const CONFIG_MS = 1000;
-const LARGE = 32768;
+/** A configuration that is slow does not hold up the events for longer, nor does the second file. */
+const WAIT_MS = 1000;
+const RETRY_MS_MAX = 60000;
+/** Options, as JSON, that only the second file knows. Switched off they ask for nothing. */
+const NEEDS_MORE =
+  /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]/;
 
 /** Without slashes at its end; '' where it is no address. */
 const httpUrl = (url: any): string => (/^https?:.*[^/]/.exec(attempt(() => new URL(url).href)!) || [''])[0]!;
 
-/** `origin`: where our own script came from, the server that answers by default. */
-export const createSdk = (origin: string, installType: 'cdn' | 'npm'): Dict => {
+/** `origin`: where our own script came from, the server that answers by default. `more`: the second file's address, or what is in it. */
+export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: string | Install): Dict => {
   const sdk: Dict = {};
   app.installType = installType;
-  const startedAt = now();
   let options = DEFAULTS;
-  let integrations: Dict;
   let writeKey = '';
   let dataPlaneUrl = '';
   let config: Dict | undefined;
   let isReady = false;
   let isDisabled = false;
-  let isBlocked = false;
-  /** Before consent; `held` keeps events that may not leave. */
-  let preConsent: Dict | undefined;
-  let held: Dict[] | undefined;
-  /** Calls before `load`, undefined from then on; and callbacks before ready. */
-  let early: [string, unknown[]][] | undefined = [];
+  /** Calls before `load` or while the second file is on its way, undefined otherwise; and callbacks before ready. */
+  let early: (() => void)[] | undefined = [];
   const readyCalls: (() => void)[] = [];
+  /** Whether the second file is asked for and not here; undefined while nothing asked for it. */
+  let isMissing: boolean | undefined;
+  /** Calls that only it can answer. */
+  let rare: (() => void)[] = [];
 
   const run = (callback: (...given: any[]) => unknown, ...given: unknown[]): void => {
     try {
       callback(...given);
     } catch (cause) {
-      log(ERROR, cause);
+      log(cause);
     }
   };
 
   // --- events -----------------------------------------------------------------------------------------------------------
 
-  const emit = (type: EventType, given: unknown[]): void => {
-    const at = given.findIndex(isFunction);
+  const emit = (type: EventType, given: unknown[], at: [string, Dict]): void => {
+    const index = given.findIndex(isFunction);
     // Whatever follows the callback is ignored.
-    const [message, own] = readCall(type, given.slice(0, at < 0 ? 4 : at));
+    const [message, own] = readCall(type, given.slice(0, index < 0 ? 4 : index), ...at);
     if (isDisabled) return;
-    if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(integrations);
+    if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(options.integrations);
     nameVisitor(message);
-    if (held) held.push(message);
-    else send(message);
+    shared.send(message);
     toDevices({ type, message, own });
-    if (at >= 0) run(given[at] as () => void, assign({ sentAt: iso() }, message));
-    if (isBlocked && type === 'page') {
-      isBlocked = false;
-      emit(type, ['RudderJS-Initiated', 'ad-block page request', { path: '/ad-blocked' }, options.sendAdblockPageOptions]);
-    }
+    if (index >= 0) run(given[index] as () => void, assign({ sentAt: iso() }, message));
   };
 
-  const send = (message: Dict): void => {
-    const text = json(message, function (this: unknown, _, value) {
-      return value === null && !isList(this) ? undefined : value;
-    });
-    if (text.length > LARGE) {
-      const parts = assign({}, message.context, message.traits, message.properties);
-      const size = (key: string): number => json(parts[key]).length;
-      log(WARN, 'large:', keys(parts).sort((left, right) => size(right) - size(left))[0]);
-    }
-    enqueue(text);
+  shared.send = (message) => {
+    enqueue(
+      json(message, function (this: unknown, _, value) {
+        return value === null && !isList(this) ? undefined : value;
+      }),
+    );
     nudge();
   };
 
@@ -94,101 +86,114 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm'): Dict => {
 
   const storageType = (entry: Entry): string => {
     const { type, entries = {} } = options.storage;
-    const own = (entries[entry] || {}).type || type || 'cookieStorage';
-    if (!preConsent) return own;
-    const { strategy, enabled }: Dict = preConsent.storage || {};
-    // Before consent identity lives in memory, so that it is still known when consent comes.
-    return enabled === true || (strategy && entry.startsWith(strategy)) ? own : 'memoryStorage';
+    return (entries[entry] || {}).type || type || 'cookieStorage';
   };
 
   const openIdentity = (): void => {
     openStorage(options, storageType);
-    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === (preConsent ? 'memoryStorage' : 'none')) || undefined;
-    const external = readCookie(options.externalAnonymousIdCookieName);
-    if (external) write('anonymousId', external);
-    anonymousId(options.anonymousIdOptions);
+    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === 'none') || undefined;
+    anonymousId();
     const from = read('initialReferrer') || referrer();
     write('initialReferrer', from);
     write('initialReferringDomain', read('initialReferringDomain') || hostOf(from));
     openSession(options.sessions);
+    shared.opened();
   };
 
-  const load = (key: unknown, url: unknown, given: unknown): void => {
-    if (!early) return;
+  const load = ([key, url, given]: any[]): void => {
+    if (options !== DEFAULTS) return;
     if (isObject(url)) [url, given] = [origin, url];
     dataPlaneUrl = httpUrl(url || origin);
-    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log(ERROR, 'load: writeKey, dataPlaneUrl');
-    const calls = early;
-    early = undefined;
-    writeKey = key;
-    readOptions(given);
-    openQueue(key, options.queueOptions.maxItems);
-    openDelivery(dataPlaneUrl, key, options.queueOptions);
-    openIdentity();
-    if (!preConsent) persist();
-    trackLeaving();
-    readHints(options.uaChTrackLevel, (hints) => (view['ua-ch'] = clone(hints)));
-    openConfig();
-    for (const [method, rest] of calls) sdk[method](...rest);
-  };
-
-  const readOptions = (given: unknown): void => {
+    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log('load: writeKey, dataPlaneUrl');
     options = merge(DEFAULTS, given, true);
-    integrations = clone(options.integrations);
+    options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
-    if (options.useServerSideCookies) log(ERROR, 'no useServerSideCookies');
-    if (options.context) setCustomContext(options.context);
-    limitWaiting(options.destinationsQueueOptions.maxItems);
-    setConsent(options.consentManagement, true);
-    if (isConsentOpen() && options.preConsent.enabled === true) {
-      preConsent = options.preConsent;
-      if ((preConsent!.events || {}).delivery === 'buffer') held = [];
-    }
+    if (options.useServerSideCookies) log('no useServerSideCookies');
+    start = () => {
+      start = undefined;
+      writeKey = key;
+      shared.begin(options, configBase());
+      limitWaiting(options.destinationsQueueOptions.maxItems);
+      openQueue(key, options.queueOptions.maxItems);
+      openDelivery(dataPlaneUrl, key, options.queueOptions);
+      openIdentity();
+      if (!shared.isClosed) persist();
+      openConfig();
+    };
+    if (isMissing || NEEDS_MORE.test(json(clone(options)))) needMore();
+    if (!isMissing) goOn();
   };
 
-  const trackLeaving = (): void => {
-    const { enabled, options: common, pageLifecycle = {} } = options.autoTrack;
-    const { enabled: own = enabled, events = [], options: wish = common } = pageLifecycle;
-    if (own || enabled) view.autoTrack = own ? { page: { pageViewId: uuid() } } : {};
-    if (own && (!events[0] || events.includes('Page Unloaded'))) {
-      // Capturing: before delivery sends what is left.
-      on(window, 'pagehide', () => sdk.track('Page Unloaded', { timeOnPage: now() - startedAt }, wish), true);
-    }
+  let start: (() => void) | undefined;
+
+  /** With what waited: the start, and the calls. */
+  const goOn = (): void => {
+    if (options === DEFAULTS) return;
+    if (start) start();
+    const calls = early || [];
+    early = undefined;
+    for (const call of calls) call();
   };
+
+  const needMore = (): void => {
+    if (isMissing === false) return;
+    setTimeout(goWithout, WAIT_MS);
+    if (isMissing) return;
+    isMissing = true;
+    early = early || [];
+    on(window, 'pagehide', goWithout, true);
+    if (isString(more)) fetchMore(more, WAIT_MS);
+    else sdk.more(more);
+  };
+
+  const fetchMore = (url: string, waitMs: number): void => {
+    const script = addScript(url);
+    script.onload = script.onerror = () => {
+      if (!isMissing) return;
+      if (waitMs === WAIT_MS) log('not available:', url);
+      setTimeout(fetchMore, waitMs, url, Math.min(waitMs * 2, RETRY_MS_MAX));
+    };
+  };
+
+  /** The second file is late or blocked. What only it can allow stays closed. */
+  const goWithout = (): void => {
+    const { consentManagement, preConsent } = options;
+    const isGuarded = consentManagement.enabled === true;
+    if (!isMissing || (isGuarded && preConsent.enabled === true)) return;
+    if (isGuarded) view.consentManagement = merge({ allowedConsentIds: [], deniedConsentIds: [] }, clone(consentManagement), true);
+    goOn();
+    shared.isClosed = isGuarded;
+  };
+
+  const configBase = (): string => httpUrl(options.configUrl || origin || dataPlaneUrl);
 
   const openConfig = (): void => {
-    const base = httpUrl(options.configUrl || origin || dataPlaneUrl);
+    const base = configBase();
     const own = options.getSourceConfig;
-    const Authorization = basicAuth(writeKey);
-    if (options.sendAdblockPage === true) {
-      fetch(base + '?view=ad', { method: 'HEAD', headers: { Authorization } }).catch(() => (isBlocked = true));
-    }
-    setTimeout(startDelivery, CONFIG_MS);
+    setTimeout(startDelivery, WAIT_MS);
     // Never another host than the one that the page named.
-    if (!base && !own) return log(ERROR, 'configUrl:', options.configUrl);
-    fetchConfig(own ? '' : configAddress(base, { p: installType, v, writeKey }), Authorization, own, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
+    if (!base && !own) return log('configUrl:', options.configUrl);
+    fetchConfig(own ? '' : configAddress(base, { p: installType, v, writeKey }), basicAuth(writeKey), own, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
   };
 
   const takeConfig = (answer: Dict): void => {
     if (answer.source.enabled === false) {
       isDisabled = true;
       settle(items);
-      return log(ERROR, 'The source is disabled');
+      return log('The source is disabled');
     }
     config = answer;
-    setStrategies(answer.consentManagementMetadata);
     startDelivery();
     if (options.onLoaded) run(options.onLoaded, sdk);
     announce('RSA_Initialised');
-    if (preConsent) becomeReady();
+    if (shared.isClosed) becomeReady();
     else loadDevices();
   };
 
   const loadDevices = (): void => {
     if (!config) return;
-    const analytics: any = assign({ loadOnlyIntegrations: integrations }, sdk);
-    const overrides = options.sourceConfigurationOverride.destinations || [];
-    openDevices(config.source.destinations, overrides, integrations, analytics, [origin || dataPlaneUrl, writeKey], becomeReady);
+    const analytics: any = assign({ loadOnlyIntegrations: options.integrations }, sdk);
+    openDevices(shared.choose(config), options.integrations, analytics, [origin || dataPlaneUrl, writeKey], becomeReady);
   };
 
   const becomeReady = (): void => {
@@ -204,53 +209,55 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm'): Dict => {
 
   // --- the object ---------------------------------------------------------------------------------------------------------
 
-  const commands: Record<string, (...given: any[]) => void> = {
-    ready(callback) {
-      if (!isFunction(callback)) log(ERROR, 'ready: no function');
+  const commands: Kit[1] = {
+    ready([callback]) {
+      if (!isFunction(callback)) log('ready: no function');
       else if (isReady) run(callback);
       else readyCalls.push(callback);
     },
-    reset(given) {
+    reset([given]) {
       reset(given);
       watchDevices();
     },
-    setAnonymousId: (id) => write('anonymousId', isString(id) && id ? id : uuid()),
+    setAnonymousId: ([id]) => write('anonymousId', isString(id) && id ? id : uuid()),
     startSession,
     endSession,
-    consent(given) {
-      const wish: Dict = merge({}, clone(given), true);
-      preConsent = undefined;
-      setConsent(wish.consentManagement);
-      options = merge(options, { storage: wish.storage }, true);
-      integrations = wish.integrations || integrations;
-      openIdentity();
-      persist();
-      const waiting = held || [];
-      held = undefined;
-      if (wish.discardPreConsentEvents === true) forgetWaiting();
-      else waiting.forEach(send);
-      loadDevices();
-      if (wish.trackConsent === true) sdk.track('Consent Management Interaction');
-      if (wish.sendPageEvent === true) sdk.page();
-    },
-    setAuthToken: (token) => write('authToken', token),
-    setCustomContext,
-    clearCustomContext,
+    setAuthToken: ([token]) => write('authToken', token),
     setDefaultInstanceKey() {},
-    // These two are not kept for after load.
     load,
-    addCustomIntegration: addCustom,
   };
-  for (const type of ['identify', 'track', 'page', 'group', 'alias'] as const) commands[type] = (...given) => emit(type, given);
-  for (const method of keys(commands)) {
+  for (const type of ['identify', 'track', 'page', 'group', 'alias'] as const) commands[type] = (given, at) => emit(type, given, at);
+  for (const method of keys(commands).concat('consent', 'setCustomContext', 'clearCustomContext', 'addCustomIntegration')) {
     sdk[method] = (...given: unknown[]): void => {
-      if (early && !/^(load|add)/.test(method)) early.push([method, given]);
-      else run(commands[method]!, ...given);
+      // An event is of the time and page of its call, whenever its turn comes.
+      const at: [string, Dict] = [iso(), pageProperties()];
+      const call = (): void => {
+        if (commands[method]) run(commands[method]!, given, at);
+        else rare.push(call);
+      };
+      if (!commands[method]) needMore();
+      if (early && method !== 'load') early.push(call);
+      else call();
     };
   }
+  /** The second file hands itself over. */
+  sdk.more = (install: Install): void => {
+    if (!isMissing) return;
+    install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey), () => config]);
+    isMissing = false;
+    shared.isClosed = false;
+    if (writeKey) {
+      shared.begin(options, configBase());
+      shared.opened();
+    }
+    early = rare.concat(early || []);
+    rare = [];
+    goOn();
+    if (!shared.isClosed) loadDevices();
+  };
   return assign(sdk, {
     getAnalyticsInstance: () => sdk,
-    getAnonymousId: (wish: unknown) => (early ? undefined : anonymousId(wish)),
+    getAnonymousId: () => (writeKey ? anonymousId() : undefined),
     getUserId: () => read('userId') || '',
     getUserTraits: () => clone(read('userTraits') || {}),
     getGroupId: () => read('groupId') || '',

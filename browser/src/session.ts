@@ -1,6 +1,5 @@
 /** Sessions: automatic ones expire without events, manual ones last until `endSession`. */
 
-import { log, WARN } from './log';
 import { read, write } from './storage';
 import { now, type Dict } from './util';
 
@@ -30,12 +29,10 @@ const renew = (session: Dict): void => {
 export const openSession = (options: Dict = {}): void => {
   const session = info();
   const timeout = whole(options.timeout, TIMEOUT_MS);
-  if (timeout < 10000) log(WARN, 'sessions.timeout', timeout);
   if (session.manualTrack) return;
   if (options.autoTrack === false || !timeout) return endSession();
   const { enabled, duration }: Dict = options.cutOff || {};
   const cutOffMs = whole(duration, CUT_OFF_MS);
-  if (cutOffMs < timeout) log(WARN, 'sessions.cutOff', duration);
   session.autoTrack = true;
   session.timeout = timeout;
   session.cutOff =
@@ -59,13 +56,11 @@ export const resetSession = (): void => {
   if (session.autoTrack) {
     session.expiresAt = 0;
     renew(session);
-  } else if (session.manualTrack) startSession(now());
+  } else if (session.manualTrack) startSession([]);
 };
 
-export const startSession = (id?: any): void => {
-  const isValid = whole(id, 0) > 999999999;
-  if (!isValid) log(WARN, 'startSession', id);
-  write(ENTRY, { id: isValid ? id : now(), manualTrack: true });
+export const startSession = ([id]: any[]): void => {
+  write(ENTRY, { id: whole(id, 0) > 999999999 ? id : now(), manualTrack: true });
 };
 
 export const endSession = (): void => write(ENTRY);

@@ -5,7 +5,6 @@
  * a cookie above 4 KB) stays in memory for this page view.
  */
 
-import { log, WARN } from './log';
 import { attempt, base64, isFilled, json, keys, page, parse, unbase64, type Dict } from './util';
 
 /** The first six are what `reset` forgets without being told, the seventh what `reset(true)` forgets, too. */
@@ -91,10 +90,8 @@ export const openStorage = (options: Dict, type: (entry: Entry) => string): void
   stores = stores || [cookieStore(options), webStore(TYPES[1]!), webStore(TYPES[2]!), () => undefined];
   for (const entry of ENTRIES) {
     let value = read(entry);
-    const wish = TYPES.indexOf(type(entry));
-    let chosen = wish;
+    let chosen = TYPES.indexOf(type(entry));
     while (chosen >= 0 && !stores[chosen]) chosen++;
-    if (chosen > wish) log(WARN, entry, TYPES[chosen]);
     const store = stores[chosen];
     const key = 'rl_' + KEYS[entry];
     slots[entry] = store && { key, store };

@@ -76,6 +76,15 @@ const TIMEOUT_MS = 30000;
 export const request = (url: string, init: RequestInit): Promise<Response> =>
   fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
 
+/** Loads a script, with the nonce of the page's own. */
+export const addScript = (src: string): HTMLScriptElement => {
+  const script = document.createElement('script');
+  const nonced = document.querySelector<HTMLElement>('script[nonce]');
+  if (nonced) script.nonce = nonced.nonce;
+  script.src = src;
+  return document.head.appendChild(script);
+};
+
 /** Adds to a bounded list, and answers what had to go: tracks and pages first, the oldest before the newer; who a person is matters more. */
 export const push = <T extends { type: string; isSending?: boolean }>(list: T[], entry: T, max: number): T[] => {
   list.push(entry);

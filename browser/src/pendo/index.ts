@@ -6,8 +6,8 @@
  * `pendo.identify` with both parts in full; the agent forgets what is left out.
  */
 
-import { DEBUG, ERROR, log, WARN } from '../log';
-import { assign, attempt, clone, idOf, isFunction, isObject, json, isFilled, merge, now, on, page, push, request, type Dict } from '../util';
+import { log } from '../log';
+import { addScript, assign, attempt, clone, idOf, isFunction, isObject, json, isFilled, merge, now, on, page, push, request, type Dict } from '../util';
 import { tell as call } from './agent';
 import { anonymousVisitor, PREFIX, recall, remember } from './anonymous';
 import { cleanTraits } from './clean';
@@ -166,13 +166,9 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
     const queue: any[][] = (pendo._q = pendo._q || []);
     if (!hasArrived) {
-      const script = document.createElement('script');
-      const nonced = document.querySelector<HTMLElement>('script[nonce]');
-      if (nonced) script.nonce = nonced.nonce;
-      script.src = `${pendoHost(config, 'content', 'cdn')}/agent/static/${config.apiKey}/pendo.js`;
+      const script = addScript(`${pendoHost(config, 'content', 'cdn')}/agent/static/${config.apiKey}/pendo.js`);
       script.onload = () => (hasArrived = true);
       script.onerror = () => fail('blocked');
-      document.head.appendChild(script);
     }
     // A page that initialises its agent itself keeps its options; the agent is told who is there afterwards.
     if (!agent('isReady') && ![].some.call(queue, (entry: any) => entry[0] === 'initialize')) {
@@ -204,7 +200,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     if (status !== LOADING) return;
     status = FAILED;
     waiting = [];
-    log(ERROR, "Pendo's agent:", state);
+    log("Pendo's agent:", state);
     report(state);
   };
 
@@ -247,7 +243,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
 
   const handle = (parcel: Parcel): unknown => {
     const { type, message, own } = parcel;
-    if (type === 'alias') return log(DEBUG, 'Pendo: no alias');
+    if (type === 'alias') return;
     const present = presentPerson();
     const user = idOf(message.userId);
     // Nobody known although the SDK knows somebody: from before the first identify, and therefore theirs.
@@ -261,7 +257,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     if (type === 'page') return config.pageLoad && agent('pageLoad');
     if (type === 'track') {
       if (config.connectionMode === 'hybrid' || (!user && anonymousVisitors === 'skip')) return;
-      if (!idOf(message.event)) return log(WARN, 'track needs a name');
+      if (!idOf(message.event)) return;
       if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
       sendTrack(parcel);
@@ -295,7 +291,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     init() {
       if (isTaken) {
         status = FAILED;
-        return log(ERROR, 'one Pendo agent a page');
+        return log('one Pendo agent a page');
       }
       isTaken = true;
       const [, , group, traits] = recall();

@@ -13,6 +13,8 @@ const npm = (name, path) => join(here, '../../node_modules', name, path);
 const FILES = {
   '/lib/sp.min.js': join(lib, 'sp.min.js'),
   '/lib/sp.js': join(lib, 'sp.js'),
+  '/lib/sp.more.min.js': join(lib, 'sp.more.min.js'),
+  '/lib/sp.more.js': join(lib, 'sp.more.js'),
   '/lib/js-integrations/Pendo.min.js': join(lib, 'js-integrations/Pendo.min.js'),
   '/v3.js': npm('@rudderstack/analytics-js', 'dist/npm/modern/bundled/umd/index.js'),
   '/v2.js': npm('rudder-sdk-js', 'dist/npm/index.js'),

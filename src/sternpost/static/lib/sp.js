@@ -2,18 +2,12 @@
 "use strict";
 (() => {
   // src/log.ts
-  var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
-  var DEBUG = 2;
-  var WARN = 3;
-  var ERROR = 4;
-  var lowest = ERROR;
-  var LOGGER = {};
-  LEVELS.forEach((name2, level) => LOGGER[name2.toLowerCase()] = (...words) => log(level, ...words));
+  var isQuiet = false;
   var setLevel = (name2) => {
-    if (LEVELS.includes(name2)) lowest = LEVELS.indexOf(name2);
+    isQuiet = name2 === "NONE";
   };
-  var log = (level, ...words) => {
-    if (level >= lowest) console[LEVELS[level].toLowerCase()]("Sternpost:", ...words);
+  var log = (...words) => {
+    if (!isQuiet) console.error("Sternpost:", ...words);
   };
 
   // src/util.ts
@@ -65,6 +59,13 @@
   var idOf = (value) => value == null ? "" : String(value).trim();
   var TIMEOUT_MS = 3e4;
   var request = (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  var addScript = (src) => {
+    const script = document.createElement("script");
+    const nonced = document.querySelector("script[nonce]");
+    if (nonced) script.nonce = nonced.nonce;
+    script.src = src;
+    return document.head.appendChild(script);
+  };
   var push = (list, entry, max2) => {
     list.push(entry);
     return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max2));
@@ -86,65 +87,48 @@
         if (config.source.id != null && isList(config.source.destinations)) return config;
         throw answer;
       } catch (cause) {
-        log(ERROR, "no sourceConfig", cause);
+        log("no sourceConfig", cause);
         failed();
         await new Promise((done) => setTimeout(done, waitMs));
       }
     }
   };
 
-  // src/consent.ts
-  var provider = "";
-  var ids;
-  var strategies = [];
-  var setConsent = (given, isFirst) => {
-    const options = isObject(given) ? given : {};
-    if (isFirst && options.enabled === true) {
-      if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
-      else log(ERROR, "no provider:", options.provider);
-    }
-    const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
-    if (allowed || denied) ids = [allowed || [], denied || []];
-    else
-      ids = attempt(() => {
-        if (provider === "oneTrust") {
-          const active = page.OnetrustActiveGroups.split(",").filter(Boolean);
-          const all2 = page.OneTrust.GetDomainData().Groups.map((one) => one.CustomGroupId);
-          return [active, all2.filter((id) => !active.includes(id))];
-        }
-        const purposes = provider === "ketch" ? page.ketchConsent : page._iub.cs.consent.purposes;
-        const all = keys(purposes);
-        return [all.filter((id) => purposes[id]), all.filter((id) => !purposes[id])];
-      });
+  // src/context.ts
+  var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
+  var referrer = () => document.referrer || "$direct";
+  var pageProperties = () => {
+    const { search } = location;
+    const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
+    return {
+      path: page2.pathname,
+      referrer: referrer(),
+      referring_domain: hostOf(document.referrer),
+      search,
+      title: document.title,
+      url: page2.origin + page2.pathname + (page2.search || search),
+      tab_url: location.href
+    };
   };
-  var isConsentOpen = () => !!provider && !ids;
-  var setStrategies = (metadata) => {
-    strategies = (metadata || {}).providers || [];
+  var queryValues = (prefix2) => {
+    const found = {};
+    new URLSearchParams(location.search).forEach((value, key) => {
+      if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
+    });
+    return found;
   };
-  var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
-  var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider(strategies).resolutionStrategy || "and";
-  var consentContext = () => {
-    if (!provider) return;
-    const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
-    return { deniedConsentIds, allowedConsentIds, provider, resolutionStrategy: sourceStrategy() };
-  };
-  var isConsented = (config) => {
-    if (!provider || !ids) return true;
-    const [allowed] = ids;
-    let strategy = sourceStrategy();
-    let list;
-    if (config.consentManagement) {
-      const own2 = ofProvider(config.consentManagement);
-      list = own2.consents;
-      if (/^[ci]/.test(provider)) strategy = own2.resolutionStrategy || strategy;
-    } else {
-      const isKetch = provider === "ketch";
-      list = isKetch ? config.ketchConsentPurposes : provider === "oneTrust" && config.oneTrustCookieCategories;
-      strategy = isKetch ? "or" : "and";
-    }
-    const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
-    const isAllowed = (id) => allowed.includes(id);
-    return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
+  var browserContext = () => {
+    const campaign = queryValues("utm_");
+    campaign.name = campaign.campaign || campaign.name;
+    delete campaign.campaign;
+    return {
+      userAgent: navigator.userAgent,
+      os: { name: "", version: "" },
+      locale: navigator.language,
+      screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
+      campaign,
+      timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
+    };
   };
 
   // src/storage.ts
@@ -199,10 +183,8 @@
     stores = stores || [cookieStore(options), webStore(TYPES[1]), webStore(TYPES[2]), () => void 0];
     for (const entry of ENTRIES) {
       let value = read(entry);
-      const wish = TYPES.indexOf(type(entry));
-      let chosen = wish;
+      let chosen = TYPES.indexOf(type(entry));
       while (chosen >= 0 && !stores[chosen]) chosen++;
-      if (chosen > wish) log(WARN, entry, TYPES[chosen]);
       const store2 = stores[chosen];
       const key = "rl_" + KEYS[entry];
       slots[entry] = store2 && { key, store: store2 };
@@ -233,54 +215,6 @@
     slot.value = value;
     slot.store(slot.key, isFilled(value) && attempt(() => PREFIX + base64(json(value))) || "");
     slot.raw = slot.store(slot.key);
-  };
-
-  // src/context.ts
-  var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
-  var referrer = () => document.referrer || "$direct";
-  var pageProperties = () => {
-    const { search } = location;
-    const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
-    return {
-      path: page2.pathname,
-      referrer: referrer(),
-      referring_domain: hostOf(document.referrer),
-      search,
-      title: document.title,
-      url: page2.origin + page2.pathname + (page2.search || search),
-      tab_url: location.href,
-      initial_referrer: read("initialReferrer") || "",
-      initial_referring_domain: read("initialReferringDomain") || ""
-    };
-  };
-  var queryValues = (prefix2) => {
-    const found = {};
-    new URLSearchParams(location.search).forEach((value, key) => {
-      if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
-    });
-    return found;
-  };
-  var browserContext = () => {
-    const campaign = queryValues("utm_");
-    campaign.name = campaign.campaign || campaign.name;
-    delete campaign.campaign;
-    return {
-      userAgent: navigator.userAgent,
-      os: { name: "", version: "" },
-      locale: navigator.language,
-      screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
-      campaign,
-      timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
-    };
-  };
-  var HINTS = "architecture bitness brands mobile model platform platformVersion uaFullVersion fullVersionList wow64";
-  var readHints = (level, take) => {
-    attempt(() => {
-      const hints = navigator.userAgentData;
-      if (level === "default") take(hints);
-      if (level === "full") hints.getHighEntropyValues(HINTS.split(" ")).then(take, () => {
-      });
-    });
   };
 
   // src/queue.ts
@@ -458,7 +392,7 @@
     } else if (batch[1] && (status === 413 || status === 400)) {
       batchMax = batch.length >> 1;
     } else {
-      if (status > 399) log(ERROR, "refused:", status);
+      if (status > 399) log("refused:", status);
       failures = 0;
       settle(batch);
     }
@@ -473,9 +407,8 @@
     return !!isListed === (option[0] === "w");
   };
   var isIntegrated = (integrations, name2) => {
-    const refused = keys(integrations).find((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
-    if (refused && refused !== name2) log(WARN, refused, "is written", name2);
-    return !refused && !!(integrations[name2] || integrations.All == null || integrations.All);
+    const isRefused = keys(integrations).some((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
+    return !isRefused && !!(integrations[name2] || integrations.All == null || integrations.All);
   };
 
   // src/pendo/agent.ts
@@ -646,13 +579,9 @@
       let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
       const queue = pendo._q = pendo._q || [];
       if (!hasArrived) {
-        const script = document.createElement("script");
-        const nonced = document.querySelector("script[nonce]");
-        if (nonced) script.nonce = nonced.nonce;
-        script.src = `${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`;
+        const script = addScript(`${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`);
         script.onload = () => hasArrived = true;
         script.onerror = () => fail("blocked");
-        document.head.appendChild(script);
       }
       if (!agent("isReady") && ![].some.call(queue, (entry) => entry[0] === "initialize")) {
         given = json(told);
@@ -680,7 +609,7 @@
       if (status !== LOADING) return;
       status = FAILED;
       waiting3 = [];
-      log(ERROR, "Pendo's agent:", state);
+      log("Pendo's agent:", state);
       report(state);
     };
     const report = (state, ms) => {
@@ -713,7 +642,7 @@
     };
     const handle = (parcel) => {
       const { type, message, own: own2 } = parcel;
-      if (type === "alias") return log(DEBUG, "Pendo: no alias");
+      if (type === "alias") return;
       const present = presentPerson();
       const user = idOf(message.userId);
       const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -726,7 +655,7 @@
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
         if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-        if (!idOf(message.event)) return log(WARN, "track needs a name");
+        if (!idOf(message.event)) return;
         if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
         apply(person);
         sendTrack(parcel);
@@ -753,7 +682,7 @@
       init() {
         if (isTaken) {
           status = FAILED;
-          return log(ERROR, "one Pendo agent a page");
+          return log("one Pendo agent a page");
         }
         isTaken = true;
         const [, , group, traits] = recall();
@@ -790,36 +719,50 @@
     };
   };
 
+  // src/shared.ts
+  var shared = {
+    /** Merged into each event's context. */
+    custom: {},
+    /** Nothing may be handed to a destination of the page (yet). */
+    isClosed: false,
+    /** Takes an event to the queue. */
+    send: (_message) => {
+    },
+    /** Before anything is opened. */
+    begin: (_options, _configBase) => {
+    },
+    /** After the identity was opened. */
+    opened: () => {
+    },
+    /** The anonymousId of somebody new. */
+    firstId: () => void 0,
+    /** The destinations as the page and the person want them. */
+    choose: (config) => config.source.destinations,
+    /** An integration that the page added. */
+    adapt: (..._given) => void 0
+  };
+  var view = {};
+  var customContext = () => clone(shared.custom);
+
   // src/devices.ts
   var LOOK_MS3 = 50;
   var READY_MS2 = 11e3;
   var devices = [];
   var waiting = [];
   var waitingMax = 100;
-  var custom = {};
   var limitWaiting = (max2) => {
     waitingMax = max2;
   };
-  var addCustom = (id, integration) => {
-    custom[id] = integration;
-  };
-  var adapt = (own2, config, analytics) => own2 && {
-    init: () => tell(own2, "init", config, analytics, LOGGER),
-    isReady: () => own2.isReady(analytics, LOGGER),
-    take: ({ type, message }) => tell(own2, type, analytics, LOGGER, { message })
-  };
-  var openDevices = (destinations, overrides, integrations, analytics, home, ready) => {
-    for (const { id, enabled, config: own2, destinationDefinition } of destinations) {
+  var openDevices = (destinations, integrations, analytics, home, ready) => {
+    for (const { id, enabled, config, destinationDefinition } of destinations) {
       const name2 = destinationDefinition.displayName;
-      const override = merge({ enabled, config: own2 }, overrides.find((one) => one.id === id), true);
-      const { config } = override;
-      const isAllowed = override.enabled !== false && config.connectionMode !== "cloud" && isIntegrated(integrations, name2) && isConsented(config);
+      const isAllowed = enabled !== false && config.connectionMode !== "cloud" && isIntegrated(integrations, name2);
       let device = devices.find((one) => one.id === id);
       if (!device) {
         if (!isAllowed) continue;
-        const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : adapt(custom[id], config, analytics);
+        const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : shared.adapt(id, config, analytics);
         if (!integration) {
-          log(ERROR, "no integration:", name2);
+          log("no integration:", name2);
           continue;
         }
         waiting = waiting || [];
@@ -839,7 +782,7 @@
         if (waitedMs < READY_MS2) return isWaiting = true;
       } catch (_) {
       }
-      return log(ERROR, "not available:", name2);
+      return log("not available:", name2);
     });
     if (isWaiting) setTimeout(watch, LOOK_MS3, ready, waitedMs + LOOK_MS3);
     else {
@@ -895,12 +838,10 @@
   var openSession = (options = {}) => {
     const session = info();
     const timeout = whole(options.timeout, TIMEOUT_MS2);
-    if (timeout < 1e4) log(WARN, "sessions.timeout", timeout);
     if (session.manualTrack) return;
     if (options.autoTrack === false || !timeout) return endSession();
     const { enabled, duration } = options.cutOff || {};
     const cutOffMs = whole(duration, CUT_OFF_MS);
-    if (cutOffMs < timeout) log(WARN, "sessions.cutOff", duration);
     session.autoTrack = true;
     session.timeout = timeout;
     session.cutOff = enabled === true && cutOffMs >= timeout ? { enabled, duration: cutOffMs, expiresAt: (session.cutOff || {}).expiresAt } : void 0;
@@ -920,12 +861,10 @@
     if (session.autoTrack) {
       session.expiresAt = 0;
       renew(session);
-    } else if (session.manualTrack) startSession(now());
+    } else if (session.manualTrack) startSession([]);
   };
-  var startSession = (id) => {
-    const isValid = whole(id, 0) > 999999999;
-    if (!isValid) log(WARN, "startSession", id);
-    write(ENTRY, { id: isValid ? id : now(), manualTrack: true });
+  var startSession = ([id]) => {
+    write(ENTRY, { id: whole(id, 0) > 999999999 ? id : now(), manualTrack: true });
   };
   var endSession = () => write(ENTRY);
   var sessionId = () => {
@@ -934,14 +873,9 @@
   };
 
   // src/identity.ts
-  var anonymousId = (options) => {
+  var anonymousId = () => {
     let id = read("anonymousId");
-    if (!id) {
-      const { enabled, source } = (options || {}).autoCapture || {};
-      const key = "ajs_anonymous_id";
-      if (enabled === true && source === "segment") id = attempt(() => localStorage.getItem(key)) || readCookie(key);
-      write("anonymousId", id = id && id.replace(/"/g, "") || uuid());
-    }
+    if (!id) write("anonymousId", id = shared.firstId() || uuid());
     return id;
   };
   var reset = (given) => ENTRIES.forEach((entry, at) => {
@@ -957,30 +891,14 @@
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";
   var app = { name, namespace: "com.rudderlabs.javascript", version: VERSION };
-  var view = {};
-  var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
-  var custom2 = {};
-  var customContext = () => clone(custom2);
-  var clearCustomContext = () => {
-    custom2 = {};
-  };
-  var setCustomContext = (given) => {
-    custom2 = JSON.parse(json(mergeContext(custom2, given), (_, value) => value === null ? void 0 : value));
-  };
   var mergeContext = (context, given) => {
     const copy = clone(given);
-    if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) {
-      log(WARN, "bad context:", given);
-      return context;
-    }
-    for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) {
-      if (key in copy) log(WARN, "reserved:", key);
-      delete copy[key];
-    }
+    if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) return context;
+    for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) delete copy[key];
     return merge(context, copy);
   };
   var text = (value) => isString(value) || value == null ? value : json(value);
-  var readCall = (type, given) => {
+  var readCall = (type, given, originalTimestamp, details) => {
     let [a, b, c, d] = given.map(clone);
     let id;
     let traits;
@@ -990,13 +908,12 @@
       channel: "web",
       event: null,
       properties: null,
-      originalTimestamp: iso(),
+      originalTimestamp,
       messageId: uuid(),
       integrations: { All: true }
     };
     if (type === "track") {
       message.event = (isString(a) || a === +a) && a + "" || null;
-      if (!message.event) log(WARN, "track needs a name");
       message.properties = b == null ? {} : b;
     } else if (type === "page") {
       if (isObject(a)) [a, b, c, d] = [, , a, b];
@@ -1026,7 +943,8 @@
     }
     const isGroup = type === "group";
     const session = touchSession();
-    const details = pageProperties();
+    details.initial_referrer = read("initialReferrer") || "";
+    details.initial_referring_domain = read("initialReferringDomain") || "";
     const options = isObject(c) ? c : {};
     if (type === "page") {
       const { properties } = message;
@@ -1049,22 +967,18 @@
           sessionStart: session.sessionStart || void 0,
           app,
           library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
-          page: details,
-          consentManagement: consentContext()
+          page: details
         },
         browserContext(),
         view
       ),
-      custom2
+      shared.custom
     );
     for (const key of keys(options)) {
       const value = options[key];
       if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
         if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
       } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
-    }
-    for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
-      if (RESERVED_TRAIT.test(key)) log(WARN, "reserved:", key);
     }
     return [clone(message), traits || {}];
   };
@@ -1076,149 +990,146 @@
     queueOptions: { maxItems: 1e3 },
     destinationsQueueOptions: { maxItems: 100 },
     preConsent: {},
-    autoTrack: {},
-    sourceConfigurationOverride: {}
+    consentManagement: {}
   };
-  var CONFIG_MS = 1e3;
-  var LARGE = 32768;
+  var WAIT_MS = 1e3;
+  var RETRY_MS_MAX2 = 6e4;
+  var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]/;
   var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
-  var createSdk = (origin, installType) => {
+  var createSdk = (origin, installType, more) => {
     const sdk = {};
     app.installType = installType;
-    const startedAt = now();
     let options = DEFAULTS;
-    let integrations;
     let writeKey2 = "";
     let dataPlaneUrl = "";
     let config;
     let isReady = false;
     let isDisabled = false;
-    let isBlocked = false;
-    let preConsent;
-    let held;
     let early = [];
     const readyCalls = [];
+    let isMissing;
+    let rare = [];
     const run = (callback, ...given) => {
       try {
         callback(...given);
       } catch (cause) {
-        log(ERROR, cause);
+        log(cause);
       }
     };
-    const emit = (type, given) => {
-      const at = given.findIndex(isFunction);
-      const [message, own2] = readCall(type, given.slice(0, at < 0 ? 4 : at));
+    const emit = (type, given, at) => {
+      const index = given.findIndex(isFunction);
+      const [message, own2] = readCall(type, given.slice(0, index < 0 ? 4 : index), ...at);
       if (isDisabled) return;
-      if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(integrations);
+      if (options.useGlobalIntegrationsConfigInEvents === true) message.integrations = clone(options.integrations);
       nameVisitor(message);
-      if (held) held.push(message);
-      else send(message);
+      shared.send(message);
       toDevices({ type, message, own: own2 });
-      if (at >= 0) run(given[at], assign({ sentAt: iso() }, message));
-      if (isBlocked && type === "page") {
-        isBlocked = false;
-        emit(type, ["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions]);
-      }
+      if (index >= 0) run(given[index], assign({ sentAt: iso() }, message));
     };
-    const send = (message) => {
-      const text2 = json(message, function(_, value) {
-        return value === null && !isList(this) ? void 0 : value;
-      });
-      if (text2.length > LARGE) {
-        const parts = assign({}, message.context, message.traits, message.properties);
-        const size = (key) => json(parts[key]).length;
-        log(WARN, "large:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
-      }
-      enqueue(text2);
+    shared.send = (message) => {
+      enqueue(
+        json(message, function(_, value) {
+          return value === null && !isList(this) ? void 0 : value;
+        })
+      );
       nudge();
     };
     const storageType = (entry) => {
       const { type, entries = {} } = options.storage;
-      const own2 = (entries[entry] || {}).type || type || "cookieStorage";
-      if (!preConsent) return own2;
-      const { strategy, enabled } = preConsent.storage || {};
-      return enabled === true || strategy && entry.startsWith(strategy) ? own2 : "memoryStorage";
+      return (entries[entry] || {}).type || type || "cookieStorage";
     };
     const openIdentity = () => {
       openStorage(options, storageType);
-      view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === (preConsent ? "memoryStorage" : "none")) || void 0;
-      const external = readCookie(options.externalAnonymousIdCookieName);
-      if (external) write("anonymousId", external);
-      anonymousId(options.anonymousIdOptions);
+      view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === "none") || void 0;
+      anonymousId();
       const from = read("initialReferrer") || referrer();
       write("initialReferrer", from);
       write("initialReferringDomain", read("initialReferringDomain") || hostOf(from));
       openSession(options.sessions);
+      shared.opened();
     };
-    const load = (key, url2, given) => {
-      if (!early) return;
+    const load = ([key, url2, given]) => {
+      if (options !== DEFAULTS) return;
       if (isObject(url2)) [url2, given] = [origin, url2];
       dataPlaneUrl = httpUrl(url2 || origin);
-      if (!isString(key) || !key.trim() || !dataPlaneUrl) return log(ERROR, "load: writeKey, dataPlaneUrl");
-      const calls = early;
-      early = void 0;
-      writeKey2 = key;
-      readOptions(given);
-      openQueue(key, options.queueOptions.maxItems);
-      openDelivery(dataPlaneUrl, key, options.queueOptions);
-      openIdentity();
-      if (!preConsent) persist();
-      trackLeaving();
-      readHints(options.uaChTrackLevel, (hints) => view["ua-ch"] = clone(hints));
-      openConfig();
-      for (const [method, rest] of calls) sdk[method](...rest);
-    };
-    const readOptions = (given) => {
+      if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load: writeKey, dataPlaneUrl");
       options = merge(DEFAULTS, given, true);
-      integrations = clone(options.integrations);
+      options.integrations = clone(options.integrations);
       setLevel(options.logLevel);
-      if (options.useServerSideCookies) log(ERROR, "no useServerSideCookies");
-      if (options.context) setCustomContext(options.context);
-      limitWaiting(options.destinationsQueueOptions.maxItems);
-      setConsent(options.consentManagement, true);
-      if (isConsentOpen() && options.preConsent.enabled === true) {
-        preConsent = options.preConsent;
-        if ((preConsent.events || {}).delivery === "buffer") held = [];
-      }
+      if (options.useServerSideCookies) log("no useServerSideCookies");
+      start = () => {
+        start = void 0;
+        writeKey2 = key;
+        shared.begin(options, configBase());
+        limitWaiting(options.destinationsQueueOptions.maxItems);
+        openQueue(key, options.queueOptions.maxItems);
+        openDelivery(dataPlaneUrl, key, options.queueOptions);
+        openIdentity();
+        if (!shared.isClosed) persist();
+        openConfig();
+      };
+      if (isMissing || NEEDS_MORE.test(json(clone(options)))) needMore();
+      if (!isMissing) goOn();
     };
-    const trackLeaving = () => {
-      const { enabled, options: common, pageLifecycle = {} } = options.autoTrack;
-      const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
-      if (own2 || enabled) view.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
-      if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
-        on(window, "pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
-      }
+    let start;
+    const goOn = () => {
+      if (options === DEFAULTS) return;
+      if (start) start();
+      const calls = early || [];
+      early = void 0;
+      for (const call of calls) call();
     };
+    const needMore = () => {
+      if (isMissing === false) return;
+      setTimeout(goWithout, WAIT_MS);
+      if (isMissing) return;
+      isMissing = true;
+      early = early || [];
+      on(window, "pagehide", goWithout, true);
+      if (isString(more)) fetchMore(more, WAIT_MS);
+      else sdk.more(more);
+    };
+    const fetchMore = (url2, waitMs) => {
+      const script = addScript(url2);
+      script.onload = script.onerror = () => {
+        if (!isMissing) return;
+        if (waitMs === WAIT_MS) log("not available:", url2);
+        setTimeout(fetchMore, waitMs, url2, Math.min(waitMs * 2, RETRY_MS_MAX2));
+      };
+    };
+    const goWithout = () => {
+      const { consentManagement, preConsent } = options;
+      const isGuarded = consentManagement.enabled === true;
+      if (!isMissing || isGuarded && preConsent.enabled === true) return;
+      if (isGuarded) view.consentManagement = merge({ allowedConsentIds: [], deniedConsentIds: [] }, clone(consentManagement), true);
+      goOn();
+      shared.isClosed = isGuarded;
+    };
+    const configBase = () => httpUrl(options.configUrl || origin || dataPlaneUrl);
     const openConfig = () => {
-      const base = httpUrl(options.configUrl || origin || dataPlaneUrl);
+      const base = configBase();
       const own2 = options.getSourceConfig;
-      const Authorization = basicAuth(writeKey2);
-      if (options.sendAdblockPage === true) {
-        fetch(base + "?view=ad", { method: "HEAD", headers: { Authorization } }).catch(() => isBlocked = true);
-      }
-      setTimeout(startDelivery, CONFIG_MS);
-      if (!base && !own2) return log(ERROR, "configUrl:", options.configUrl);
-      fetchConfig(own2 ? "" : configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 }), Authorization, own2, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
+      setTimeout(startDelivery, WAIT_MS);
+      if (!base && !own2) return log("configUrl:", options.configUrl);
+      fetchConfig(own2 ? "" : configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 }), basicAuth(writeKey2), own2, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
     };
     const takeConfig = (answer) => {
       if (answer.source.enabled === false) {
         isDisabled = true;
         settle(items);
-        return log(ERROR, "The source is disabled");
+        return log("The source is disabled");
       }
       config = answer;
-      setStrategies(answer.consentManagementMetadata);
       startDelivery();
       if (options.onLoaded) run(options.onLoaded, sdk);
       announce("RSA_Initialised");
-      if (preConsent) becomeReady();
+      if (shared.isClosed) becomeReady();
       else loadDevices();
     };
     const loadDevices = () => {
       if (!config) return;
-      const analytics = assign({ loadOnlyIntegrations: integrations }, sdk);
-      const overrides = options.sourceConfigurationOverride.destinations || [];
-      openDevices(config.source.destinations, overrides, integrations, analytics, [origin || dataPlaneUrl, writeKey2], becomeReady);
+      const analytics = assign({ loadOnlyIntegrations: options.integrations }, sdk);
+      openDevices(shared.choose(config), options.integrations, analytics, [origin || dataPlaneUrl, writeKey2], becomeReady);
     };
     const becomeReady = () => {
       if (isReady) return;
@@ -1230,53 +1141,53 @@
       document.dispatchEvent(new CustomEvent(event, { detail: { analyticsInstance: sdk }, bubbles: true }));
     };
     const commands = {
-      ready(callback) {
-        if (!isFunction(callback)) log(ERROR, "ready: no function");
+      ready([callback]) {
+        if (!isFunction(callback)) log("ready: no function");
         else if (isReady) run(callback);
         else readyCalls.push(callback);
       },
-      reset(given) {
+      reset([given]) {
         reset(given);
         watchDevices();
       },
-      setAnonymousId: (id) => write("anonymousId", isString(id) && id ? id : uuid()),
+      setAnonymousId: ([id]) => write("anonymousId", isString(id) && id ? id : uuid()),
       startSession,
       endSession,
-      consent(given) {
-        const wish = merge({}, clone(given), true);
-        preConsent = void 0;
-        setConsent(wish.consentManagement);
-        options = merge(options, { storage: wish.storage }, true);
-        integrations = wish.integrations || integrations;
-        openIdentity();
-        persist();
-        const waiting3 = held || [];
-        held = void 0;
-        if (wish.discardPreConsentEvents === true) forgetWaiting();
-        else waiting3.forEach(send);
-        loadDevices();
-        if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
-        if (wish.sendPageEvent === true) sdk.page();
-      },
-      setAuthToken: (token) => write("authToken", token),
-      setCustomContext,
-      clearCustomContext,
+      setAuthToken: ([token]) => write("authToken", token),
       setDefaultInstanceKey() {
       },
-      // These two are not kept for after load.
-      load,
-      addCustomIntegration: addCustom
+      load
     };
-    for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (...given) => emit(type, given);
-    for (const method of keys(commands)) {
+    for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (given, at) => emit(type, given, at);
+    for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration")) {
       sdk[method] = (...given) => {
-        if (early && !/^(load|add)/.test(method)) early.push([method, given]);
-        else run(commands[method], ...given);
+        const at = [iso(), pageProperties()];
+        const call = () => {
+          if (commands[method]) run(commands[method], given, at);
+          else rare.push(call);
+        };
+        if (!commands[method]) needMore();
+        if (early && method !== "load") early.push(call);
+        else call();
       };
     }
+    sdk.more = (install) => {
+      if (!isMissing) return;
+      install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey2), () => config]);
+      isMissing = false;
+      shared.isClosed = false;
+      if (writeKey2) {
+        shared.begin(options, configBase());
+        shared.opened();
+      }
+      early = rare.concat(early || []);
+      rare = [];
+      goOn();
+      if (!shared.isClosed) loadDevices();
+    };
     return assign(sdk, {
       getAnalyticsInstance: () => sdk,
-      getAnonymousId: (wish) => early ? void 0 : anonymousId(wish),
+      getAnonymousId: () => writeKey2 ? anonymousId() : void 0,
       getUserId: () => read("userId") || "",
       getUserTraits: () => clone(read("userTraits") || {}),
       getGroupId: () => read("groupId") || "",
@@ -1299,7 +1210,8 @@
   // src/global.ts
   var waiting2 = page.rudderanalytics || [];
   if (isList(waiting2)) {
-    const sdk = createSdk(attempt(() => new URL(document.currentScript.src).origin) || "", "cdn");
+    const src = attempt(() => document.currentScript.src) || "";
+    const sdk = createSdk(attempt(() => new URL(src).origin) || "", "cdn", src.replace(/\/sp(?=[^/]*$)/, "/sp.more"));
     page.rudderanalytics = sdk;
     const call = ([name2, ...given]) => attempt(() => sdk[name2](...given));
     const rank = ([name2]) => +(name2 === "load") - +(name2 === "consent");

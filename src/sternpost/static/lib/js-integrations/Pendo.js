@@ -2,18 +2,12 @@
 "use strict";
 (() => {
   // src/log.ts
-  var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
-  var DEBUG = 2;
-  var WARN = 3;
-  var ERROR = 4;
-  var lowest = ERROR;
-  var LOGGER = {};
-  LEVELS.forEach((name, level) => LOGGER[name.toLowerCase()] = (...words) => log(level, ...words));
+  var isQuiet = false;
   var setLevel = (name) => {
-    if (LEVELS.includes(name)) lowest = LEVELS.indexOf(name);
+    isQuiet = name === "NONE";
   };
-  var log = (level, ...words) => {
-    if (level >= lowest) console[LEVELS[level].toLowerCase()]("Sternpost:", ...words);
+  var log = (...words) => {
+    if (!isQuiet) console.error("Sternpost:", ...words);
   };
 
   // src/util.ts
@@ -62,6 +56,13 @@
   var idOf = (value) => value == null ? "" : String(value).trim();
   var TIMEOUT_MS = 3e4;
   var request = (url, init) => fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  var addScript = (src) => {
+    const script2 = document.createElement("script");
+    const nonced = document.querySelector("script[nonce]");
+    if (nonced) script2.nonce = nonced.nonce;
+    script2.src = src;
+    return document.head.appendChild(script2);
+  };
   var push = (list, entry, max) => {
     list.push(entry);
     return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max));
@@ -235,13 +236,9 @@
       let hasArrived = hasStub || !!document.querySelector('script[src*="/agent/static/"]');
       const queue = pendo._q = pendo._q || [];
       if (!hasArrived) {
-        const script2 = document.createElement("script");
-        const nonced = document.querySelector("script[nonce]");
-        if (nonced) script2.nonce = nonced.nonce;
-        script2.src = `${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`;
+        const script2 = addScript(`${pendoHost(config, "content", "cdn")}/agent/static/${config.apiKey}/pendo.js`);
         script2.onload = () => hasArrived = true;
         script2.onerror = () => fail("blocked");
-        document.head.appendChild(script2);
       }
       if (!agent("isReady") && ![].some.call(queue, (entry) => entry[0] === "initialize")) {
         given = json(told);
@@ -269,7 +266,7 @@
       if (status !== LOADING) return;
       status = FAILED;
       waiting = [];
-      log(ERROR, "Pendo's agent:", state);
+      log("Pendo's agent:", state);
       report(state);
     };
     const report = (state, ms) => {
@@ -302,7 +299,7 @@
     };
     const handle = (parcel) => {
       const { type, message, own } = parcel;
-      if (type === "alias") return log(DEBUG, "Pendo: no alias");
+      if (type === "alias") return;
       const present = presentPerson();
       const user = idOf(message.userId);
       const isEarly = !user && !isNamed && person.user && person.user === present.user;
@@ -315,7 +312,7 @@
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
         if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-        if (!idOf(message.event)) return log(WARN, "track needs a name");
+        if (!idOf(message.event)) return;
         if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
         apply(person);
         sendTrack(parcel);
@@ -342,7 +339,7 @@
       init() {
         if (isTaken) {
           status = FAILED;
-          return log(ERROR, "one Pendo agent a page");
+          return log("one Pendo agent a page");
         }
         isTaken = true;
         const [, , group, traits] = recall();

@@ -1,0 +1,23 @@
+/** What the second file (more.ts) reads and replaces; what stands here holds for a page that asks for nothing of it. */
+import { type Dict } from './util';
+export declare const shared: {
+    /** Merged into each event's context. */
+    custom: Dict;
+    /** Nothing may be handed to a destination of the page (yet). */
+    isClosed: boolean;
+    /** Takes an event to the queue. */
+    send: (_message: Dict) => void;
+    /** Before anything is opened. */
+    begin: (_options: Dict, _configBase: string) => void;
+    /** After the identity was opened. */
+    opened: () => void;
+    /** The anonymousId of somebody new. */
+    firstId: () => string | undefined;
+    /** The destinations as the page and the person want them. */
+    choose: (config: Dict) => Dict[];
+    /** An integration that the page added. */
+    adapt: (..._given: [id: string, config: Dict, analytics: Dict]) => Dict | undefined;
+};
+/** The parts of each event's context that belong to the page view. */
+export declare const view: Dict;
+export declare const customContext: () => Dict;

@@ -1,0 +1,6 @@
+/** The second file of the script-tag build: sp.more.min.js. */
+
+import { install } from './more';
+import { attempt, page } from './util';
+
+attempt(() => page.rudderanalytics.more(install));
