@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { minify } from 'terser';
+import { named } from './names.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const lib = join(root, '../src/sternpost/static/lib');
@@ -55,7 +56,7 @@ const finished = async (code, names = {}) => {
   const cache = { props: names.props };
   const text = await small(code, cache);
   names.props = cache.props;
-  return BANNER + '\n' + text + '\n';
+  return BANNER + '\n' + named(text) + '\n';
 };
 
 const readable = (code) => BANNER + '\n' + code;
