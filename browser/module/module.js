@@ -1,4 +1,4 @@
-/*! Sternpost browser SDK, Apache-2.0 */
+/*! Sternpost, Apache-2.0 */
 // src/util.ts
 var isString = (value) => typeof value === "string";
 var isFunction = (value) => typeof value === "function";
@@ -154,7 +154,8 @@ var checkContext = (given) => {
   if (!isObject(given) || /"(constructor|prototype)":/.test(attempt(() => json(given)) || "")) warn("bad context:", given);
   else for (const key of RESERVED_CONTEXT) if (key in given) warn("reserved:", key);
 };
-var checkOptions = ({ sessions = {}, storage = {}, integrations }, names) => {
+var checkOptions = ({ sessions = {}, storage = {}, integrations, useServerSideCookies }, names) => {
+  if (useServerSideCookies) warn("no useServerSideCookies");
   const { timeout, cutOff = {} } = sessions;
   if (timeout < 1e4) warn("sessions.timeout", timeout);
   if (cutOff.duration < (timeout || 0)) warn("sessions.cutOff", cutOff.duration);
@@ -209,7 +210,45 @@ var trackLeaving = ({ autoTrack = {} }, view2, sdk) => {
   }
 };
 
+// src/context.ts
+var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
+var referrer = () => document.referrer || "$direct";
+var pageProperties = () => {
+  const { search } = location;
+  const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
+  return {
+    path: page2.pathname,
+    referrer: referrer(),
+    referring_domain: hostOf(document.referrer),
+    search,
+    title: document.title,
+    url: page2.origin + page2.pathname + (page2.search || search),
+    tab_url: location.href
+  };
+};
+var queryValues = (prefix2) => {
+  const found = {};
+  new URLSearchParams(location.search).forEach((value, key) => {
+    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
+  });
+  return found;
+};
+var browserContext = () => {
+  const campaign = queryValues("utm_");
+  campaign.name = campaign.campaign || campaign.name;
+  delete campaign.campaign;
+  return {
+    userAgent: navigator.userAgent,
+    os: { name: "", version: "" },
+    locale: navigator.language,
+    screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
+    campaign,
+    timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
+  };
+};
+
 // src/more.ts
+var CUT_OFF_MS = 432e5;
 var install = (kit) => {
   const [sdk, commands, shared2, view2, write2, readCookie2, openIdentity, persist2, loadDevices, forgetWaiting2, mergeContext2, authorization, config] = kit;
   const custom = {};
@@ -225,6 +264,11 @@ var install = (kit) => {
     clearCustomContext() {
       shared2.custom = {};
     },
+    startSession([id]) {
+      write2("sessionInfo", { id: Number.isInteger(id) && id > 999999999 ? id : Date.now(), manualTrack: true });
+    },
+    endSession: () => write2("sessionInfo"),
+    setAuthToken: ([token]) => write2("authToken", token),
     addCustomIntegration([id, integration]) {
       custom[id] = integration;
     },
@@ -292,6 +336,11 @@ var install = (kit) => {
     const id = enabled === true && source === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie2(key));
     return id ? id.replace(/"/g, "") : void 0;
   };
+  shared2.cutOff = ({ cutOff = {} }, timeout) => {
+    const { enabled, duration } = (options.sessions || {}).cutOff || {};
+    const wanted = Number.isInteger(duration) && duration >= 0 ? duration : CUT_OFF_MS;
+    return enabled === true && wanted >= timeout ? { enabled, duration: wanted, expiresAt: (cutOff || {}).expiresAt } : void 0;
+  };
   shared2.choose = ({ source }) => {
     const overrides = (options.sourceConfigurationOverride || {}).destinations || [];
     return source.destinations.map((one) => {
@@ -320,6 +369,17 @@ var install = (kit) => {
     };
   };
   watchCalls(kit);
+  for (const [name2, ...given] of queryCalls()) sdk[name2](...given);
+};
+var queryCalls = () => {
+  const { aid, uid, event } = queryValues("ajs_");
+  const traits = queryValues("ajs_trait_");
+  const calls = [];
+  if (aid) calls.push(["setAnonymousId", aid]);
+  if (uid) calls.push(["identify", uid, traits]);
+  else if (isFilled(traits)) calls.push(["identify", traits]);
+  if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
+  return calls;
 };
 
 // src/log.ts
@@ -352,43 +412,6 @@ var fetchConfig = async (address, Authorization, own2, failed) => {
       await new Promise((done) => setTimeout(done, waitMs));
     }
   }
-};
-
-// src/context.ts
-var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
-var referrer = () => document.referrer || "$direct";
-var pageProperties = () => {
-  const { search } = location;
-  const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
-  return {
-    path: page2.pathname,
-    referrer: referrer(),
-    referring_domain: hostOf(document.referrer),
-    search,
-    title: document.title,
-    url: page2.origin + page2.pathname + (page2.search || search),
-    tab_url: location.href
-  };
-};
-var queryValues = (prefix2) => {
-  const found = {};
-  new URLSearchParams(location.search).forEach((value, key) => {
-    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
-  });
-  return found;
-};
-var browserContext = () => {
-  const campaign = queryValues("utm_");
-  campaign.name = campaign.campaign || campaign.name;
-  delete campaign.campaign;
-  return {
-    userAgent: navigator.userAgent,
-    os: { name: "", version: "" },
-    locale: navigator.language,
-    screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
-    campaign,
-    timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
-  };
 };
 
 // src/storage.ts
@@ -996,6 +1019,8 @@ var shared = {
   },
   /** The anonymousId of somebody new. */
   firstId: () => void 0,
+  /** When a session ends although it is active: its own wish of `load`, with what is stored. */
+  cutOff: (_session, _timeoutMs) => void 0,
   /** The destinations as the page and the person want them. */
   choose: (config) => config.source.destinations,
   /** An integration that the page added. */
@@ -1081,7 +1106,6 @@ var nameVisitor = (message) => {
 // src/session.ts
 var ENTRY = "sessionInfo";
 var TIMEOUT_MS2 = 18e5;
-var CUT_OFF_MS = 432e5;
 var whole = (value, otherwise) => Number.isInteger(value) && value >= 0 ? value : otherwise;
 var info = () => read(ENTRY) || {};
 var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
@@ -1099,12 +1123,10 @@ var openSession = (options = {}) => {
   const session = info();
   const timeout = whole(options.timeout, TIMEOUT_MS2);
   if (session.manualTrack) return;
-  if (options.autoTrack === false || !timeout) return endSession();
-  const { enabled, duration } = options.cutOff || {};
-  const cutOffMs = whole(duration, CUT_OFF_MS);
+  if (options.autoTrack === false || !timeout) return write(ENTRY);
   session.autoTrack = true;
   session.timeout = timeout;
-  session.cutOff = enabled === true && cutOffMs >= timeout ? { enabled, duration: cutOffMs, expiresAt: (session.cutOff || {}).expiresAt } : void 0;
+  session.cutOff = shared.cutOff(session, timeout);
   renew(session);
 };
 var touchSession = () => {
@@ -1121,12 +1143,8 @@ var resetSession = () => {
   if (session.autoTrack) {
     session.expiresAt = 0;
     renew(session);
-  } else if (session.manualTrack) startSession([]);
+  } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
 };
-var startSession = ([id]) => {
-  write(ENTRY, { id: whole(id, 0) > 999999999 ? id : now(), manualTrack: true });
-};
-var endSession = () => write(ENTRY);
 var sessionId = () => {
   const session = info();
   return (session.manualTrack || isLive(session)) && session.id || null;
@@ -1254,7 +1272,7 @@ var DEFAULTS = {
 };
 var WAIT_MS = 1e3;
 var RETRY_MS_MAX2 = 6e4;
-var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]/;
+var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context"|cutOff")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]|[?&]ajs_/;
 var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
 var createSdk = (origin, installType, more) => {
   const sdk = {};
@@ -1316,7 +1334,6 @@ var createSdk = (origin, installType, more) => {
     options = merge(DEFAULTS, given, true);
     options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
-    if (options.useServerSideCookies) log("no useServerSideCookies");
     start = () => {
       start = void 0;
       writeKey2 = key;
@@ -1328,7 +1345,7 @@ var createSdk = (origin, installType, more) => {
       if (!shared.isClosed) persist();
       openConfig();
     };
-    if (isMissing || NEEDS_MORE.test(json(clone(options)))) needMore();
+    if (isMissing || NEEDS_MORE.test(json(clone(options)) + location.search)) needMore();
     if (!isMissing) goOn();
   };
   let start;
@@ -1411,15 +1428,12 @@ var createSdk = (origin, installType, more) => {
       watchDevices();
     },
     setAnonymousId: ([id]) => write("anonymousId", isString(id) && id ? id : uuid()),
-    startSession,
-    endSession,
-    setAuthToken: ([token]) => write("authToken", token),
     setDefaultInstanceKey() {
     },
     load
   };
   for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (given, at) => emit(type, given, at);
-  for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration")) {
+  for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration", "setAuthToken", "startSession", "endSession")) {
     sdk[method] = (...given) => {
       const at = [iso(), pageProperties()];
       const call = () => {
@@ -1433,6 +1447,8 @@ var createSdk = (origin, installType, more) => {
   }
   sdk.more = (install2) => {
     if (!isMissing) return;
+    const queued = rare.concat(early || []);
+    early = rare = [];
     install2([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey2), () => config]);
     isMissing = false;
     shared.isClosed = false;
@@ -1440,8 +1456,7 @@ var createSdk = (origin, installType, more) => {
       shared.begin(options, configBase());
       shared.opened();
     }
-    early = rare.concat(early || []);
-    rare = [];
+    early = early.concat(queued);
     goOn();
     if (!shared.isClosed) loadDevices();
   };
@@ -1456,16 +1471,6 @@ var createSdk = (origin, installType, more) => {
     getCustomContext: customContext
   });
 };
-var queryCalls = () => {
-  const { aid, uid, event } = queryValues("ajs_");
-  const traits = queryValues("ajs_trait_");
-  const calls = [];
-  if (aid) calls.push(["setAnonymousId", aid]);
-  if (uid) calls.push(["identify", uid, traits]);
-  else if (isFilled(traits)) calls.push(["identify", traits]);
-  if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
-  return calls;
-};
 
 // src/module.ts
 var instance;
@@ -1474,7 +1479,6 @@ var RudderAnalytics = class {
     if (!instance) {
       instance = createSdk("", "npm", install);
       page.rudderanalytics = instance;
-      for (const [name2, ...given] of queryCalls()) instance[name2](...given);
     }
     return instance;
   }

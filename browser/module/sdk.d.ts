@@ -3,5 +3,3 @@ import type { Install } from './more';
 import { type Dict } from './util';
 /** `origin`: where our own script came from, the server that answers by default. `more`: the second file's address, or what is in it. */
 export declare const createSdk: (origin: string, installType: 'cdn' | 'npm', more: string | Install) => Dict;
-/** The calls that a page's address carries: `ajs_aid`, `ajs_uid`, `ajs_trait_*`, `ajs_event`, `ajs_prop_*`. */
-export declare const queryCalls: () => unknown[][];

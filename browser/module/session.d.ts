@@ -5,6 +5,4 @@ export declare const openSession: (options?: Dict) => void;
 /** For each event: the session it belongs to, with `sessionStart` on the first one. */
 export declare const touchSession: () => Dict;
 export declare const resetSession: () => void;
-export declare const startSession: ([id]: any[]) => void;
-export declare const endSession: () => void;
 export declare const sessionId: () => number | null;

@@ -13,6 +13,8 @@ export declare const shared: {
     opened: () => void;
     /** The anonymousId of somebody new. */
     firstId: () => string | undefined;
+    /** When a session ends although it is active: its own wish of `load`, with what is stored. */
+    cutOff: (_session: Dict, _timeoutMs: number) => Dict | undefined;
     /** The destinations as the page and the person want them. */
     choose: (config: Dict) => Dict[];
     /** An integration that the page added. */

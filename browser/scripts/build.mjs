@@ -10,7 +10,7 @@ import { named } from './names.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const lib = join(root, '../src/sternpost/static/lib');
-const BANNER = '/*! Sternpost browser SDK, Apache-2.0 */';
+const BANNER = '/*! Sternpost, Apache-2.0 */';
 /** One request of at most 9 KB carries the documented snippet with Pendo. */
 const GZIP_MAX = 9216;
 

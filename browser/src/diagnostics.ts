@@ -32,7 +32,8 @@ const checkContext = (given: any): void => {
   else for (const key of RESERVED_CONTEXT) if (key in given) warn('reserved:', key);
 };
 
-export const checkOptions = ({ sessions = {}, storage = {}, integrations }: Dict, names: string[]): void => {
+export const checkOptions = ({ sessions = {}, storage = {}, integrations, useServerSideCookies }: Dict, names: string[]): void => {
+  if (useServerSideCookies) warn('no useServerSideCookies');
   const { timeout, cutOff = {} } = sessions;
   if (timeout < 10000) warn('sessions.timeout', timeout);
   if (cutOff.duration < (timeout || 0)) warn('sessions.cutOff', cutOff.duration);

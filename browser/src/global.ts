@@ -1,6 +1,6 @@
 /** The script-tag build: takes over the snippet's array and its calls. */
 
-import { createSdk, queryCalls } from './sdk';
+import { createSdk } from './sdk';
 import { attempt, isList, page } from './util';
 
 const waiting: any = page.rudderanalytics || [];
@@ -12,9 +12,9 @@ if (isList(waiting)) {
   const sdk = createSdk(attempt(() => new URL(src).origin) || '', 'cdn', src.replace(/\/sp(?=[^/]*$)/, '/sp.more'));
   page.rudderanalytics = sdk;
   const call = ([name, ...given]: any[]): void => attempt(() => sdk[name](...given));
-  // Kept until load. First the calls of the address, then consent, then the rest.
+  // Kept until load. First consent, then the rest.
   const rank = ([name]: any[]): number => +(name === 'load') - +(name === 'consent');
-  queryCalls().concat(waiting.slice().sort((left, right) => rank(left) - rank(right))).forEach(call);
+  waiting.slice().sort((left, right) => rank(left) - rank(right)).forEach(call);
   // A page may have kept the array or one of its methods.
   waiting.push = call as never;
 }

@@ -1,7 +1,7 @@
 /** The ES module: `import { RudderAnalytics } from '@sternpost/browser'`. */
 
 import { install } from './more';
-import { createSdk, queryCalls } from './sdk';
+import { createSdk } from './sdk';
 import type { RudderAnalyticsApi } from './types';
 import { page, type Dict } from './util';
 
@@ -15,7 +15,6 @@ export class RudderAnalytics {
     if (!instance) {
       instance = createSdk('', 'npm', install);
       page.rudderanalytics = instance;
-      for (const [name, ...given] of queryCalls() as [string, ...unknown[]][]) instance[name](...given);
     }
     return instance as never;
   }

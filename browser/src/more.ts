@@ -11,7 +11,10 @@ import { error, LOGGER, setLowest } from './logger';
 import { trackLeaving } from './leaving';
 import type { shared as Shared } from './shared';
 import type { Entry } from './storage';
-import { assign, attempt, clone, json, keys, merge, type Dict } from './util';
+import { queryValues } from './context';
+import { assign, attempt, clone, isFilled, json, keys, merge, type Dict } from './util';
+
+const CUT_OFF_MS = 43200000;
 
 type Command = (given: any[], at: [originalTimestamp: string, page: Dict]) => void;
 
@@ -51,6 +54,11 @@ export const install: Install = (kit) => {
     clearCustomContext() {
       shared.custom = {};
     },
+    startSession([id]: any[]) {
+      write('sessionInfo', { id: Number.isInteger(id) && id > 999999999 ? id : Date.now(), manualTrack: true });
+    },
+    endSession: () => write('sessionInfo'),
+    setAuthToken: ([token]: any[]) => write('authToken', token),
     addCustomIntegration([id, integration]: any[]) {
       custom[id] = integration;
     },
@@ -127,6 +135,12 @@ export const install: Install = (kit) => {
     return id ? id.replace(/"/g, '') : undefined;
   };
 
+  shared.cutOff = ({ cutOff = {} }, timeout) => {
+    const { enabled, duration }: Dict = (options.sessions || {}).cutOff || {};
+    const wanted = Number.isInteger(duration) && duration >= 0 ? duration : CUT_OFF_MS;
+    return enabled === true && wanted >= timeout ? { enabled, duration: wanted, expiresAt: (cutOff || {}).expiresAt } : undefined;
+  };
+
   shared.choose = ({ source }) => {
     const overrides: Dict[] = (options.sourceConfigurationOverride || {}).destinations || [];
     return source.destinations.map((one: Dict) => {
@@ -162,4 +176,17 @@ export const install: Install = (kit) => {
   };
 
   watchCalls(kit);
+  for (const [name, ...given] of queryCalls()) sdk[name as string](...given);
+};
+
+/** The calls that a page's address carries: `ajs_aid`, `ajs_uid`, `ajs_trait_*`, `ajs_event`, `ajs_prop_*`. */
+const queryCalls = (): unknown[][] => {
+  const { aid, uid, event } = queryValues('ajs_');
+  const traits = queryValues('ajs_trait_');
+  const calls: unknown[][] = [];
+  if (aid) calls.push(['setAnonymousId', aid]);
+  if (uid) calls.push(['identify', uid, traits]);
+  else if (isFilled(traits)) calls.push(['identify', traits]);
+  if (event) calls.push(['track', event, queryValues('ajs_prop_')]);
+  return calls;
 };

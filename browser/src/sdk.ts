@@ -1,7 +1,7 @@
 /** The SDK's object: RudderStack's calls, and the order in which things happen after `load`. */
 
 import { configAddress, fetchConfig } from './config';
-import { hostOf, pageProperties, queryValues, referrer } from './context';
+import { hostOf, pageProperties, referrer } from './context';
 import { basicAuth, nudge, openDelivery, startDelivery } from './delivery';
 import { forgetWaiting, limitWaiting, nameVisitor, openDevices, toDevices, watchDevices } from './devices';
 import { anonymousId, reset } from './identity';
@@ -9,10 +9,10 @@ import { log, setLevel } from './log';
 import { app, mergeContext, readCall, type EventType } from './message';
 import type { Install, Kit } from './more';
 import { enqueue, openQueue, persist, items, settle } from './queue';
-import { endSession, openSession, sessionId, startSession } from './session';
+import { openSession, sessionId } from './session';
 import { customContext, shared, view } from './shared';
 import { ENTRIES, openStorage, read, readCookie, write, type Entry } from './storage';
-import { addScript, assign, attempt, clone, isFilled, isFunction, isList, isObject, isString, iso, json, keys, merge, on, uuid, type Dict } from './util';
+import { addScript, assign, attempt, clone, isFunction, isList, isObject, isString, iso, json, keys, merge, on, uuid, type Dict } from './util';
 import { VERSION as v } from './version';
 
 const DEFAULTS: Dict = {
@@ -26,9 +26,9 @@ const DEFAULTS: Dict = {
 /** A configuration that is slow does not hold up the events for longer, nor does the second file. */
 const WAIT_MS = 1000;
 const RETRY_MS_MAX = 60000;
-/** Options, as JSON, that only the second file knows. Switched off they ask for nothing. */
+/** Options, as JSON, that only the second file knows (switched off they ask for nothing), and calls that the page's address carries. */
 const NEEDS_MORE =
-  /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]/;
+  /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context"|cutOff")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]|[?&]ajs_/;
 
 /** Without slashes at its end; '' where it is no address. */
 const httpUrl = (url: any): string => (/^https?:.*[^/]/.exec(attempt(() => new URL(url).href)!) || [''])[0]!;
@@ -108,7 +108,6 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     options = merge(DEFAULTS, given, true);
     options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
-    if (options.useServerSideCookies) log('no useServerSideCookies');
     start = () => {
       start = undefined;
       writeKey = key;
@@ -120,7 +119,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
       if (!shared.isClosed) persist();
       openConfig();
     };
-    if (isMissing || NEEDS_MORE.test(json(clone(options)))) needMore();
+    if (isMissing || NEEDS_MORE.test(json(clone(options)) + location.search)) needMore();
     if (!isMissing) goOn();
   };
 
@@ -220,14 +219,11 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
       watchDevices();
     },
     setAnonymousId: ([id]) => write('anonymousId', isString(id) && id ? id : uuid()),
-    startSession,
-    endSession,
-    setAuthToken: ([token]) => write('authToken', token),
     setDefaultInstanceKey() {},
     load,
   };
   for (const type of ['identify', 'track', 'page', 'group', 'alias'] as const) commands[type] = (given, at) => emit(type, given, at);
-  for (const method of keys(commands).concat('consent', 'setCustomContext', 'clearCustomContext', 'addCustomIntegration')) {
+  for (const method of keys(commands).concat('consent', 'setCustomContext', 'clearCustomContext', 'addCustomIntegration', 'setAuthToken', 'startSession', 'endSession')) {
     sdk[method] = (...given: unknown[]): void => {
       // An event is of the time and page of its call, whenever its turn comes.
       const at: [string, Dict] = [iso(), pageProperties()];
@@ -243,6 +239,8 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
   /** The second file hands itself over. */
   sdk.more = (install: Install): void => {
     if (!isMissing) return;
+    const queued = rare.concat(early || []);
+    early = rare = [];
     install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey), () => config]);
     isMissing = false;
     shared.isClosed = false;
@@ -250,8 +248,8 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
       shared.begin(options, configBase());
       shared.opened();
     }
-    early = rare.concat(early || []);
-    rare = [];
+    // The calls of the page's address come first.
+    early = early.concat(queued);
     goOn();
     if (!shared.isClosed) loadDevices();
   };
@@ -265,16 +263,4 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     getSessionId: sessionId,
     getCustomContext: customContext,
   });
-};
-
-/** The calls that a page's address carries: `ajs_aid`, `ajs_uid`, `ajs_trait_*`, `ajs_event`, `ajs_prop_*`. */
-export const queryCalls = (): unknown[][] => {
-  const { aid, uid, event } = queryValues('ajs_');
-  const traits = queryValues('ajs_trait_');
-  const calls: unknown[][] = [];
-  if (aid) calls.push(['setAnonymousId', aid]);
-  if (uid) calls.push(['identify', uid, traits]);
-  else if (isFilled(traits)) calls.push(['identify', traits]);
-  if (event) calls.push(['track', event, queryValues('ajs_prop_')]);
-  return calls;
 };

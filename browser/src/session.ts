@@ -1,11 +1,11 @@
 /** Sessions: automatic ones expire without events, manual ones last until `endSession`. */
 
+import { shared } from './shared';
 import { read, write } from './storage';
 import { now, type Dict } from './util';
 
 const ENTRY = 'sessionInfo';
 const TIMEOUT_MS = 1800000;
-const CUT_OFF_MS = 43200000;
 
 const whole = (value: any, otherwise: number): number => (Number.isInteger(value) && value >= 0 ? value : otherwise);
 
@@ -30,13 +30,10 @@ export const openSession = (options: Dict = {}): void => {
   const session = info();
   const timeout = whole(options.timeout, TIMEOUT_MS);
   if (session.manualTrack) return;
-  if (options.autoTrack === false || !timeout) return endSession();
-  const { enabled, duration }: Dict = options.cutOff || {};
-  const cutOffMs = whole(duration, CUT_OFF_MS);
+  if (options.autoTrack === false || !timeout) return write(ENTRY);
   session.autoTrack = true;
   session.timeout = timeout;
-  session.cutOff =
-    enabled === true && cutOffMs >= timeout ? { enabled, duration: cutOffMs, expiresAt: (session.cutOff || {}).expiresAt } : undefined;
+  session.cutOff = shared.cutOff(session, timeout);
   renew(session);
 };
 
@@ -56,14 +53,8 @@ export const resetSession = (): void => {
   if (session.autoTrack) {
     session.expiresAt = 0;
     renew(session);
-  } else if (session.manualTrack) startSession([]);
+  } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
 };
-
-export const startSession = ([id]: any[]): void => {
-  write(ENTRY, { id: whole(id, 0) > 999999999 ? id : now(), manualTrack: true });
-};
-
-export const endSession = (): void => write(ENTRY);
 
 export const sessionId = (): number | null => {
   const session = info();

@@ -15,6 +15,8 @@ export const shared = {
   opened: (): void => {},
   /** The anonymousId of somebody new. */
   firstId: (): string | undefined => undefined,
+  /** When a session ends although it is active: its own wish of `load`, with what is stored. */
+  cutOff: (_session: Dict, _timeoutMs: number): Dict | undefined => undefined,
   /** The destinations as the page and the person want them. */
   choose: (config: Dict): Dict[] => config.source.destinations,
   /** An integration that the page added. */

@@ -1,4 +1,4 @@
-/*! Sternpost browser SDK, Apache-2.0 */
+/*! Sternpost, Apache-2.0 */
 "use strict";
 (() => {
   // src/log.ts
@@ -736,6 +736,8 @@
     },
     /** The anonymousId of somebody new. */
     firstId: () => void 0,
+    /** When a session ends although it is active: its own wish of `load`, with what is stored. */
+    cutOff: (_session, _timeoutMs) => void 0,
     /** The destinations as the page and the person want them. */
     choose: (config) => config.source.destinations,
     /** An integration that the page added. */
@@ -821,7 +823,6 @@
   // src/session.ts
   var ENTRY = "sessionInfo";
   var TIMEOUT_MS2 = 18e5;
-  var CUT_OFF_MS = 432e5;
   var whole = (value, otherwise) => Number.isInteger(value) && value >= 0 ? value : otherwise;
   var info = () => read(ENTRY) || {};
   var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
@@ -839,12 +840,10 @@
     const session = info();
     const timeout = whole(options.timeout, TIMEOUT_MS2);
     if (session.manualTrack) return;
-    if (options.autoTrack === false || !timeout) return endSession();
-    const { enabled, duration } = options.cutOff || {};
-    const cutOffMs = whole(duration, CUT_OFF_MS);
+    if (options.autoTrack === false || !timeout) return write(ENTRY);
     session.autoTrack = true;
     session.timeout = timeout;
-    session.cutOff = enabled === true && cutOffMs >= timeout ? { enabled, duration: cutOffMs, expiresAt: (session.cutOff || {}).expiresAt } : void 0;
+    session.cutOff = shared.cutOff(session, timeout);
     renew(session);
   };
   var touchSession = () => {
@@ -861,12 +860,8 @@
     if (session.autoTrack) {
       session.expiresAt = 0;
       renew(session);
-    } else if (session.manualTrack) startSession([]);
+    } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
   };
-  var startSession = ([id]) => {
-    write(ENTRY, { id: whole(id, 0) > 999999999 ? id : now(), manualTrack: true });
-  };
-  var endSession = () => write(ENTRY);
   var sessionId = () => {
     const session = info();
     return (session.manualTrack || isLive(session)) && session.id || null;
@@ -994,7 +989,7 @@
   };
   var WAIT_MS = 1e3;
   var RETRY_MS_MAX2 = 6e4;
-  var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]/;
+  var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context"|cutOff")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]|[?&]ajs_/;
   var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
   var createSdk = (origin, installType, more) => {
     const sdk = {};
@@ -1056,7 +1051,6 @@
       options = merge(DEFAULTS, given, true);
       options.integrations = clone(options.integrations);
       setLevel(options.logLevel);
-      if (options.useServerSideCookies) log("no useServerSideCookies");
       start = () => {
         start = void 0;
         writeKey2 = key;
@@ -1068,7 +1062,7 @@
         if (!shared.isClosed) persist();
         openConfig();
       };
-      if (isMissing || NEEDS_MORE.test(json(clone(options)))) needMore();
+      if (isMissing || NEEDS_MORE.test(json(clone(options)) + location.search)) needMore();
       if (!isMissing) goOn();
     };
     let start;
@@ -1151,15 +1145,12 @@
         watchDevices();
       },
       setAnonymousId: ([id]) => write("anonymousId", isString(id) && id ? id : uuid()),
-      startSession,
-      endSession,
-      setAuthToken: ([token]) => write("authToken", token),
       setDefaultInstanceKey() {
       },
       load
     };
     for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (given, at) => emit(type, given, at);
-    for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration")) {
+    for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration", "setAuthToken", "startSession", "endSession")) {
       sdk[method] = (...given) => {
         const at = [iso(), pageProperties()];
         const call = () => {
@@ -1173,6 +1164,8 @@
     }
     sdk.more = (install) => {
       if (!isMissing) return;
+      const queued = rare.concat(early || []);
+      early = rare = [];
       install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey2), () => config]);
       isMissing = false;
       shared.isClosed = false;
@@ -1180,8 +1173,7 @@
         shared.begin(options, configBase());
         shared.opened();
       }
-      early = rare.concat(early || []);
-      rare = [];
+      early = early.concat(queued);
       goOn();
       if (!shared.isClosed) loadDevices();
     };
@@ -1196,16 +1188,6 @@
       getCustomContext: customContext
     });
   };
-  var queryCalls = () => {
-    const { aid, uid, event } = queryValues("ajs_");
-    const traits = queryValues("ajs_trait_");
-    const calls = [];
-    if (aid) calls.push(["setAnonymousId", aid]);
-    if (uid) calls.push(["identify", uid, traits]);
-    else if (isFilled(traits)) calls.push(["identify", traits]);
-    if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
-    return calls;
-  };
 
   // src/global.ts
   var waiting2 = page.rudderanalytics || [];
@@ -1215,7 +1197,7 @@
     page.rudderanalytics = sdk;
     const call = ([name2, ...given]) => attempt(() => sdk[name2](...given));
     const rank = ([name2]) => +(name2 === "load") - +(name2 === "consent");
-    queryCalls().concat(waiting2.slice().sort((left, right) => rank(left) - rank(right))).forEach(call);
+    waiting2.slice().sort((left, right) => rank(left) - rank(right)).forEach(call);
     waiting2.push = call;
   }
 })();

@@ -1,4 +1,4 @@
-/*! Sternpost browser SDK, Apache-2.0 */
+/*! Sternpost, Apache-2.0 */
 "use strict";
 (() => {
   // src/util.ts
@@ -8,6 +8,7 @@
   var json = JSON.stringify;
   var page = window;
   var now = () => Date.now();
+  var isFilled = (value) => !!keys(value || "")[0];
   var attempt = (make) => {
     try {
       return make();
@@ -136,7 +137,8 @@
     if (!isObject(given) || /"(constructor|prototype)":/.test(attempt(() => json(given)) || "")) warn("bad context:", given);
     else for (const key of RESERVED_CONTEXT) if (key in given) warn("reserved:", key);
   };
-  var checkOptions = ({ sessions = {}, storage = {}, integrations }, names) => {
+  var checkOptions = ({ sessions = {}, storage = {}, integrations, useServerSideCookies }, names) => {
+    if (useServerSideCookies) warn("no useServerSideCookies");
     const { timeout, cutOff = {} } = sessions;
     if (timeout < 1e4) warn("sessions.timeout", timeout);
     if (cutOff.duration < (timeout || 0)) warn("sessions.cutOff", cutOff.duration);
@@ -191,7 +193,17 @@
     }
   };
 
+  // src/context.ts
+  var queryValues = (prefix) => {
+    const found = {};
+    new URLSearchParams(location.search).forEach((value, key) => {
+      if (key.startsWith(prefix)) found[key.slice(prefix.length)] = value;
+    });
+    return found;
+  };
+
   // src/more.ts
+  var CUT_OFF_MS = 432e5;
   var install = (kit) => {
     const [sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, authorization, config] = kit;
     const custom = {};
@@ -207,6 +219,11 @@
       clearCustomContext() {
         shared.custom = {};
       },
+      startSession([id]) {
+        write("sessionInfo", { id: Number.isInteger(id) && id > 999999999 ? id : Date.now(), manualTrack: true });
+      },
+      endSession: () => write("sessionInfo"),
+      setAuthToken: ([token]) => write("authToken", token),
       addCustomIntegration([id, integration]) {
         custom[id] = integration;
       },
@@ -274,6 +291,11 @@
       const id = enabled === true && source === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie(key));
       return id ? id.replace(/"/g, "") : void 0;
     };
+    shared.cutOff = ({ cutOff = {} }, timeout) => {
+      const { enabled, duration } = (options.sessions || {}).cutOff || {};
+      const wanted = Number.isInteger(duration) && duration >= 0 ? duration : CUT_OFF_MS;
+      return enabled === true && wanted >= timeout ? { enabled, duration: wanted, expiresAt: (cutOff || {}).expiresAt } : void 0;
+    };
     shared.choose = ({ source }) => {
       const overrides = (options.sourceConfigurationOverride || {}).destinations || [];
       return source.destinations.map((one) => {
@@ -302,6 +324,17 @@
       };
     };
     watchCalls(kit);
+    for (const [name, ...given] of queryCalls()) sdk[name](...given);
+  };
+  var queryCalls = () => {
+    const { aid, uid, event } = queryValues("ajs_");
+    const traits = queryValues("ajs_trait_");
+    const calls = [];
+    if (aid) calls.push(["setAnonymousId", aid]);
+    if (uid) calls.push(["identify", uid, traits]);
+    else if (isFilled(traits)) calls.push(["identify", traits]);
+    if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
+    return calls;
   };
 
   // src/second.ts

@@ -1,4 +1,4 @@
-/*! Sternpost browser SDK, Apache-2.0 */
+/*! Sternpost, Apache-2.0 */
 "use strict";
 (() => {
   // src/log.ts
