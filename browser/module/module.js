@@ -1331,7 +1331,7 @@ var createSdk = (origin, installType, more) => {
     if (isObject(url2)) [url2, given] = [origin, url2];
     dataPlaneUrl = httpUrl(url2 || origin);
     if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load: writeKey, dataPlaneUrl");
-    options = merge(DEFAULTS, given, true);
+    options = assign({}, merge(DEFAULTS, given, true));
     options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
     start = () => {

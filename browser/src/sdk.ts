@@ -105,7 +105,8 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     if (isObject(url)) [url, given] = [origin, url];
     dataPlaneUrl = httpUrl(url || origin);
     if (!isString(key) || !key.trim() || !dataPlaneUrl) return log('load: writeKey, dataPlaneUrl');
-    options = merge(DEFAULTS, given, true);
+    // A copy, also where nothing was given: from now on it is no more the DEFAULTS that stand for "not loaded".
+    options = assign({}, merge(DEFAULTS, given, true));
     options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
     start = () => {
