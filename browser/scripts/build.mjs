@@ -1,7 +1,8 @@
 // Builds the committed files and the package. `--check` builds beside them instead and compares.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -10,6 +11,7 @@ import { named } from './names.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const lib = join(root, '../src/sternpost/static/lib');
+const packed = join(root, 'module');
 const BANNER = '/*! Sternpost, Apache-2.0 */';
 /** One request of at most 9 KB carries the documented snippet with Pendo. */
 const GZIP_MAX = 9216;
@@ -76,12 +78,35 @@ export const files = async () => {
   };
 };
 
+/** The package: the module, and its types as they are declared. */
+const packageFiles = async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'types-'));
+  try {
+    execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.types.json', '--outDir', folder], { cwd: root, stdio: 'inherit' });
+    const types = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.d.ts'));
+    return {
+      [join(packed, 'module.js')]: readable(await bundle('module.ts', { format: 'esm' })),
+      ...Object.fromEntries(types.map((name) => [join(packed, name), readFileSync(join(folder, name), 'utf8')])),
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+};
+
+/** Files of the package whose sources went. */
+const leftOver = (built) =>
+  readdirSync(packed, { recursive: true, withFileTypes: true })
+    .filter((one) => one.isFile())
+    .map((one) => join(one.parentPath, one.name))
+    .filter((path) => !(path in built));
+
 const main = async () => {
   const checking = process.argv.includes('--check');
   let wrong = 0;
-  for (const [path, code] of Object.entries(await files())) {
+  const built = { ...(await files()), ...(await packageFiles()) };
+  for (const [path, code] of Object.entries(built)) {
     const size = gzipSync(code, { level: 9 }).length;
-    const name = path.slice(lib.length + 1);
+    const name = relative(path.startsWith(lib) ? lib : root, path);
     if (name.endsWith('.min.js')) console.log(`${name}: ${Buffer.byteLength(code)} bytes, ${size} gzip -9`);
     if (name === 'sp.min.js' && size > GZIP_MAX) {
       console.error(`${name} is above ${GZIP_MAX} bytes`);
@@ -101,10 +126,12 @@ const main = async () => {
       writeFileSync(path, code);
     }
   }
-  if (!checking) {
-    mkdirSync(join(root, 'module'), { recursive: true });
-    writeFileSync(join(root, 'module/module.js'), readable(await bundle('module.ts', { format: 'esm' })));
-    execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.types.json'], { cwd: root, stdio: 'inherit' });
+  for (const path of leftOver(built)) {
+    if (!checking) rmSync(path);
+    else {
+      console.error(`${relative(root, path)} differs from its sources: they are gone`);
+      wrong++;
+    }
   }
   process.exitCode = wrong ? 1 : 0;
 };
