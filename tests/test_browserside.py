@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from sternpost import browserside
 from sternpost.browserside import HEALTH_ENTRIES_MAX, AgentHealth, BrowserSide
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.workspace.document import parse
@@ -277,9 +276,3 @@ async def test_what_genuine_sdks_ask_is_answered(page, request_, slash):
     again = await page("GET", path, **headers, if_none_match=answer.headers["etag"])
     assert (again.status, again.body) == (304, b"")
     assert again.headers["access-control-allow-origin"] == headers["origin"]
-
-
-def test_size_of_the_sdk() -> None:
-    """One request of at most 9 KB carries what the documented snippet with Pendo needs."""
-    script = Path(browserside.__file__).parent / "static" / "lib" / "sp.min.js"
-    assert len(gzip.compress(script.read_bytes(), 9)) <= 9_216
