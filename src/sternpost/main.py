@@ -276,6 +276,7 @@ async def _build(
     people = People(tables, clock=clock, own_token=owner_token(token))
     await people.start()
     audit = AuditLog(tables, clock=clock, answers=Answers(workspace))
+    agents = AgentHealth()
     context = Context(
         store=store,
         views=views,
@@ -303,10 +304,10 @@ async def _build(
         resume=engine.resume,
         persons=persons,
         replays_changed=pump.woken,
+        agents=agents.of,
         ask_again=engine.ask_again,
     )
     api = create_api(context)
-    agents = AgentHealth()
     browser = BrowserSide(workspace=workspace, health=agents, clock=clock)
     scrape = MetricsPage(
         metrics,
@@ -332,7 +333,6 @@ async def _build(
             gateway=gateway,
             store=store,
             metrics=metrics,
-            agents=agents,
             sandbox_url=sandbox_url,
             stack=stack,
         )

@@ -168,7 +168,6 @@ async def house(
         sleep=sleep,
     )
     token = await access.start()
-    agents = AgentHealth()
     app = create_console(
         Surroundings(
             context=bench.context,
@@ -181,9 +180,8 @@ async def house(
             on_loopback=on_loopback,
             retention_s=7 * 86_400,
             store="SQLite in ./sternpost-data",
-            agents=agents.of,
             limits=(Limit("Retention", "7 days", "So."),),
             trusted_proxies=trusted_proxies,
         )
     )
-    return House(bench, access, app, token, agents, pauses, on_loopback, gateway)
+    return House(bench, access, app, token, bench.agents, pauses, on_loopback, gateway)

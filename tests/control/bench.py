@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from sternpost.browserside import AgentHealth
 from sternpost.control.answers import Answers
 from sternpost.control.api import create_api
 from sternpost.control.audit import AuditLog
@@ -142,6 +143,7 @@ class Bench:
             send=self._send,
             forget_in_memory=self._forget,
         )
+        self.agents = AgentHealth()
         self.context = Context(
             store=self.store,
             views=self.views,
@@ -168,6 +170,7 @@ class Bench:
             resume=self._resume,
             persons=self.persons,
             replays_changed=self.pump.woken,
+            agents=self.agents.of,
         )
         self.app = create_api(self.context)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sternpost.control import fate
+from sternpost.control.health import AGENT_PAGES
 from sternpost.control.pace import Pace
 from sternpost.model import Blocked, Delivered, Rejected, Retry, Skipped
 from sternpost.store import series
@@ -110,6 +112,25 @@ async def test_health(bench: Bench) -> None:
     assert [channel["channel"] for channel in found["channels"]] == ["metadata", "track"]
     assert found["channels"][1]["waiting"] == 2
     assert found["pace"] is None
+
+
+async def test_health_of_the_agent(bench: Bench) -> None:
+    """What pages reported is counted by origin, the worst first, for this destination only; the list is bounded, the counts are not."""
+    assert (await bench.get("/destinations/pendo/health"))["agent"] == {"total": 0, "missing": 0, "percent": 0, "pages": []}  # fmt: skip
+    for state, page in (*[("loaded", "https://a.example")] * 4, *[("blocked", "https://b.example")] * 2, ("failed", "https://a.example")):  # fmt: skip
+        bench.agents.add("web", "pendo", state, page, "as said", bench.now)
+    bench.agents.add("web", "other", "blocked", "https://a.example", "", bench.now)
+    found = (await bench.get("/destinations/pendo/health"))["agent"]
+    assert (found["total"], found["missing"], found["percent"]) == (7, 3, 43)
+    assert [(one["state"], one["page"], one["count"]) for one in found["pages"]] == [
+        ("blocked", "https://b.example", 2), ("failed", "https://a.example", 1), ("loaded", "https://a.example", 4),
+    ]  # fmt: skip
+    assert found["pages"][0]["detail"] == "as said"
+    assert found["pages"][0]["lastAt"] == fate.when(bench.now)
+    for number in range(AGENT_PAGES):
+        bench.agents.add("web", "pendo", "slow", f"https://{number}.example", "", bench.now)
+    found = (await bench.get("/destinations/pendo/health"))["agent"]
+    assert (len(found["pages"]), found["total"]) == (AGENT_PAGES, 7 + AGENT_PAGES)
 
 
 async def test_a_funnel_that_does_not_add_up_says_so(bench: Bench) -> None:

@@ -30,21 +30,6 @@ class Facts(Protocol):
     async def reason_counts(self, destination_id: str) -> dict[tuple[str, str], int]: ...
 
 
-class AgentReport(Protocol):
-    """What pages said about a partner's browser agent, as `browserside.AgentHealth` keeps it."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def page(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def last_at(self) -> float: ...
-    @property
-    def count(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A bound that is in force, and why it is there."""
@@ -69,7 +54,6 @@ class Surroundings:
     retention_s: float
     store: str  #: "SQLite in ./sternpost-data"
     limits: tuple[Limit, ...] = ()
-    agents: Callable[[str], Sequence[AgentReport]] = lambda destination_id: ()  #: by destination, device mode
     sandbox_url: str | None = None  #: under `sternpost demo`
     trusted_proxies: Sequence[Network] = ()
     drafts: Drafts = field(default_factory=Drafts)

@@ -12,7 +12,6 @@ from prometheus_client import Counter
 
 from sternpost import access as data_dir
 from sternpost import limits
-from sternpost.browserside import AgentHealth
 from sternpost.console.access import Access
 from sternpost.console.app import MOUNT, create_console
 from sternpost.console.inside import Api
@@ -38,7 +37,6 @@ async def create(
     gateway: App,
     store: SqliteStore,
     metrics: Metrics,
-    agents: AgentHealth,
     sandbox_url: str | None,
     stack: contextlib.AsyncExitStack,
 ) -> tuple[App, str]:
@@ -69,7 +67,6 @@ async def create(
             retention_s=settings.retention_days * 86_400,
             store=f"SQLite in {data_dir.shown(settings.data_dir)}",
             limits=in_force(settings),
-            agents=agents.of,
             sandbox_url=sandbox_url,
             trusted_proxies=settings.trusted_proxies,
         )

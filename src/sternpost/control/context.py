@@ -54,6 +54,21 @@ class RefusedRequests(Protocol):
     def sample(self) -> str: ...
 
 
+class AgentReport(Protocol):
+    """What pages said about a partner's browser agent, alike ones counted, as `browserside.AgentHealth` keeps it."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def page(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def last_at(self) -> float: ...
+    @property
+    def count(self) -> int: ...
+
+
 class Workspaces(Protocol):
     """The workspace in force and its document (`workspace.holder.WorkspaceHolder`)."""
 
@@ -157,6 +172,7 @@ class Context:
     resume: Callable[[str, str | None], Awaitable[Sequence[str]]]
     persons: Persons  #: who is stopped, and who is being forgotten
     replays_changed: Callable[[], None]  #: `replays.Pump.woken`: a replay was begun or changed
+    agents: Callable[[str], Sequence[AgentReport]]  #: `AgentHealth.of`: by destination, since the start
     pace: Callable[[str], Pace | None] = lambda destination_id: None  #: `Engine.pace`, by destination
     ask_again: Callable[[str], None] = lambda destination_id: (
         None

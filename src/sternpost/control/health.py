@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sternpost.control import fate
+from sternpost.control.context import AgentReport
 from sternpost.control.pace import Pace
 from sternpost.model import DestinationConfig, State
 from sternpost.reasons import REASONS
@@ -19,6 +20,7 @@ from sternpost.store.views import BlockedChannel, Kept
 
 SAMPLES_PER_REASON = 3
 RATE_WINDOW_S = 300  #: what was settled in the last minutes says how fast a backlog drains
+AGENT_PAGES = 20  #: origins shown, the worst first
 KINDS = ("delivered", "retrying", "skipped", "rejected", "blocked")
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 URGENCY: Mapping[str, int] = {
@@ -248,3 +250,25 @@ def tries_per_delivery(whole: Slot) -> float | None:
 
 def _rounded(seconds: float | None) -> float | None:
     return round(seconds, 4) if seconds is not None else None
+
+
+def agent(reports: Sequence[AgentReport]) -> dict[str, Any]:
+    """What pages reported about the partner's agent since the server started, by origin, the worst first."""
+    total = sum(report.count for report in reports)
+    missing = sum(report.count for report in reports if report.state in {"blocked", "failed"})
+    worst = sorted(reports, key=lambda report: (report.state == "loaded", -report.count))
+    return {
+        "total": total,
+        "missing": missing,
+        "percent": round(100 * missing / total) if total else 0,
+        "pages": [
+            {
+                "state": report.state,
+                "page": report.page,
+                "detail": report.detail,
+                "count": report.count,
+                "lastAt": fate.when(report.last_at),
+            }
+            for report in worst[:AGENT_PAGES]
+        ],
+    }

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from sternpost.console import snippets, words
 from sternpost.console.inside import ApiProblem
-from sternpost.console.surroundings import AgentReport, Surroundings, Visit
-from sternpost.control import fate
+from sternpost.console.surroundings import Surroundings, Visit
 from sternpost.control.changes import LISTS, Kind, key_of
 from sternpost.control.verify import CHECKED
 from sternpost.errors import WorkspaceError
@@ -35,28 +34,6 @@ def span_chosen(visit: Visit) -> str:
 def name_of(around: Surroundings, destination_id: str) -> str:
     config = around.context.workspaces.current.destinations.get(destination_id)
     return config.name if config else destination_id
-
-
-def agent_of(reports: Sequence[AgentReport]) -> dict[str, Any]:
-    """What pages reported about the partner's agent since the server started, by origin, the worst first."""
-    total = sum(report.count for report in reports)
-    missing = sum(report.count for report in reports if report.state in {"blocked", "failed"})
-    rows = [
-        {
-            "state": report.state,
-            "page": report.page,
-            "detail": report.detail,
-            "count": report.count,
-            "lastAt": fate.when(report.last_at),
-        }
-        for report in sorted(reports, key=lambda report: (report.state == "loaded", -report.count))
-    ]
-    return {
-        "total": total,
-        "missing": missing,
-        "percent": round(100 * missing / total) if total else 0,
-        "rows": rows[:20],
-    }
 
 
 def is_own(kept: Kept) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 
 from sternpost.console import charts, snippets, words
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import agent_of, span_chosen
+from sternpost.console.pages.common import span_chosen
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control.verify import CHECKED
 
@@ -72,7 +72,6 @@ async def destination(around: Surroundings, visit: Visit) -> Result:
                 for connection in workspace.connections
                 if connection.destination_id == identifier
             ],
-            "agent": agent_of(around.agents(identifier)),
             "retention": snippets.retention_text(around.retention_s),
         },
     )

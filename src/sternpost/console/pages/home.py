@@ -8,15 +8,9 @@ from typing import Any
 from sternpost import __version__
 from sternpost.console import snippets, words
 from sternpost.console.inside import part, send_event
-from sternpost.console.pages.common import (
-    FOLLOWED,
-    SAMPLE_EVENTS,
-    agent_of,
-    check_passed,
-    events_said,
-    is_own,
-)
+from sternpost.console.pages.common import FOLLOWED, SAMPLE_EVENTS, check_passed, events_said, is_own
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
+from sternpost.control.health import agent as agent_health
 from sternpost.control.verify import CHECKED
 from sternpost.store.views import Kept
 from sternpost.wire import times
@@ -140,7 +134,7 @@ async def _attention(
         keys = ", ".join(sorted({entry.write_key for entry in unknown})[:3])
         add(f"{what} with an unknown write key ({keys}).", "/console/events?tab=refused", "Refused")
     for one in destinations:
-        agent = agent_of(around.agents(one["id"]))
+        agent = agent_health(around.context.agents(one["id"]))
         if agent["total"] >= AGENT_REPORTS_MIN and agent["missing"] > AGENT_BLOCKED_WARNING * agent["total"]:
             add(
                 f"{one['name']}: the browser agent did not load on {agent['percent']} % of the pages that reported.",

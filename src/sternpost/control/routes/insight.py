@@ -120,6 +120,7 @@ async def destination_health(context: Context, request: Request) -> Any:
         "pace": health.pace_entry(pace),
         "drain": health.drain(waiting, health.settled_since(lately.destinations[config.id], begin), pace),
         "slowest": [health.lane(entry, now) for entry in rows.slowest],
+        "agent": health.agent(context.agents(config.id)),
     }
 
 
@@ -154,7 +155,7 @@ OPERATIONS = (
         "GET",
         "/destinations/{destination}/health",
         "How a destination is: funnel, reasons, latency, what waits",
-        "state, counts, funnel, channels, reasons, latency, series, pace, drain, slowest",
+        "state, counts, funnel, channels, reasons, latency, series, pace, drain, slowest, agent",
         query=SPAN_QUERY,
     ),
 )
