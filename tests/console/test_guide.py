@@ -122,7 +122,7 @@ async def test_the_guide(tmp_path: Path) -> None:
             await typed(page, **{"mode__web-shop": "cloud"})
             await press(page, "Connect")
 
-            more = 'rudderanalytics.group("acme", { name: "Acme" }); rudderanalytics.track("Checkout", { total: 42 });'
+            more = 'rudderanalytics.identify("u1"); rudderanalytics.group("acme", { name: "Acme" }); rudderanalytics.track("Checkout", { total: 42 });'
             (site / "index.html").write_text(
                 f"<!doctype html><title>Shop</title>{snippet}<script>{more}</script>"
             )

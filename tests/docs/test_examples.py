@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,7 +22,16 @@ from tests.docs.test_how_to import EXAMPLE, needs_browser, site
 
 NODE = shutil.which("node")
 PACKAGES = ROOT / "tests/clients/node_modules/@rudderstack/rudder-sdk-node"
+ESBUILD = ROOT / "browser/node_modules/esbuild/lib/main.js"
+REACT = ROOT / "tests/clients/node_modules/react"
 TSC = ROOT / "browser/node_modules/.bin/tsc"
+
+needs_esbuild = pytest.mark.skipif(
+    NODE is None or not ESBUILD.is_file() or not REACT.is_dir(),
+    reason="Node.js or its packages are not installed; make test does it",
+)
+#: What the examples for servers send.
+SENT = [("identify", "", "u1"), ("group", "", "u1"), ("track", "Invoice Paid", "u1")]
 
 
 @dataclass
@@ -36,6 +46,9 @@ class Server:
     def events(self) -> list[Any]:
         answer = fetch(f"{self.url}/api/v1/events", headers={"Authorization": f"Bearer {self.token}"})
         return [(event["type"], event["name"], event["userId"]) for event in answer["events"]]
+
+    def in_order(self) -> list[Any]:
+        return self.events()[::-1]
 
 
 @pytest.fixture
@@ -59,7 +72,7 @@ def test_python(server: Server) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    until(lambda: server.events() == [("track", "Invoice Paid", "u1")])
+    until(lambda: server.in_order() == SENT)
 
 
 @pytest.mark.skipif(
@@ -78,7 +91,61 @@ def test_node(server: Server) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    until(lambda: server.events() == [("track", "Invoice Paid", "u1")])
+    until(lambda: server.in_order() == SENT)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl(server: Server) -> None:
+    done = subprocess.run(
+        server.filled(example("sh", "/v1/track")), shell=True, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert server.in_order() == SENT[-1:]
+
+
+@needs_browser
+@needs_esbuild
+@pytest.mark.parametrize("what", ["bundled", "react"])
+async def test_in_an_app(what: str, server: Server, tmp_path: Path) -> None:
+    """RudderStack's package and the React component, bundled as an app bundles them: the page call arrives, and no other host is asked."""
+    text = page("how-to/add-the-snippet.md")
+    if what == "bundled":
+        [script] = [block for block in blocks(text, "js") if "/bundled" in block]
+    else:
+        [component] = blocks(text, "jsx")
+        mount = 'import { createRoot } from "react-dom/client";\ncreateRoot(document.getElementById("app")).render(<Analytics />);\n'
+        script = component + mount
+    built = bundle(server.filled(script), tmp_path)
+    html = '<!doctype html><link rel="icon" href="data:,"><div id="app"></div><script type="module" src="/app.js"></script>'
+    runner, origin = await site({"/": (html, {}), "/app.js": (built, {})})
+    try:
+        async with browser.page() as opened:
+            await opened.open(f"{origin}/")
+            for _ in range(400):
+                if server.events():
+                    break
+                await opened.run("new Promise((done) => setTimeout(done, 25))")
+            assert server.events() == [("page", "", "")]
+            asked = {urlsplit(url).netloc for url in opened.requested if not url.startswith("data:")}
+            assert asked == {urlsplit(origin).netloc, urlsplit(server.url).netloc}
+            assert opened.complaints == []
+    finally:
+        await runner.cleanup()
+
+
+def bundle(script: str, folder: Path) -> str:
+    """A script with all that it imports, as esbuild makes it for browsers."""
+    (folder / "app.jsx").write_text(script)
+    paths = [str(path) for path in (REACT.parent, ROOT / "browser/node_modules")]
+    order = {
+        "entryPoints": [str(folder / "app.jsx")], "bundle": True, "write": False, "format": "esm", "jsx": "automatic",
+        "nodePaths": paths, "alias": {"@sternpost/browser": str(ROOT / "browser/module/module.js")},
+        "define": {"process.env.NODE_ENV": '"production"'}, "logLevel": "error",
+    }  # fmt: skip
+    run = f"const {{ buildSync }} = require({json.dumps(str(ESBUILD))}); console.log(buildSync({json.dumps(order)}).outputFiles[0].text);"
+    done = subprocess.run([str(NODE), "-e", run], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @needs_browser

@@ -1,75 +1,178 @@
-"""Lines to copy for a source, with the address and write key that are true here."""
+"""Lines to copy for a source, with the address and write key that are true here.
+
+The lines stand in the folder `lines`, as the documentation shows them: tests/console/test_snippets.py holds them equal.
+"""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sternpost.limits import RETENTION_DAYS
 
 LIBRARY = "sternpost-console"  #: context.library.name of the test event
 OWN_LIBRARIES = frozenset({LIBRARY, "sternpost-cli"})  #: events of which say nothing about the app
+LINES = Path(__file__).parent / "lines"
+#: What stands in the lines for the real ones.
+WRITE_KEY, ADDRESS = "WRITE_KEY", "https://events.example.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Snippet:
-    """A way to send, as text to copy."""
+class Lines:
+    """Text to copy, and what to do with it."""
+
+    id: str  #: names the file, and the element of the page
+    said: str  #: the sentence above it
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to send to a source: a tab of its page."""
 
     id: str
     title: str
-    text: str
+    types: frozenset[str]  #: of sources that send in this way
+    quoted: Callable[[str], str]  #: a text as the language writes it
+    lines: tuple[Lines, ...]
     hint: str = ""
 
 
-def snippets(source: Mapping[str, Any], base: str) -> list[Snippet]:
-    """The ways to send to a source, the likeliest for its type first."""
-    key: str = source["writeKey"]
-    event = json.dumps({"userId": "u1", "event": "Hello"}, separators=(",", ":"))
-    made = {
-        "html": Snippet(
-            "html",
-            "HTML",
-            f"""<script src="{base}/lib/sp.min.js"></script>
-<script>
-  rudderanalytics.load({json.dumps(key)}, {json.dumps(base)}, {{ configUrl: {json.dumps(base)} }});
-  rudderanalytics.page();
-  // after login:
-  rudderanalytics.identify("u1", {{ email: "u1@example.com" }});
-  rudderanalytics.track("Hello");
-</script>""",
-            "One file from this server: the SDK, and Pendo in device mode. A page with RudderStack's own SDK keeps it and changes the "
-            "write key and both addresses.",
-        ),
-        "curl": Snippet(
-            "curl", "curl", f"curl -u {shlex.quote(key)}: {base}/v1/track \\\n  -d {shlex.quote(event)}"
-        ),
-        "python": Snippet(
-            "python",
-            "Python",
-            f"""# pip install rudder-sdk-python
-import rudderstack.analytics as rudder
+def _script(text: str) -> str:
+    """A text inside <script>, which ends at `</script>` wherever that stands."""
+    return json.dumps(text).replace("<", "\\u003c")
 
-rudder.write_key = {json.dumps(key)}
-rudder.dataPlaneUrl = {json.dumps(base)}
-rudder.track("u1", "Hello")
-rudder.flush()  # before the program ends""",
-        ),
-        "node": Snippet(
-            "node",
-            "Node.js",
-            f"""// npm install @rudderstack/rudder-sdk-node
-import RudderAnalytics from "@rudderstack/rudder-sdk-node";
 
-const rudder = new RudderAnalytics({json.dumps(key)}, {{ dataPlaneUrl: {json.dumps(base)} }});
-rudder.track({{ userId: "u1", event: "Hello" }});
-await rudder.flush(); // before the program ends""",
+def _kotlin(text: str) -> str:
+    return json.dumps(text).replace("$", "\\$")
+
+
+WEB, MOBILE, SERVER = frozenset({"web"}), frozenset({"mobile"}), frozenset({"server"})
+_CALLS = Lines("calls", "Then call, anywhere in the page:")
+_PHONE = (
+    "It asks this server for the source's configuration, too: the control plane. Without that line it would ask RudderStack, which does not "
+    "know the write key, and send nothing."
+)
+
+#: In the order of the tabs.
+WAYS: tuple[Way, ...] = (
+    Way(
+        "html",
+        "HTML",
+        WEB,
+        _script,
+        (Lines("html", "Into the page's <head>. The page waits for neither script:"), _CALLS),
+        "One file from this server: the SDK, and Pendo in device mode.",
+    ),
+    Way(
+        "npm",
+        "npm",
+        WEB,
+        json.dumps,
+        (
+            Lines("module", "Our package: npm install ./sternpost/browser (a folder of the repository)"),
+            Lines("bundled", "Or RudderStack's: npm install @rudderstack/analytics-js"),
         ),
-    }
-    order = ("html", "curl", "python", "node") if source["type"] == "web" else ("curl", "python", "node")
-    return [made[name] for name in order]
+        "RudderStack's package has its plugins inside with /bundled; without it the page would fetch them from RudderStack.",
+    ),
+    Way(
+        "react",
+        "React, Next.js",
+        WEB,
+        json.dumps,
+        (
+            Lines(
+                "react", "npm install ./sternpost/browser, and <Analytics /> once, in the outermost layout:"
+            ),
+        ),
+        'RudderStack\'s package works in the same place. Page calls of a router: "Single-page apps" in the documentation.',
+    ),
+    Way(
+        "ios",
+        "iOS (Swift)",
+        MOBILE,
+        json.dumps,
+        (Lines("swift", "Swift package github.com/rudderlabs/rudder-sdk-swift. When the app starts:"),),
+        _PHONE,
+    ),
+    Way(
+        "android",
+        "Android (Kotlin)",
+        MOBILE,
+        _kotlin,
+        (Lines("kotlin", "Gradle: com.rudderstack.sdk.kotlin:android. When the app starts:"),),
+        _PHONE,
+    ),
+    Way(
+        "node",
+        "Node.js",
+        SERVER,
+        json.dumps,
+        (Lines("node", "npm install @rudderstack/rudder-sdk-node"),),
+    ),
+    Way("python", "Python", SERVER, json.dumps, (Lines("python", "pip install rudder-sdk-python"),)),
+    Way(
+        "java",
+        "Java",
+        SERVER,
+        json.dumps,
+        (Lines("java", "Gradle or Maven: com.rudderstack.sdk.java.analytics:analytics"),),
+    ),
+    Way("go", "Go", SERVER, json.dumps, (Lines("go", "go get github.com/rudderlabs/analytics-go/v4"),)),
+    Way(
+        "curl",
+        "curl",
+        WEB | MOBILE | SERVER,
+        shlex.quote,
+        (Lines("curl", "Anything that can post JSON:"),),
+    ),
+)
+
+
+def ways(source: Mapping[str, Any], base: str) -> list[dict[str, Any]]:
+    """The tabs of a source: how one of its type sends, with its write key and this server's address."""
+    return [
+        {
+            "id": way.id,
+            "title": way.title,
+            "lines": [
+                {"id": lines.id, "said": lines.said, "text": _filled(way, lines.id, source["writeKey"], base)}
+                for lines in way.lines
+            ],
+            "hint": way.hint,
+        }
+        for way in WAYS
+        if source["type"] in way.types
+    ]
+
+
+def _filled(way: Way, name: str, key: str, base: str) -> str:
+    text = (LINES / f"{name}.txt").read_text(encoding="utf-8").rstrip("\n")
+    if way.quoted is shlex.quote:  # a shell's words need no quotes where nothing needs quoting
+        address = f"{ADDRESS}/v1/track"
+        text = text.replace(address, shlex.quote(base + address.removeprefix(ADDRESS)))
+        return text.replace(f"{WRITE_KEY}:", shlex.quote(f"{key}:"))
+    return text.replace(ADDRESS, base).replace(f'"{WRITE_KEY}"', way.quoted(key))
+
+
+def phone_hints(base: str) -> list[str]:
+    """What keeps a phone from reaching this address."""
+    parts = urlsplit(base)
+    hints = []
+    if parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+        hints.append(
+            f"A phone cannot reach {parts.hostname}, which is the phone itself: use this machine's name or address in the network. "
+            "In Android's emulator 10.0.2.2 is this machine; in Xcode's simulator the address works as it is."
+        )
+    if parts.scheme == "http":
+        hints.append(
+            "iOS and Android refuse plain HTTP unless the app allows it. In production put TLS in front."
+        )
+    return hints
 
 
 def policy(base: str) -> str:

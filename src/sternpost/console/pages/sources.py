@@ -55,7 +55,8 @@ async def source(around: Surroundings, visit: Visit) -> Result:
         one["name"],
         {
             "source": one,
-            "snippets": snippets.snippets(one, visit.base),
+            "ways": snippets.ways(one, visit.base),
+            "phone_hints": snippets.phone_hints(visit.base) if one["type"] == "mobile" else [],
             "policy": snippets.policy(visit.base),
             "last_at": seen["last_at"],
             "libraries": seen["libraries"],
