@@ -198,6 +198,46 @@ async def test_event_lists_and_consent_are_said_in_rudderstacks_words():
     ]
 
 
+@pytest.mark.parametrize(
+    ("consent", "strategies"),
+    [
+        ([], ["and", "and", "and"]),
+        ([{"provider": "ketch", "resolutionStrategy": "or", "consents": ["ads"]}], ["and", "or", "and"]),
+        ([{"provider": "ketch", "consents": ["ads"]}, {"provider": "iubenda", "resolutionStrategy": "or", "consents": ["4"]}], ["and", "and", "or"]),
+    ],
+)  # fmt: skip
+async def test_the_strategy_of_a_provider_reaches_the_page(consent, strategies):
+    """For these providers the SDKs hold to the source's strategy, and name it in the event: the one that the workspace says."""
+    answer = await Page(parse(document(consent=consent), destinations=DESTINATIONS))("GET", "/sourceConfig")
+    assert answer.json["consentManagementMetadata"]["providers"] == [
+        {"provider": provider, "resolutionStrategy": strategy}
+        for provider, strategy in zip(("oneTrust", "ketch", "iubenda"), strategies, strict=True)
+    ]
+
+
+async def test_of_two_strategies_the_stricter_one_holds():
+    """Two destinations of the source, one in cloud mode, disagree: nobody's refusal is overlooked."""
+    both = document(consent=[{"provider": "oneTrust", "resolutionStrategy": "or", "consents": ["C1"]}])
+    hook = {"id": "own", "name": "Own", "type": "webhook", "settings": {"url": "https://x.example/", "consent": [{"provider": "oneTrust", "consents": ["C2"]}]}}  # fmt: skip
+    both["destinations"].append(hook)
+    both["connections"].append({"source": "web", "destination": "own", "mode": "cloud"})
+    answer = await Page(parse(both, destinations=DESTINATIONS))("GET", "/sourceConfig")
+    assert answer.json["consentManagementMetadata"]["providers"][0]["resolutionStrategy"] == "and"
+
+
+async def test_the_members_of_rudderstacks_answer_are_there(page):
+    """A reader that was written for its control plane finds each of them."""
+    answer = await page("GET", "/sourceConfig")
+    assert {"source", "updatedAt", "consentManagementMetadata"} <= answer.json.keys()
+    source = answer.json["source"]
+    assert {"id", "name", "writeKey", "config", "enabled", "workspaceId", "destinations", "updatedAt"} <= source.keys()  # fmt: skip
+    (destination,) = source["destinations"]
+    assert {
+        "id", "name", "enabled", "config", "destinationDefinitionId", "destinationDefinition", "updatedAt",
+        "shouldApplyDeviceModeTransformation", "propagateEventsUntransformedOnError",
+    } <= destination.keys()  # fmt: skip
+
+
 async def test_health_reports_are_counted_and_bounded(page):
     """A page tells once whether the agent loaded; alike reports are one entry, malformed ones are dropped, 204 always."""
     report = json.dumps({"destination": "pendo", "state": "blocked", "detail": "script error"}).encode()

@@ -12,6 +12,8 @@ from sternpost.model import Connection, DestinationConfig, Source, Workspace
 
 #: RudderStack's words for eventFiltering.mode.
 _FILTERING = {"off": "disable", "allow": "whitelistedEvents", "deny": "blacklistedEvents"}
+#: Providers whose strategy the SDKs take from the source, not from the destination.
+_PROVIDERS = ("oneTrust", "ketch", "iubenda")
 
 
 def source_config(source: Source, workspace: Workspace, *, updated_at: str) -> dict[str, Any]:
@@ -44,7 +46,21 @@ def source_config(source: Source, workspace: Workspace, *, updated_at: str) -> d
             "destinations": destinations,
         },
         "updatedAt": updated_at,
+        "consentManagementMetadata": {"providers": _strategies(source, workspace)},
     }
+
+
+def _strategies(source: Source, workspace: Workspace) -> list[dict[str, str]]:
+    """How consents of a provider combine, for all destinations of the source: `or` where each that needs some says so."""
+    said: dict[str, set[str]] = {}
+    for connection in workspace.connections:
+        if connection.source_id == source.id:
+            for entry in workspace.destinations[connection.destination_id].consent:
+                said.setdefault(entry.provider, set()).add(entry.resolution_strategy or "and")
+    return [
+        {"provider": provider, "resolutionStrategy": "or" if said.get(provider) == {"or"} else "and"}
+        for provider in _PROVIDERS
+    ]
 
 
 def _destination(
@@ -58,6 +74,7 @@ def _destination(
         "name": config.name,
         "enabled": True,
         "updatedAt": updated_at,
+        "destinationDefinitionId": "pendo",
         # v3 looks for the display name, v2 for the name.
         "destinationDefinition": {"name": "PENDO", "displayName": "Pendo"},
         "shouldApplyDeviceModeTransformation": False,
