@@ -595,7 +595,7 @@ def test_reference_page() -> None:
     assert set(sections) == {f"{operation.method} {operation.shown_path}" for operation in OPERATIONS}
     for operation in OPERATIONS:
         text = sections[f"{operation.method} {operation.shown_path}"]
-        for name in [name for name, _ in operation.query] + list(operation.body):
+        for name in [parameter.name for parameter in operation.query] + list(operation.body):
             assert f"`{name}`" in text, (operation.name, name)
         if operation.role != "viewer":
             assert f"role {operation.role}" in text, operation.name

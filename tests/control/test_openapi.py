@@ -5,16 +5,12 @@ What operations ask of destinations goes to a function of the bench, so nothing 
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
@@ -27,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
 
 from sternpost.control.operation import Operation
 from sternpost.control.operations import OPERATIONS, document
-from tests.control.bench import DOCUMENT, TOKEN, Bench, make
+from tests.control.bench import DOCUMENT, TOKEN, Bench
+from tests.control.served import served
 
 #: Operations that are not asked, and why.
 LEFT_OUT = {
@@ -84,45 +81,24 @@ asked = schema.exclude(operation_id=list(LEFT_OUT))
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the API with a real store, on a free port, in a thread with a loop of its own."""
-    folder: Path = tmp_path_factory.mktemp("api")
-    ready: list[str] = []
-    started = threading.Event()
-    server: list[uvicorn.Server] = []
+    """The address of the API with a real store, on a free port."""
+    with served(tmp_path_factory.mktemp("api"), some_events) as found:
+        yield f"{found}/api/v1"
 
-    async def serve() -> None:
-        bench = await make(folder)
-        try:
-            await bench.accept(
-                *(
-                    {
-                        "type": "track",
-                        "event": "Checkout",
-                        "userId": f"u{number}",
-                        "messageId": f"m{number}",
-                        "originalTimestamp": "2027-01-15T08:00:00Z",
-                    }
-                    for number in range(3)
-                )
-            )
-            one = uvicorn.Server(uvicorn.Config(bench.app, port=0, log_level="error", lifespan="off"))
-            server.append(one)
-            task = asyncio.create_task(one.serve())
-            while not one.started:
-                await asyncio.sleep(0.01)
-            ready.append(f"http://127.0.0.1:{one.servers[0].sockets[0].getsockname()[1]}")
-            started.set()
-            await task
-        finally:
-            bench.close()
-            started.set()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    started.wait()
-    yield f"{ready[0]}/api/v1"
-    server[0].should_exit = True
-    thread.join()
+async def some_events(bench: Bench) -> None:
+    await bench.accept(
+        *(
+            {
+                "type": "track",
+                "event": "Checkout",
+                "userId": f"u{number}",
+                "messageId": f"m{number}",
+                "originalTimestamp": "2027-01-15T08:00:00Z",
+            }
+            for number in range(3)
+        )
+    )
 
 
 @asked.parametrize()

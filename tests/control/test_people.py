@@ -60,7 +60,7 @@ async def test_users(bench: Bench) -> None:
     assert (await bench.people.address(second))[0] is False
     assert (await bench.ask("POST", "/users/ann/address")).status == 409
     assert (await bench.ask("DELETE", "/users/ann")).json == {"removed": "Ann"}
-    assert (await bench.get("/users")) == {"users": []}
+    assert (await bench.get("/users")) == {"users": [], "next": None}
     assert (await bench.ask("DELETE", "/users/ann")).status == 404
 
 
@@ -171,7 +171,7 @@ async def test_sessions(bench: Bench) -> None:
     assert one["address"] == "127.0.0.1"
     assert one["browser"] == "Firefox"
     viewer = await token_of(bench, "viewer")
-    assert (await bench.ask("GET", "/sessions", token=viewer)).json == {"sessions": []}
+    assert (await bench.ask("GET", "/sessions", token=viewer)).json == {"sessions": [], "next": None}
     assert (await bench.ask("DELETE", f"/sessions/{one['id']}", token=viewer)).status == 404
     assert bench.people.session(cookie) is not None
     assert (await bench.ask("DELETE", f"/sessions/{one['id']}")).json == {"ended": one["id"]}

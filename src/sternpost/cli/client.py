@@ -61,6 +61,16 @@ class Server:
     def get(self, path: str, **query: str | None) -> Any:
         return self.call("GET", path, query=query)
 
+    def every(self, path: str, name: str) -> Iterator[Any]:
+        """The entries of a list, whose member is `name`, page by page as they are taken."""
+        after: str | None = None
+        while True:
+            page = self.get(path, after=after)
+            yield from page[name]
+            after = page.get("next")
+            if after is None:
+                return
+
     def post(self, path: str, content: Any, **query: str | None) -> Any:
         return self.call("POST", path, content=content, query=query)
 

@@ -229,10 +229,9 @@ def _ask(number: int, destination: str) -> None:
 
 
 def _groups(server: client.Server, destination: str | None, reason: str | None) -> list[Mapping[str, Any]]:
-    found = server.get("/api/v1/failures")["failures"]
     return [
         group
-        for group in found
+        for group in server.every("/api/v1/failures", "failures")
         if destination in {None, group["destination"]} and reason in {None, group["reason"]}
     ]
 

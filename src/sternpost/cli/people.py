@@ -123,7 +123,7 @@ def forget(
 def list_(ctx: click.Context, *, as_json: bool) -> None:
     """List who is stopped, and how many deletions are under way."""
     server = client.find(client.address_of(ctx))
-    stopped = server.get("/api/v1/stopped")["stopped"]
+    stopped = server.every("/api/v1/stopped", "stopped")
     if as_json:
         for one in stopped:
             say_json(one)
@@ -131,7 +131,7 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
     rows = [(one["id"], day_and_clock(one["since"]), one["by"], one["note"]) for one in stopped]
     for line in table(("stopped", "since", "by", "why"), rows) if rows else ("Nobody is stopped by name.",):
         say(line)
-    deletions = server.get("/api/v1/deletions")["deletions"]
+    deletions = list(server.every("/api/v1/deletions", "deletions"))
     under_way = sum(one["state"] != "done" for one in deletions)
     say(f"{count(len(deletions), 'deletion')}, {under_way} under way.")
 

@@ -127,7 +127,7 @@ def replay(
 @click.pass_context
 def list_(ctx: click.Context, *, as_json: bool) -> None:
     """List the replays that run and those that have ended."""
-    jobs = client.find(client.address_of(ctx)).get("/api/v1/replays")["replays"]
+    jobs = list(client.find(client.address_of(ctx)).every("/api/v1/replays", "replays"))
     if as_json:
         for job in jobs:
             say_json(job)

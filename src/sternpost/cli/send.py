@@ -201,9 +201,7 @@ def read_value(text: str) -> Any:
 
 def first_write_key(server: client.Server) -> str:
     """The write key of the server's first enabled source. Raises CommandError when there is none."""
-    answer = server.get("/api/v1/sources")
-    sources = answer.get("sources") or [] if isinstance(answer, dict) else answer
-    for source in sources:
+    for source in server.every("/api/v1/sources", "sources"):
         if source.get("enabled", True) and source.get("writeKey"):
             return str(source["writeKey"])
     raise CommandError(

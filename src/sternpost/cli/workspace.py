@@ -253,7 +253,7 @@ def _problem(problem: Mapping[str, Any]) -> Problem:
 
 
 def _write_keys(server: client.Server) -> dict[str, str]:
-    return {source["id"]: source["writeKey"] for source in server.get("/api/v1/sources")["sources"]}
+    return {source["id"]: source["writeKey"] for source in server.every("/api/v1/sources", "sources")}
 
 
 def _say_changes(changes: list[str], nothing: str) -> None:

@@ -52,6 +52,17 @@ class Api:
         """GET of a path below /api/v1, whose parts are quoted. Raises ApiProblem."""
         return await self.call("GET", path, query=query)
 
+    async def every(self, path: str, name: str) -> list[Any]:
+        """All entries of a list, whose member is `name`, page by page. For lists whose bound is known to be small. Raises ApiProblem."""
+        found: list[Any] = []
+        query: dict[str, str] = {}
+        while True:
+            page = await self.get(path, query)
+            found += page[name]
+            if page["next"] is None:
+                return found
+            query = {"after": page["next"]}
+
     async def post(self, path: str, content: Mapping[str, Any]) -> Any:
         """POST to a path below /api/v1. Raises ApiProblem."""
         return await self.call("POST", path, content)

@@ -46,7 +46,7 @@ def create_api(context: Context) -> ASGIApp:
                     f"This needs the role {operation.role}; yours is {who.role}.",
                     "Ask an owner, or use another token.",
                 )
-            known = [name for name, _ in operation.query]
+            known = [parameter.name for parameter in operation.query]
             for name in request.query_params:
                 if name not in known:
                     hint = near_miss(name, known)

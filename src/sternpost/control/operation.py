@@ -5,34 +5,54 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from starlette.requests import Request
 
 from sternpost.control.auth import Role
 from sternpost.control.context import Context
+from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import STATES
 
 MOUNT = "/api/v1"
-
-FILTERS = (
-    ("q", "Filter line, e.g. dest:pendo state:rejected since:2h."),
-    ("source", "Ids of sources, separated by commas."),
-    ("destination", "Ids of destinations, separated by commas."),
-    ("type", "Types of calls, separated by commas."),
-    ("state", f"States, separated by commas: {', '.join(STATES)}."),
-)
-LIMIT = ("limit", "Rows of a page, at most 500.")
-AFTER = ("after", "`next` of an earlier page.")
-DRY_RUN = ("dryRun", "1: say what would change, and change nothing.")
-IF_MATCH = (
-    "If-Match",
-    "The ETag that was read; * means whatever it is now. 412 when it changed, 428 when missing.",
-)
+PLACE_DIGITS_MAX = 18  #: of a number that says where a page begins: what fits into 64 bits
 
 TEXT: Mapping[str, Any] = {"type": "string"}
 TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
 OBJECT: Mapping[str, Any] = {"type": "object"}
+
+
+class Parameter(NamedTuple):
+    """What a request may say in its address or in a header."""
+
+    name: str
+    text: str
+    schema: Mapping[str, Any] = TEXT
+
+
+#: Where a page begins: a number that means something to us only.
+PLACE: Mapping[str, Any] = {"type": "string", "pattern": f"^[0-9]{{0,{PLACE_DIGITS_MAX}}}$"}
+NEXT: Mapping[str, Any] = {
+    "type": ["string", "null"],
+    "description": "Where the next page begins; null on the last.",
+}
+
+FILTERS = (
+    Parameter("q", "Filter line, e.g. dest:pendo state:rejected since:2h."),
+    Parameter("source", "Ids of sources, separated by commas."),
+    Parameter("destination", "Ids of destinations, separated by commas."),
+    Parameter("type", "Types of calls, separated by commas."),
+    Parameter("state", f"States, separated by commas: {', '.join(STATES)}."),
+)
+LIMIT = Parameter("limit", "Rows of a page.", {"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX})
+AFTER = Parameter("after", "`next` of an earlier page.", PLACE)
+BEFORE = Parameter("before", "`next` of an earlier page.", PLACE)
+DRY_RUN = Parameter("dryRun", "Say what would change, and change nothing.", {"type": "boolean"})
+IF_MATCH = Parameter(
+    "If-Match",
+    "The ETag that was read; * means whatever it is now. 412 when it changed, 428 when missing.",
+)
+
 #: Members of the answer to a change of the workspace.
 CHANGED: Mapping[str, Any] = {
     "changes": {
@@ -65,10 +85,10 @@ class Operation:
     summary: str
     answer: str  #: what the JSON holds
     role: Role = "viewer"
-    query: tuple[tuple[str, str], ...] = ()
+    query: tuple[Parameter, ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)  #: members of the JSON object
     required: tuple[str, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()  #: that a request may carry
+    headers: tuple[Parameter, ...] = ()  #: that a request may carry
     members: Mapping[str, Any] = field(
         default_factory=dict
     )  #: of the answer's object, with their schemas; all are there

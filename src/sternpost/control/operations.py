@@ -130,9 +130,9 @@ def _described(operation: Operation) -> dict[str, Any]:
                 for name in re.findall(r"\{(\w+)\}", operation.shown_path)
             ),
             *(
-                {"name": name, "in": place, "required": False, "description": text, "schema": TEXT}
+                {"name": name, "in": place, "required": False, "description": text, "schema": schema}
                 for place, parameters in (("query", operation.query), ("header", operation.headers))
-                for name, text in parameters
+                for name, text, schema in parameters
             ),
         ],
         "responses": {

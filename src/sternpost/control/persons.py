@@ -141,7 +141,7 @@ class Persons:
         # One that was killed between the two steps is compacted by the next life.
         removed = [
             await self._remove(one) if one.state == "removing" else one
-            for one in await self.tables.deletions(only_open=True)
+            for one in await self.tables.deletions()
             if one.state == "removing" or "compacted" not in one.here
         ]
         if removed:
@@ -150,7 +150,7 @@ class Persons:
                 await self.tables.write_deletion(replace(one, here={**one.here, "compacted": whole}))
                 log.info("person_forgotten_here", deletion=one.no, compacted=whole)
         wait_s = IDLE_S
-        found = await self.tables.deletions(only_open=True)
+        found = await self.tables.deletions()
         for destination_id in dict.fromkeys(name for one in found for name in one.there):
             wait_s = min(wait_s, await self._ask(destination_id, found))
         await self._conclude(found)

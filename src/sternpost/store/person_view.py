@@ -71,7 +71,9 @@ class PersonRows:
     next: int | None
 
 
-async def person_rows(views: Views, person_id: str, *, before: int | None = None) -> PersonRows:
+async def person_rows(
+    views: Views, person_id: str, *, limit: int = ROWS, before: int | None = None
+) -> PersonRows:
     """Everything for one page of a person, by user id or anonymous id."""
 
     def read(
@@ -110,7 +112,7 @@ async def person_rows(views: Views, person_id: str, *, before: int | None = None
             int(row[0])
             for row in cx.execute(
                 SELECT_EVENTS.format(",".join("?" * len(anonymous))),
-                (start, SCAN_ROWS_MAX, person_id, *anonymous, person_id, ROWS),
+                (start, SCAN_ROWS_MAX, person_id, *anonymous, person_id, limit + 1),
             )
         ]
         oldest = cx.execute(
@@ -118,8 +120,8 @@ async def person_rows(views: Views, person_id: str, *, before: int | None = None
             (start, SCAN_ROWS_MAX),
         ).fetchone()[0]
         more = cx.execute("SELECT 1 FROM events WHERE seq < ? LIMIT 1", (oldest or 0,)).fetchone()
-        following = seqs[-1] if len(seqs) == ROWS else oldest if more else None
-        return links, memberships[::-1], lanes, seqs, following
+        following = seqs[limit - 1] if len(seqs) > limit else oldest if more else None
+        return links, memberships[::-1], lanes, seqs[:limit], following
 
     links, memberships, lanes, seqs, following = await views.read(read)
     rows = await views.by_seqs(seqs)

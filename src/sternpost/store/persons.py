@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from sternpost.store.views import Views
 
 SALT = "people:salt"
 SCAN_ROWS_MAX = 20_000  #: events looked at in one step: some 20 ms beside everything else
-SHOWN_MAX = 500  #: receipts in a list
 FORGET_CHUNK_EVENTS = 200  #: removed per transaction, so that accept never waits long
 
 Result = TypeVar("Result")
@@ -31,6 +31,12 @@ INSERT_STOPPED = (
     "INSERT INTO stopped (digest, whose, id, stopped_at, stopped_by, note) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (digest) DO UPDATE SET id = coalesce(excluded.id, id), note = excluded.note"
 )
+#: Of the 200,000 ids at most that are stopped; without an index, for a list that people look at.
+SELECT_STOPS = (
+    "SELECT digest, id, stopped_at, stopped_by, note FROM stopped WHERE id IS NOT NULL AND (stopped_at, digest) < (?, ?) "
+    "ORDER BY stopped_at DESC, digest DESC LIMIT ?"
+)
+EVERY_NO = 2**62
 SELECT_EVENTS_OF = "SELECT seq, type, user_id, anonymous_id FROM (SELECT seq, type, user_id, anonymous_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?) "
 TAKE_DELIVERIES = (
     "DELETE FROM deliveries WHERE destination_no IN (SELECT no FROM names WHERE kind = 'destination') AND seq = ? "
@@ -49,6 +55,7 @@ COLUMNS = "no, digest, ids, asked_at, asked_by, note, state, here, there, due_at
 class Stop:
     """A person who is stopped."""
 
+    digest: bytes
     id: str  #: "" once the person was forgotten
     stopped_at: float
     stopped_by: str
@@ -130,6 +137,19 @@ def all_stopped(cx: sqlite3.Connection) -> tuple[bytes, set[bytes]]:
     return salt(cx), {bytes(row[0]) for row in cx.execute("SELECT digest FROM stopped")}
 
 
+def stops(
+    *, limit: int, after: tuple[float, bytes] | None = None
+) -> Callable[[sqlite3.Connection], list[Stop]]:
+    """Reads who is stopped by name, the latest first; those after that (stopped_at, digest)."""
+    at, digest = after if after is not None else (math.inf, b"")
+
+    def run(cx: sqlite3.Connection) -> list[Stop]:
+        rows = cx.execute(SELECT_STOPS, (at, digest, limit)).fetchall()
+        return [Stop(bytes(row[0]), *row[1:]) for row in rows]
+
+    return run
+
+
 # --- forgetting -------------------------------------------------------------------------------------------------------
 
 
@@ -183,29 +203,40 @@ def begin_forgetting(
     return int(cursor.lastrowid or 0)
 
 
-def deletions(
-    cx: sqlite3.Connection, *, only_open: bool = False, person_id: str | None = None
-) -> list[Deletion]:
-    """The newest first; of those that are open the oldest."""
-    if only_open:
+def deletions(cx: sqlite3.Connection, *, person_id: str | None = None) -> list[Deletion]:
+    """Those that are open, the oldest first; or those of a person, the newest first."""
+    if person_id is None:
         rows = cx.execute(
             f"SELECT {COLUMNS} FROM deletions WHERE state <> 'done' ORDER BY no LIMIT ?",
             (DELETIONS_KEPT_MAX,),
         )
-    elif person_id is not None:
+    else:
         who = digest_of(f"u:{person_id}", salt(cx))
         rows = cx.execute(
             f"SELECT {COLUMNS} FROM deletions WHERE digest = ? ORDER BY no DESC LIMIT 10", (who,)
         )
-    else:
-        rows = cx.execute(f"SELECT {COLUMNS} FROM deletions ORDER BY no DESC LIMIT ?", (SHOWN_MAX,))
-    return [
-        Deletion(
-            no, bytes(digest), json.loads(ids) if ids else None, asked_at, asked_by, note, state,
-            json.loads(here), json.loads(there), due_at,
+    return [_deletion(row) for row in rows.fetchall()]
+
+
+def receipts(*, limit: int, before: int | None = None) -> Callable[[sqlite3.Connection], list[Deletion]]:
+    """Reads deletions, the newest first; those before the number `before`."""
+
+    def run(cx: sqlite3.Connection) -> list[Deletion]:
+        rows = cx.execute(
+            f"SELECT {COLUMNS} FROM deletions WHERE no < ? ORDER BY no DESC LIMIT ?",
+            (before if before is not None else EVERY_NO, limit),
         )
-        for no, digest, ids, asked_at, asked_by, note, state, here, there, due_at in rows.fetchall()
-    ]  # fmt: skip
+        return [_deletion(row) for row in rows.fetchall()]
+
+    return run
+
+
+def _deletion(row: Sequence[Any]) -> Deletion:
+    no, digest, ids, asked_at, asked_by, note, state, here, there, due_at = row
+    return Deletion(
+        no, bytes(digest), json.loads(ids) if ids else None, asked_at, asked_by, note, state,
+        json.loads(here), json.loads(there), due_at,
+    )  # fmt: skip
 
 
 def write_deletion(cx: sqlite3.Connection, deletion: Deletion) -> None:
@@ -317,17 +348,6 @@ class PersonTables:
     async def all_stopped(self) -> tuple[bytes, set[bytes]]:
         return await self._store.transaction(all_stopped)
 
-    async def stops(self) -> list[Stop]:
-        """Who is stopped by name, the latest first."""
-        return await self._store.transaction(
-            lambda cx: [
-                Stop(*row)
-                for row in cx.execute(
-                    "SELECT id, stopped_at, stopped_by, note FROM stopped WHERE id IS NOT NULL ORDER BY stopped_at DESC LIMIT 500"
-                ).fetchall()
-            ]
-        )
-
     async def ids_of(self, person_id: str) -> tuple[PersonIds, list[str]]:
         """Who a person is, and which users its id turned out to be when it is an anonymous one."""
         return await self._store.transaction(lambda cx: (ids_of(cx, person_id), users_of(cx, person_id)))
@@ -347,10 +367,8 @@ class PersonTables:
             lambda cx: begin_forgetting(cx, who, by=by, note=note, there=there, now=now)
         )
 
-    async def deletions(self, *, only_open: bool = False, person_id: str | None = None) -> list[Deletion]:
-        return await self._store.transaction(
-            lambda cx: deletions(cx, only_open=only_open, person_id=person_id)
-        )
+    async def deletions(self, *, person_id: str | None = None) -> list[Deletion]:
+        return await self._store.transaction(lambda cx: deletions(cx, person_id=person_id))
 
     async def write_deletion(self, deletion: Deletion) -> None:
         await self._store.transaction(lambda cx: write_deletion(cx, deletion))

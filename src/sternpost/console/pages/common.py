@@ -17,12 +17,19 @@ from sternpost.errors import WorkspaceError
 from sternpost.store.views import Kept
 from sternpost.workspace.file import load_document
 
+LIST_ROWS = 100  #: of a page of users, sources, rules and the like
 SAMPLE_EVENTS = 500  #: the newest ones, for what no counter says
 FOLLOWED = "console:followed"
 
 
 #: Spans of time that pictures show: as in the address, and in words.
 SPANS = (("1h", "Last hour"), ("24h", "Last day"), ("7d", "Last week"), ("35d", "Last five weeks"))
+
+
+async def paged(around: Surroundings, visit: Visit, path: str, *, after: str = "after") -> dict[str, Any]:
+    """One page of a list of the API. `after` is what the page's own address calls the place where it begins."""
+    found: dict[str, Any] = await around.api.get(path, {"limit": str(LIST_ROWS), "after": visit.query(after)})
+    return {**found, "after": visit.query(after)}
 
 
 def span_chosen(visit: Visit) -> str:

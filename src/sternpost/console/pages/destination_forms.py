@@ -17,7 +17,7 @@ MODES = ("cloud", "device", "hybrid")
 
 
 async def catalogue(around: Surroundings, visit: Visit) -> Result:
-    found = (await around.api.get("/catalogue"))["catalogue"]
+    found = await around.api.every("/catalogue", "catalogue")
     return Page(
         "catalogue.html", "Add a destination", {"catalogue": found, **read_only(around, "destination")}
     )
@@ -100,7 +100,7 @@ async def connect(around: Surroundings, visit: Visit) -> Result:
     identifier: str = visit.request.path_params["destination"]
     saved = await around.api.get(f"/destinations/{part(identifier)}")
     kind = await around.api.get(f"/catalogue/{part(saved['type'])}")
-    sources = (await around.api.get("/sources"))["sources"]
+    sources = await around.api.every("/sources", "sources")
     now = {one["source"]: one["mode"] for one in saved["connections"]}
     wanted = dict(now)
     problem = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from sternpost.console import charts, snippets, words
-from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import span_chosen
+from sternpost.console.inside import part
+from sternpost.console.pages.common import paged, span_chosen
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control.verify import CHECKED
 
@@ -15,9 +15,9 @@ LATE_KINDS = ("p50", "p95", "p99")
 
 
 async def destinations(around: Surroundings, visit: Visit) -> Result:
-    found = (await around.api.get("/destinations"))["destinations"]
+    page = await paged(around, visit, "/destinations")
     workspace = around.context.workspaces.current
-    for one in found:
+    for one in page["destinations"]:
         one["sources"] = [
             {"id": connection.source_id, "mode": connection.mode}
             for connection in workspace.connections
@@ -27,24 +27,13 @@ async def destinations(around: Surroundings, visit: Visit) -> Result:
     return Page(
         "destinations.html",
         "Destinations",
-        {"destinations": found, "pendo_yaml": snippets.first_pendo(first)},
+        {**page, "pendo_yaml": snippets.first_pendo(first)},
     )
 
 
 async def destination(around: Surroundings, visit: Visit) -> Result:
     identifier: str = visit.request.path_params["destination"]
-    found = (await around.api.get("/destinations"))["destinations"]
-    one = next((entry for entry in found if entry["id"] == identifier), None)
-    if one is None:
-        raise ApiProblem(
-            404,
-            {
-                "error": {
-                    "message": f'There is no destination "{identifier[:100]}".',
-                    "remedy": "See Destinations.",
-                }
-            },
-        )
+    one = await around.api.get(f"/destinations/{part(identifier)}")
     workspace = around.context.workspaces.current
     since = span_chosen(visit)
     found_health = await around.api.get(f"/destinations/{part(identifier)}/health", {"since": since})

@@ -10,7 +10,7 @@ from typing import Any
 
 from sternpost.console import words
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import FOLLOWED, name_of
+from sternpost.console.pages.common import FOLLOWED, name_of, paged
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control import fate
 from sternpost.store.views import Selection
@@ -21,12 +21,10 @@ LIVE_ROWS_MAX = 500  #: that a page keeps
 
 async def events(around: Surroundings, visit: Visit) -> Result:
     line, before = visit.query("q").strip(), visit.query("before")
-    refused = (await around.api.get("/refused"))["refused"]
     span = await around.context.views.span()
     stats = await around.api.get("/stats")
     data: dict[str, Any] = {
-        "refused": refused,
-        "refused_count": sum(entry["count"] for entry in refused),
+        "refused_count": sum(entry.count for entry in around.context.refused()),
         "kept": sum(source["received"] for source in stats["sources"].values()),
         "kept_since": fate.when(span.oldest_received_at),
         "rows_max": LIVE_ROWS_MAX,
@@ -44,6 +42,7 @@ async def events(around: Surroundings, visit: Visit) -> Result:
     }
     if visit.query("tab") == "refused":
         del data["source"]
+        data.update(await paged(around, visit, "/refused"))
         return Page("refused.html", "Refused requests", data)
     status = 200
     try:

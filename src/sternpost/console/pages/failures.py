@@ -17,7 +17,7 @@ RETRY_ROUNDS_MAX = 10  #: of 10,000 dead letters each, with one press of the but
 
 
 async def failures(around: Surroundings, visit: Visit, *, problem: str = "") -> Result:
-    found = (await around.api.get("/failures"))["failures"]
+    found = await around.api.every("/failures", "failures")
     for group in found:
         group["name"] = name_of(around, group["destination"])
     return Page(
@@ -75,7 +75,7 @@ async def retry(around: Surroundings, visit: Visit) -> Result:
 async def discard(around: Surroundings, visit: Visit) -> Result:
     destination, reason = visit.form.get("destination", ""), visit.form.get("reason", "")
     note = visit.form.get("note", "").strip()
-    groups = (await around.api.get("/failures"))["failures"]
+    groups = await around.api.every("/failures", "failures")
     count = next(
         (
             group["count"]

@@ -26,9 +26,9 @@ CHECKLIST_HIDDEN = "console:checklist-hidden"
 
 async def home(around: Surroundings, visit: Visit) -> Result:
     stats = await around.api.get("/stats")
-    destinations = (await around.api.get("/destinations"))["destinations"]
-    sources = (await around.api.get("/sources"))["sources"]
-    failures = (await around.api.get("/failures"))["failures"]
+    destinations = await around.api.every("/destinations", "destinations")
+    sources = await around.api.every("/sources", "sources")
+    failures = await around.api.every("/failures", "failures")
     workspace = await around.api.get("/workspace")
     received, delivered = around.pulse.last_minute()
     minutes = around.pulse.minutes()

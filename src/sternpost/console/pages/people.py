@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sternpost.console.inside import ApiProblem, part
+from sternpost.console.pages.common import paged
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control.auth import ROLES
 
@@ -18,12 +19,12 @@ AUDIT_FILTERS = ("who", "what", "since", "before")
 async def people(
     around: Surroundings, visit: Visit, *, problem: str = "", address: str = "", invited: str = ""
 ) -> Result:
-    found = (await around.api.get("/users"))["users"]
+    found = await paged(around, visit, "/users")
     return Page(
         "people.html",
         "People",
         {
-            "users": found,
+            **found,
             "roles": ROLES,
             "me": visit.who.name,
             "problem": problem,
@@ -74,8 +75,8 @@ async def change_user(around: Surroundings, visit: Visit) -> Result:
 
 
 async def tokens(around: Surroundings, visit: Visit, *, problem: str = "", made: str = "") -> Result:
-    found = (await around.api.get("/tokens"))["tokens"]
-    data = {"tokens": found, "roles": ROLES, "problem": problem, "made": made}
+    found = await paged(around, visit, "/tokens")
+    data = {**found, "roles": ROLES, "problem": problem, "made": made}
     return Page("tokens.html", "API tokens", data, 400 if problem else 200)
 
 
@@ -101,10 +102,8 @@ async def remove_token(around: Surroundings, visit: Visit) -> Result:
 
 async def sessions(around: Surroundings, visit: Visit) -> Result:
     assert visit.session is not None
-    found = (await around.api.get("/sessions"))["sessions"]
-    return Page(
-        "sessions.html", "Sessions", {"sessions": found, "own": around.access.session_id(visit.session)}
-    )
+    found = await paged(around, visit, "/sessions")
+    return Page("sessions.html", "Sessions", {**found, "own": around.access.session_id(visit.session)})
 
 
 async def end_session(around: Surroundings, visit: Visit) -> Result:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sternpost.console import words
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import name_of
+from sternpost.console.pages.common import name_of, paged
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.destinations.base import ReadsBack
 
@@ -20,8 +20,8 @@ async def people(around: Surroundings, visit: Visit) -> Result:
         "persons.html",
         "People",
         {
-            "stopped": (await around.api.get("/stopped"))["stopped"],
-            "deletions": (await around.api.get("/deletions"))["deletions"],
+            "stopped": await paged(around, visit, "/stopped"),
+            "deletions": await paged(around, visit, "/deletions", after="receipts"),
         },
     )
 

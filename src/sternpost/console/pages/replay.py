@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import name_of
+from sternpost.console.pages.common import name_of, paged
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control import fate
 
@@ -29,7 +29,8 @@ async def replay(around: Surroundings, visit: Visit, *, problem: str = "") -> Re
             if error.status not in {400, 404}:
                 raise
             problem, status = f"{error.message} {error.remedy}".strip(), 400
-    jobs = (await around.api.get("/replays"))["replays"]
+    found = await paged(around, visit, "/replays")
+    jobs = found["replays"]
     for job in jobs:
         job["name"] = name_of(around, job["destination"])
     stats = await around.api.get("/stats")
@@ -43,6 +44,8 @@ async def replay(around: Surroundings, visit: Visit, *, problem: str = "") -> Re
             "estimate": estimate,
             "problem": problem,
             "jobs": jobs,
+            "next": found["next"],
+            "after": found["after"],
             "running": any(job["state"] == "running" for job in jobs),
             "destinations": [{"id": one.id, "name": one.name} for one in workspace.destinations.values()],
             "sources": [{"id": one.id, "name": one.name} for one in workspace.sources.values()],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sternpost.console.pages.common import name_of
+from sternpost.console.pages.common import name_of, paged
 from sternpost.console.surroundings import Page, PageOf, Result, Surroundings, Visit
 
 
 async def rules(around: Surroundings, visit: Visit) -> Result:
-    found = await around.api.get("/rules")
+    found = await paged(around, visit, "/rules")
     sources = around.context.workspaces.current.sources
     for one in found["connections"]:
         one["sourceName"] = sources[one["source"]].name

@@ -6,7 +6,7 @@ from typing import Any
 
 from sternpost.console import charts
 from sternpost.console.inside import ApiProblem, part
-from sternpost.console.pages.common import span_chosen
+from sternpost.console.pages.common import paged, span_chosen
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 
 VOLUME_KINDS = ("received", "duplicates")
@@ -14,7 +14,7 @@ VOLUME_KINDS = ("received", "duplicates")
 
 async def seen(around: Surroundings, visit: Visit) -> Result:
     identifier: str = visit.request.path_params["source"]
-    found = await around.api.get(f"/sources/{part(identifier)}/seen")
+    found = await paged(around, visit, f"/sources/{part(identifier)}/seen")
     since = span_chosen(visit)
     volume = await around.api.get("/stats/series", {"source": identifier, "since": since})
     series = {**volume, **volume["sources"][identifier]}

@@ -15,7 +15,7 @@ async def settings(around: Surroundings, visit: Visit, *, problem: str = "") -> 
     workspace = await around.api.get("/workspace")
     session = visit.session
     assert session is not None
-    sessions = (await around.api.get("/sessions"))["sessions"]
+    own = around.context.people.user(session.who.name)
     return Page(
         "settings.html",
         "Settings",
@@ -30,7 +30,9 @@ async def settings(around: Surroundings, visit: Visit, *, problem: str = "") -> 
             "dependencies": _dependencies(),
             "has_password": around.access.has_password(session),
             "on_loopback": around.on_loopback,
-            "browsers": sum(one["user"] == session.who.name for one in sessions),
+            "browsers": sum(
+                own is not None and one.user_key == own.key for one in around.context.people.sessions
+            ),
             "me": session.who,
             "problem": problem,
         },

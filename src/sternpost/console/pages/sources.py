@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from sternpost.console import snippets
-from sternpost.console.inside import ApiProblem
-from sternpost.console.pages.common import is_own, name_of
+from sternpost.console.inside import part
+from sternpost.console.pages.common import is_own, name_of, paged
 from sternpost.console.surroundings import Page, PageOf, Result, Surroundings, Visit
 from sternpost.control import fate
 from sternpost.control.noticing import library_of
@@ -18,8 +19,11 @@ NEWEST_EVENTS = 200  #: of all sources, for when each sent last
 
 
 async def sources(around: Surroundings, visit: Visit) -> Result:
-    found = (await around.api.get("/sources"))["sources"]
-    refused = (await around.api.get("/refused", {"limit": "500"}))["refused"]
+    page = await paged(around, visit, "/sources")
+    found = page["sources"]
+    refused: Counter[str | None] = Counter()
+    for entry in around.context.refused():
+        refused[entry.source_id] += entry.count
     newest: dict[str, Kept] = {}
     for kept in (await around.context.views.recent(NEWEST_EVENTS)).kept:
         newest.setdefault(kept.event.source_id, kept)
@@ -33,20 +37,14 @@ async def sources(around: Surroundings, visit: Visit) -> Result:
                 libraries = [library, *(other for other in libraries if other != library)]
         one["lastAt"] = fate.when(at or None)
         one["libraries"] = libraries[:5]
-        one["refused"] = sum(entry["count"] for entry in refused if entry["source"] == one["id"])
-    return Page("sources.html", "Sources", {"sources": found})
+        one["refused"] = refused[one["id"]]
+    return Page("sources.html", "Sources", page)
 
 
 async def source(around: Surroundings, visit: Visit) -> Result:
     identifier: str = visit.request.path_params["source"]
-    found = (await around.api.get("/sources"))["sources"]
-    one = next((entry for entry in found if entry["id"] == identifier), None)
-    if one is None:
-        raise ApiProblem(
-            404,
-            {"error": {"message": f'There is no source "{identifier[:100]}".', "remedy": "See Sources."}},
-        )
-    refused = (await around.api.get("/refused", {"limit": "500"}))["refused"]
+    one = await around.api.get(f"/sources/{part(identifier)}")
+    refused = await around.api.every("/refused", "refused")
     seen = await _seen(around, identifier)
     for connection in one["connections"]:
         connection["name"] = name_of(around, connection["destination"])

@@ -13,7 +13,7 @@ from sternpost.control.answers import ApiError
 from sternpost.control.auth import PRINCIPAL, Principal
 from sternpost.control.context import Context
 from sternpost.control.filters import Filter, parse
-from sternpost.control.operation import MOUNT
+from sternpost.control.operation import MOUNT, PLACE_DIGITS_MAX
 from sternpost.control.preview import Preview, accounts_of, preview
 from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import DestinationConfig, Event, Person, Source, Workspace
@@ -21,6 +21,7 @@ from sternpost.workspace.hints import near_miss
 
 BODY_BYTES_MAX = 1_000_000  #: of a request; a workspace or an event is far smaller
 T = TypeVar("T")
+C = TypeVar("C", bound=str)
 
 PAGE_ROWS = 50  #: when no limit is given
 
@@ -116,10 +117,15 @@ def actor_of(request: Request) -> str:
     return principal_of(request).name
 
 
-def page_of(request: Request, entries: Sequence[T]) -> tuple[Sequence[T], str | None]:
-    """One page of a list that is in memory, and its `next`: where the one after it begins, None on the last."""
+def page_of(
+    request: Request, entries: Sequence[T], usual: int = PAGE_ROWS_MAX
+) -> tuple[Sequence[T], str | None]:
+    """One page of a list that is in memory, and its `next`: where the one after it begins, None on the last.
+
+    `usual` is how many rows it has when the request does not say.
+    """
     begin = number_of(request, "after") or 0
-    end = begin + limit_of(request, PAGE_ROWS_MAX)
+    end = begin + limit_of(request, usual)
     return entries[begin:end], str(end) if end < len(entries) else None
 
 
@@ -153,15 +159,22 @@ def text_of(body: Mapping[str, Any], name: str) -> str:
 
 
 def limit_of(request: Request, usual: int) -> int:
+    """Rows of a page, as asked for. Raises ApiError for a number that no page has."""
+    if "limit" not in request.query_params:
+        return usual
     number = number_of(request, "limit")
-    return usual if number is None else max(1, min(number, PAGE_ROWS_MAX))
+    if number is None or not 1 <= number <= PAGE_ROWS_MAX:
+        raise ApiError(
+            400, f"limit must be a number from 1 to {PAGE_ROWS_MAX}.", "Follow `next` for more than one page."
+        )
+    return number
 
 
 def number_of(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not (text.isascii() and text.isdigit() and len(text) <= PLACE_DIGITS_MAX):
         raise ApiError(400, f"{name} must be a whole number.", "Take `next` of an earlier answer.")
     return int(text)
 
@@ -169,6 +182,17 @@ def number_of(request: Request, name: str) -> int | None:
 def cursor(seq: int | None) -> str | None:
     """Where the next page begins, as text: it means something to us only."""
     return str(seq) if seq is not None else None
+
+
+def choice_of(request: Request, name: str, choices: Sequence[C]) -> C:
+    """A parameter that is one of a few words; the first when it is not given. Raises ApiError for any other."""
+    text = request.query_params.get(name)
+    if text is None:
+        return choices[0]
+    for choice in choices:
+        if text == choice:
+            return choice
+    raise ApiError(400, f'{name} cannot be "{text[:40]}".', f"Use one of: {', '.join(choices)}.")
 
 
 def flag_of(request: Request, name: str) -> bool:

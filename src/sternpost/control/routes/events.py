@@ -13,7 +13,7 @@ from sternpost.control import fate, steps
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.live import LiveStream
-from sternpost.control.operation import FILTERS, LIMIT, MOUNT, Operation
+from sternpost.control.operation import BEFORE, FILTERS, LIMIT, MOUNT, Operation, Parameter
 from sternpost.control.preview import rebuilt
 from sternpost.control.routes.again import possible
 from sternpost.control.routes.common import (
@@ -161,7 +161,7 @@ OPERATIONS = (
         "/events",
         "The newest events, newest first",
         "events, next",
-        query=(*FILTERS, LIMIT, ("before", "`next` of an earlier page.")),
+        query=(*FILTERS, LIMIT, BEFORE),
     ),
     Operation(
         event,
@@ -170,8 +170,12 @@ OPERATIONS = (
         "The fate of an event",
         "events: one per source that sent this messageId",
         query=(
-            ("source", "Only the event of this source."),
-            ("prefix", "1: the id may be the beginning of exactly one, from six characters."),
+            Parameter("source", "Only the event of this source."),
+            Parameter(
+                "prefix",
+                "The id may be the beginning of exactly one, from six characters.",
+                {"type": "boolean"},
+            ),
         ),
     ),
     Operation(

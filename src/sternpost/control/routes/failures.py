@@ -13,7 +13,7 @@ from sternpost.control import audit, fate
 from sternpost.control.answers import HEADERS, Answers, ApiError
 from sternpost.control.auth import Principal
 from sternpost.control.context import Context
-from sternpost.control.operation import LIMIT, TEXT, Operation
+from sternpost.control.operation import AFTER, LIMIT, TEXT, Operation
 from sternpost.control.routes.common import (
     PAGE_ROWS,
     actor_of,
@@ -22,6 +22,7 @@ from sternpost.control.routes.common import (
     destination_of,
     limit_of,
     number_of,
+    page_of,
     principal_of,
     text_of,
 )
@@ -57,7 +58,8 @@ LETTERS: Mapping[str, Any] = {
 
 
 async def failures(context: Context, request: Request) -> Any:
-    return {"failures": [await _group(context, group) for group in await context.views.failures()]}
+    page, following = page_of(request, await context.views.failures())
+    return {"failures": [await _group(context, group) for group in page], "next": following}
 
 
 async def _group(context: Context, group: FailureGroup) -> dict[str, Any]:
@@ -268,14 +270,21 @@ class _Letters:
 
 
 OPERATIONS = (
-    Operation(failures, "GET", "/failures", "Dead letters, grouped by destination and reason", "failures"),
+    Operation(
+        failures,
+        "GET",
+        "/failures",
+        "Dead letters, grouped by destination and reason, the largest group first",
+        "failures, next",
+        query=(LIMIT, AFTER),
+    ),
     Operation(
         failure_entries,
         "GET",
         "/failures/{destination}/{reason}",
         "The dead letters of a group, oldest first",
         "events, next",
-        query=(LIMIT, ("after", "`next` of an earlier page.")),
+        query=(LIMIT, AFTER),
     ),
     Operation(
         export_failures,

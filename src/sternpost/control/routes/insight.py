@@ -11,7 +11,7 @@ from sternpost.control import fate, health
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.filters import FilterError, moment
-from sternpost.control.operation import Operation
+from sternpost.control.operation import Operation, Parameter
 from sternpost.control.routes.common import destination_of, no_such, totals
 from sternpost.store import series
 from sternpost.store.standing import destination_rows, series_rows
@@ -21,9 +21,13 @@ SPAN_S = 3_600  #: when no time is given: the last hour, by the minute
 SAMPLE_EVENTS = 500  #: the newest ones of a destination, for samples and for what waits
 STEP_NAMES: Mapping[str, int] = {"minute": series.MINUTE, "hour": series.HOUR, "day": series.DAY}
 SPAN_QUERY = (
-    ("since", "Beginning of the span, e.g. 24h or 2026-11-03T10:00; default: an hour ago."),
-    ("until", "End of the span; default: now."),
-    ("step", "minute, hour or day; default: what suits the span. At most 1,500 slots, the latest ones."),
+    Parameter("since", "Beginning of the span, e.g. 24h or 2026-11-03T10:00; default: an hour ago."),
+    Parameter("until", "End of the span; default: now."),
+    Parameter(
+        "step",
+        "Default: what suits the span. At most 1,500 slots, the latest ones.",
+        {"type": "string", "enum": list(STEP_NAMES)},
+    ),
 )
 
 
@@ -144,8 +148,8 @@ OPERATIONS = (
         "Counts over time, by destination and source",
         "step, since, until, slots, destinations, sources",
         query=(
-            ("destination", "Ids of destinations, separated by commas; default: all."),
-            ("source", "Ids of sources, separated by commas; default: all."),
+            Parameter("destination", "Ids of destinations, separated by commas; default: all."),
+            Parameter("source", "Ids of sources, separated by commas; default: all."),
             *SPAN_QUERY,
         ),
         refuses=(404,),

@@ -13,7 +13,7 @@ from sternpost.control.answers import ApiError
 from sternpost.control.auth import PRINCIPAL
 from sternpost.control.context import Context
 from sternpost.control.mapping import Mapped, blocks
-from sternpost.control.operation import Operation
+from sternpost.control.operation import Operation, Parameter
 from sternpost.control.preview import preview
 from sternpost.control.routes.common import destination_of, preview_of
 from sternpost.model import DestinationConfig, Event, Person
@@ -126,6 +126,6 @@ OPERATIONS = (
         "How traits become fields, by the events of the last day",
         "blocks, people, preview, anonymous",
         role="editor",
-        query=(("user", "Whose preview; default: the newest."),),
+        query=(Parameter("user", "Whose preview; default: the newest."),),
     ),
 )

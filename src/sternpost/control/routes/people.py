@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from sternpost.control import audit, fate
 from sternpost.control.answers import ApiError
 from sternpost.control.auth import allows
 from sternpost.control.context import Context
-from sternpost.control.operation import LIMIT, TEXT, Operation
+from sternpost.control.operation import AFTER, BEFORE, LIMIT, TEXT, Operation, Parameter
 from sternpost.control.people import INVITATION_VALID_S, session_id
 from sternpost.control.routes.common import (
     PAGE_ROWS,
@@ -20,6 +21,7 @@ from sternpost.control.routes.common import (
     limit_of,
     no_such,
     number_of,
+    page_of,
     principal_of,
     text_of,
 )
@@ -48,7 +50,9 @@ async def me(context: Context, request: Request) -> Any:
 
 
 async def users(context: Context, request: Request) -> Any:
-    return {"users": [_user(context, user) for user in context.people.users]}
+    page, following = page_of(request, context.people.users)
+    signed_in = Counter(one.user_key for one in context.people.sessions)
+    return {"users": [_user(user, signed_in[user.key]) for user in page], "next": following}
 
 
 async def add_user(context: Context, request: Request) -> Any:
@@ -57,7 +61,7 @@ async def add_user(context: Context, request: Request) -> Any:
         text_of(body, "name"), text_of(body, "role"), personal_data=_flag(body, "personalData")
     )
     audit.note(request, user.name, role=user.role, personalData=user.personal_data)
-    return {"user": _user(context, user), **await _address(context, user)}
+    return {"user": _user(user, 0), **await _address(context, user)}
 
 
 async def change_user(context: Context, request: Request) -> Any:
@@ -70,7 +74,8 @@ async def change_user(context: Context, request: Request) -> Any:
         personal_data=_flag(body, "personalData"),
     )
     audit.note(request, user.name, **audit.differences(_settings(user), _settings(changed)))
-    return {"user": _user(context, changed)}
+    signed_in = sum(one.user_key == changed.key for one in context.people.sessions)
+    return {"user": _user(changed, signed_in)}
 
 
 async def remove_user(context: Context, request: Request) -> Any:
@@ -100,13 +105,13 @@ async def fresh_address(context: Context, request: Request) -> Any:
 
 async def sessions(context: Context, request: Request) -> Any:
     who = principal_of(request)
-    return {
-        "sessions": [
-            _session(context, one)
-            for one in reversed(context.people.sessions)
-            if allows(who.role, "owner") or _name_of(context, one) == who.name
-        ]
-    }
+    seen = [
+        one
+        for one in reversed(context.people.sessions)
+        if allows(who.role, "owner") or _name_of(context, one) == who.name
+    ]
+    page, following = page_of(request, seen)
+    return {"sessions": [_session(context, one) for one in page], "next": following}
 
 
 async def end_session(context: Context, request: Request) -> Any:
@@ -125,7 +130,8 @@ async def end_session(context: Context, request: Request) -> Any:
 
 
 async def tokens(context: Context, request: Request) -> Any:
-    return {"tokens": [_token(context, token) for token in context.people.tokens]}
+    page, following = page_of(request, context.people.tokens)
+    return {"tokens": [_token(context, token) for token in page], "next": following}
 
 
 async def add_token(context: Context, request: Request) -> Any:
@@ -201,12 +207,12 @@ def _settings(user: UserRow) -> dict[str, Any]:
     return {"role": user.role, "personalData": user.personal_data, "disabled": user.disabled}
 
 
-def _user(context: Context, user: UserRow) -> dict[str, Any]:
+def _user(user: UserRow, signed_in: int) -> dict[str, Any]:
     return {
         "name": user.name,
         **_settings(user),
         "hasPassword": bool(user.password),
-        "signedIn": sum(one.user_key == user.key for one in context.people.sessions),
+        "signedIn": signed_in,
         "createdAt": fate.when(user.created_at),
     }
 
@@ -261,7 +267,9 @@ def _flag(body: Any, name: str) -> bool | None:
 
 OPERATIONS = (
     Operation(me, "GET", "/me", "Who asks", "name, role, personalData"),
-    Operation(users, "GET", "/users", "Users of the console", "users", role="owner"),
+    Operation(
+        users, "GET", "/users", "Users of the console", "users, next", role="owner", query=(LIMIT, AFTER)
+    ),
     Operation(
         add_user,
         "POST",
@@ -291,10 +299,15 @@ OPERATIONS = (
         role="owner",
     ),
     Operation(
-        sessions, "GET", "/sessions", "Browsers that are signed in; other users' for owners", "sessions"
+        sessions,
+        "GET",
+        "/sessions",
+        "Browsers that are signed in; other users' for owners",
+        "sessions, next",
+        query=(LIMIT, AFTER),
     ),
     Operation(end_session, "DELETE", "/sessions/{session}", "Sign a browser out", "ended"),
-    Operation(tokens, "GET", "/tokens", "API tokens", "tokens", role="owner"),
+    Operation(tokens, "GET", "/tokens", "API tokens", "tokens, next", role="owner", query=(LIMIT, AFTER)),
     Operation(
         add_token,
         "POST",
@@ -319,11 +332,11 @@ OPERATIONS = (
         "audit, next",
         role="owner",
         query=(
-            ("who", "A part of the name of a user, a token or a file."),
-            ("what", "A part of the action or of its subject."),
-            ("since", "From this time on, e.g. 2026-11-03T10:00 (UTC)."),
+            Parameter("who", "A part of the name of a user, a token or a file."),
+            Parameter("what", "A part of the action or of its subject."),
+            Parameter("since", "From this time on, e.g. 2026-11-03T10:00 (UTC)."),
             LIMIT,
-            ("before", "`next` of an earlier page."),
+            BEFORE,
         ),
     ),
 )

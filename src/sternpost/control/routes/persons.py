@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -10,15 +11,30 @@ from sternpost.control import audit, fate, persons
 from sternpost.control.answers import ApiError
 from sternpost.control.auth import PRINCIPAL
 from sternpost.control.context import Context
-from sternpost.control.operation import Operation
-from sternpost.control.routes.common import actor_of, body_of, cursor, destination_of, number_of, text_of
+from sternpost.control.operation import AFTER, BEFORE, LIMIT, Operation, Parameter
+from sternpost.control.routes.common import (
+    PAGE_ROWS,
+    actor_of,
+    body_of,
+    choice_of,
+    cursor,
+    destination_of,
+    limit_of,
+    number_of,
+    text_of,
+)
 from sternpost.destinations.base import ReadsBack
-from sternpost.limits import STOPPED_MAX
+from sternpost.limits import PAGE_ROWS_MAX, STOPPED_MAX
 from sternpost.store.person_view import person_rows
+from sternpost.store.persons import receipts, stops
 from sternpost.wire import message as wire_message
 
+STOPPED_PLACE = (
+    r"([0-9]{1,12}\.[0-9]{1,12})~([0-9a-f]{32})"  #: of a page: when somebody was stopped, and the digest
+)
 NOTE_CHARS_MAX = 500
 ID_CHARS_MAX = 1_000
+KINDS: tuple[Literal["visitor", "account"], ...] = ("visitor", "account")
 REASON = {"note": {"type": "string", "description": "Why; kept with it."}}
 
 
@@ -26,12 +42,15 @@ async def person(context: Context, request: Request) -> Any:
     """What the store knows of a person."""
     _may_see(request)
     who = _id(request)
-    rows = await person_rows(context.views, who, before=number_of(request, "before"))
+    rows = await person_rows(
+        context.views, who, limit=limit_of(request, PAGE_ROWS), before=number_of(request, "before")
+    )
     workspace = context.workspaces.current
     events = [fate.compose(kept, workspace, attempts=False) for kept in rows.events]
     deletions = await context.persons.tables.deletions(person_id=who)
     if (
-        not events
+        number_of(request, "before") is None
+        and not events
         and not rows.links
         and not rows.memberships
         and not deletions
@@ -109,16 +128,25 @@ async def forget_person(context: Context, request: Request) -> Any:
 
 async def stopped_people(context: Context, request: Request) -> Any:
     _may_see(request)
+    limit = limit_of(request, PAGE_ROWS_MAX)
+    found = await context.views.reading(stops(limit=limit + 1, after=_stopped_after(request)))
+    page = found[:limit]
     return {
         "stopped": [
             {"id": one.id, "since": fate.when(one.stopped_at), "by": one.stopped_by, "note": one.note}
-            for one in await context.persons.tables.stops()
-        ]
+            for one in page
+        ],
+        "next": f"{page[-1].stopped_at!r}~{page[-1].digest.hex()}" if len(found) > limit else None,
     }
 
 
 async def list_deletions(context: Context, request: Request) -> Any:
-    return {"deletions": [persons.shown(one) for one in await context.persons.tables.deletions()]}
+    limit = limit_of(request, PAGE_ROWS_MAX)
+    found = await context.views.reading(receipts(limit=limit + 1, before=number_of(request, "after")))
+    return {
+        "deletions": [persons.shown(one) for one in found[:limit]],
+        "next": cursor(found[limit - 1].no if len(found) > limit else None),
+    }
 
 
 async def read_back(context: Context, request: Request) -> Any:
@@ -126,9 +154,7 @@ async def read_back(context: Context, request: Request) -> Any:
     _may_see(request)
     config = destination_of(context, request.path_params["destination"])
     destination: object = context.destinations[config.type]
-    kind: Literal["visitor", "account"] = (
-        "account" if request.query_params.get("kind") == "account" else "visitor"
-    )
+    kind = choice_of(request, "kind", KINDS)
     who = _id(request)
     call = destination.read_back(kind, who, config.settings) if isinstance(destination, ReadsBack) else None
     if call is None or not isinstance(destination, ReadsBack):
@@ -139,6 +165,17 @@ async def read_back(context: Context, request: Request) -> Any:
         )
     held, said = destination.read_held(await context.send(config.id, call))
     return {"destination": config.id, "kind": kind, "id": who, "held": held, "said": said}
+
+
+def _stopped_after(request: Request) -> tuple[float, bytes] | None:
+    """Where a page of stopped people begins: the time and the digest of the last one before it. Raises ApiError."""
+    text = request.query_params.get("after", "")
+    if not text:
+        return None
+    found = re.fullmatch(STOPPED_PLACE, text)
+    if found is None:
+        raise ApiError(400, "after is no place in this list.", "Take `next` of an earlier answer.")
+    return float(found[1]), bytes.fromhex(found[2])
 
 
 def _may_see(request: Request) -> None:
@@ -171,9 +208,29 @@ def _traits(kept: Any) -> dict[str, Any]:
 
 
 OPERATIONS = (
-    Operation(stopped_people, "GET", "/stopped", "Who is stopped", "stopped", role="editor"),
     Operation(
-        list_deletions, "GET", "/deletions", "People who were forgotten, without who they were", "deletions"
+        stopped_people,
+        "GET",
+        "/stopped",
+        "Who is stopped by name, the latest first",
+        "stopped, next",
+        role="editor",
+        query=(
+            LIMIT,
+            Parameter(
+                "after",
+                "`next` of an earlier page.",
+                {"type": "string", "pattern": f"^({STOPPED_PLACE})?$"},
+            ),
+        ),
+    ),
+    Operation(
+        list_deletions,
+        "GET",
+        "/deletions",
+        "People who were forgotten, without who they were, the latest first",
+        "deletions, next",
+        query=(LIMIT, AFTER),
     ),
     Operation(
         stop_person,
@@ -210,7 +267,7 @@ OPERATIONS = (
         "What is known of a person",
         "ids, accounts, traits, lanes, deletion, events, next",
         role="editor",
-        query=(("before", "`next` of an earlier page."),),
+        query=(LIMIT, BEFORE),
     ),
     Operation(
         read_back,
@@ -219,7 +276,13 @@ OPERATIONS = (
         "What a destination holds of a visitor or an account",
         "held, said",
         role="editor",
-        query=(("kind", "visitor (default) or account."),),
+        query=(
+            Parameter(
+                "kind",
+                "What it is there.",
+                {"type": "string", "enum": list(KINDS), "default": "visitor"},
+            ),
+        ),
         refuses=(409,),
     ),
 )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from sternpost.control import audit, fate, replays
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
-from sternpost.control.operation import Operation
+from sternpost.control.operation import AFTER, LIMIT, Operation
 from sternpost.control.preview import rebuilt
 from sternpost.control.replays import Estimate, Wanted
 from sternpost.control.routes.common import (
@@ -18,6 +18,7 @@ from sternpost.control.routes.common import (
     body_of,
     destination_of,
     no_such,
+    page_of,
     preview_of,
     principal_of,
     text_of,
@@ -64,7 +65,8 @@ KEYS = {
 
 
 async def list_replays(context: Context, request: Request) -> Any:
-    return {"replays": [replays.shown(job) for job in await context.store.replays()]}
+    page, following = page_of(request, await context.store.replays())
+    return {"replays": [replays.shown(job) for job in page], "next": following}
 
 
 async def get_replay(context: Context, request: Request) -> Any:
@@ -310,7 +312,9 @@ async def _samples(
 
 
 OPERATIONS = (
-    Operation(list_replays, "GET", "/replays", "Replays, the newest first", "replays"),
+    Operation(
+        list_replays, "GET", "/replays", "Replays, the newest first", "replays, next", query=(LIMIT, AFTER)
+    ),
     Operation(
         begin_replay,
         "POST",

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from sternpost.control import audit, changes, fate
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
-from sternpost.control.operation import DRY_RUN, LIMIT, TEXT, TEXTS, Operation
+from sternpost.control.operation import BEFORE, DRY_RUN, LIMIT, TEXT, TEXTS, Operation
 from sternpost.control.routes.common import PAGE_ROWS, body_of, flag_of, limit_of, number_of, warnings
 from sternpost.store.revisions import REVISIONS_KEPT_MAX, Revision
 
@@ -106,7 +106,7 @@ OPERATIONS = (
         "/workspace/revisions",
         "Revisions of the workspace, newest first",
         "revisions, next, kept",
-        query=(LIMIT, ("before", "`next` of an earlier page.")),
+        query=(LIMIT, BEFORE),
         members={
             "revisions": {
                 "type": "array",

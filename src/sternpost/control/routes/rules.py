@@ -9,8 +9,9 @@ from starlette.requests import Request
 
 from sternpost.control import fate
 from sternpost.control.context import Context
-from sternpost.control.operation import Operation
+from sternpost.control.operation import AFTER, LIMIT, Operation
 from sternpost.control.preview import CHECKS, MAPPING
+from sternpost.control.routes.common import page_of
 from sternpost.model import Connection, DestinationConfig, Source
 from sternpost.reasons import REASONS
 from sternpost.store import series
@@ -29,7 +30,8 @@ async def rules(context: Context, request: Request) -> Any:
         context.views, list(workspace.destinations), since=since, until=until
     )
     found = []
-    for connection in workspace.connections:
+    page, following = page_of(request, list(workspace.connections))
+    for connection in page:
         source = workspace.sources[connection.source_id]
         config = workspace.destinations[connection.destination_id]
         counts = stopped.get((source.id, config.id), {})
@@ -41,7 +43,7 @@ async def rules(context: Context, request: Request) -> Any:
                 "rules": _rules(context, source, config, connection, counts),
             }
         )
-    return {"since": fate.when(since), "connections": found}
+    return {"since": fate.when(since), "connections": found, "next": following}
 
 
 def _rules(
@@ -132,6 +134,7 @@ OPERATIONS = (
         "GET",
         "/rules",
         "What stops events, per connection, with what each rule stopped in the last day",
-        "since, connections",
+        "since, connections, next",
+        query=(LIMIT, AFTER),
     ),
 )

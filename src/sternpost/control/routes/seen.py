@@ -11,8 +11,8 @@ from starlette.requests import Request
 from sternpost.control import fate, noticing
 from sternpost.control.auth import PRINCIPAL
 from sternpost.control.context import Context
-from sternpost.control.operation import Operation
-from sternpost.control.routes.common import no_such
+from sternpost.control.operation import AFTER, LIMIT, Operation
+from sternpost.control.routes.common import no_such, page_of
 from sternpost.store import seen
 from sternpost.store.seen import Property
 from sternpost.wire import message as wire_message
@@ -29,10 +29,12 @@ async def source_seen(context: Context, request: Request) -> Any:
         raise no_such("source", identifier, sources)
     found = await seen.of_source(context.views, identifier)
     personal = request.scope[PRINCIPAL].personal_data
-    bodies = await _bodies(context, found.events.values()) if personal else {}
+    known = sorted(found.events.items(), key=lambda item: (-item[1].count, item[0]))
+    page, following = page_of(request, known)
+    bodies = await _bodies(context, [event for _, event in page]) if personal else {}
     alike = _alike([name for kind, name in found.events if kind == "track"])
     events = []
-    for (kind, name), event in sorted(found.events.items(), key=lambda item: -item[1].count):
+    for (kind, name), event in page:
         events.append(
             {
                 "type": kind,
@@ -50,6 +52,7 @@ async def source_seen(context: Context, request: Request) -> Any:
     return {
         "source": identifier,
         "events": events,
+        "next": following,
         "libraries": [
             {
                 "library": one.name,
@@ -102,6 +105,7 @@ OPERATIONS = (
         "GET",
         "/sources/{source}/seen",
         "What a source sends: events, properties and their types, libraries",
-        "source, events, libraries, behind, over",
+        "source, events, next, libraries, behind, over",
+        query=(LIMIT, AFTER),
     ),
 )

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from sternpost.control import fate
 from sternpost.control.context import Context
 from sternpost.control.doctor import examine
-from sternpost.control.operation import LIMIT, Operation
-from sternpost.control.routes.common import PAGE_ROWS, limit_of, totals
-from sternpost.reasons import NOTES, REASONS
+from sternpost.control.operation import AFTER, LIMIT, Operation
+from sternpost.control.routes.common import PAGE_ROWS, page_of, totals
+from sternpost.reasons import NOTES, REASONS, NoteText, Reason
 
 
 async def stats(context: Context, request: Request) -> Any:
@@ -24,15 +24,19 @@ async def doctor(context: Context, request: Request) -> Any:
 
 
 async def reasons(context: Context, request: Request) -> Any:
+    every: list[Reason | NoteText] = [*REASONS.values(), *NOTES.values()]
+    page, following = page_of(request, every)
     return {
-        "reasons": [asdict(reason) for reason in REASONS.values()],
-        "notes": [asdict(note) for note in NOTES.values()],
+        "reasons": [asdict(one) for one in page if isinstance(one, Reason)],
+        "notes": [asdict(one) for one in page if isinstance(one, NoteText)],
+        "next": following,
     }
 
 
 async def refused(context: Context, request: Request) -> Any:
     entries = []
-    for entry in context.refused()[: limit_of(request, PAGE_ROWS)]:
+    page, following = page_of(request, context.refused(), PAGE_ROWS)
+    for entry in page:
         text, remedy, who = fate.explanation(entry.reason, entry.detail)
         entries.append(
             {
@@ -53,7 +57,7 @@ async def refused(context: Context, request: Request) -> Any:
                 "sample": entry.sample,
             }
         )
-    return {"refused": entries}
+    return {"refused": entries, "next": following}
 
 
 OPERATIONS = (
@@ -66,13 +70,20 @@ OPERATIONS = (
         "ok, checks",
         role="editor",
     ),
-    Operation(reasons, "GET", "/reasons", "Every reason and note with its remedy", "reasons, notes"),
+    Operation(
+        reasons,
+        "GET",
+        "/reasons",
+        "Every reason, then every note, with its remedy",
+        "reasons, notes, next",
+        query=(LIMIT, AFTER),
+    ),
     Operation(
         refused,
         "GET",
         "/refused",
         "Requests that were turned away, the latest first",
-        "refused",
-        query=(LIMIT,),
+        "refused, next",
+        query=(LIMIT, AFTER),
     ),
 )
