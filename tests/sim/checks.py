@@ -122,6 +122,7 @@ def everything(world: World) -> None:
             _backoff(world, event, destination, journal[destination, event.n])
             if world.scenario.calm:
                 _prompt(world, event, destination, journal[destination, event.n], model)
+    _told(world)
     _order(world, events, fates, journal, model)
     _person(world, events, fates, journal, model)
     _gates(world, events, journal, model)
@@ -198,6 +199,16 @@ def _fate(world: World, event: Row, destination: str, fate: str, sends: list[Sen
         if fate != verdict and not (verdict == MISSING and fate.endswith(":missing_id")):
             world.wrong(f"{who} was told {verdict} and ended as {fate}")
         break
+
+
+def _told(world: World) -> None:
+    """Whoever reads that an event was given up finds what was tried last."""
+    silent = world.rows(
+        "SELECT seq, destination_no FROM outcomes o WHERE reason = 'gave_up' AND NOT EXISTS "
+        "(SELECT 1 FROM tries t WHERE t.seq = o.seq AND t.destination_no = o.destination_no)"
+    )
+    if silent:
+        world.wrong(f"given up, and no try is kept: {silent}")
 
 
 def _partial(sent: Sent, n: int, verdict: str) -> bool:

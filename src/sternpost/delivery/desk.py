@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -34,6 +35,14 @@ log = structlog.get_logger("sternpost.delivery")
 REFERENCE_FRESH_S = 3_600.0  #: a schema is read again after an hour (rule V6)
 
 Result = tuple[Outcome, Attempt | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NotKnown:
+    """What `plan` has to know first could not be read: a try of the event that asked, although the event itself was not sent."""
+
+    outcome: Retry | Blocked
+    attempt: Attempt
 
 
 class Desk:
@@ -149,8 +158,8 @@ class Desk:
 
     # --- what was learned ------------------------------------------------------------------------------------------
 
-    async def known(self, channel: str, mode: Mode) -> Known | Retry | Blocked:
-        """What `plan` may know; or, when a reference cannot be read, what that means for the event that needs it."""
+    async def known(self, channel: str, mode: Mode) -> Known | NotKnown:
+        """What `plan` may know; or, when a reference cannot be read, what was asked, and what that means for the event that needs it."""
         now = self._clock()
         references: dict[str, Any] = {}
         wanted = self.destination.references(channel, self.config.settings)
@@ -159,10 +168,12 @@ class Desk:
                 for name, call in wanted.items():
                     fresh = self._references.get(name)
                     if fresh is None or now - fresh[0] >= REFERENCE_FRESH_S:
+                        at = self._clock()
                         reply = await self.exchange(call)
                         outcome = read_status(reply)
                         if isinstance(outcome, Retry | Blocked):
-                            return outcome
+                            attempt = records.attempt(at=at, call=call, reply=reply, outcome=outcome)
+                            return NotKnown(outcome, attempt)
                         fresh = (now, self.destination.read_reference(name, reply))
                         self._references[name] = fresh
                     if fresh[1] is not None:

@@ -21,7 +21,7 @@ import structlog
 
 from sternpost import rules
 from sternpost.delivery.batches import Batches
-from sternpost.delivery.desk import Desk
+from sternpost.delivery.desk import Desk, NotKnown
 from sternpost.delivery.pacing import backoff_s
 from sternpost.delivery.refusals import Refusals
 from sternpost.destinations.base import Part, Plan
@@ -308,6 +308,9 @@ class ChannelWorker:
                         return True
                 else:
                     segment = [prepared]
+            elif isinstance(prepared, NotKnown):
+                if await self._conclude(lane, waiting, prepared.outcome, prepared.attempt, sent=False):
+                    return True
             elif await self._conclude(lane, waiting, prepared, None):
                 return True
         return bool(segment) and await self._send_segment(lane, segment)
@@ -323,7 +326,7 @@ class ChannelWorker:
         size = sum(part.size_bytes for other in (*segment, ready) for part in other.plan.parts)
         return len(segment) < batching.items_max and size <= batching.bytes_max
 
-    async def _prepare(self, waiting: Waiting) -> _Ready | Final | Retry | Blocked:
+    async def _prepare(self, waiting: Waiting) -> _Ready | Final | NotKnown:
         """Rules and plan: what is to be sent for this event, or why nothing is."""
         event = waiting.event
         if self._around.stopped(event, waiting.person.user_id):
@@ -348,7 +351,7 @@ class ChannelWorker:
             return stopped
         assert connection is not None
         known = await self._desk.known(self.channel, connection.mode)
-        if isinstance(known, Retry | Blocked):
+        if isinstance(known, NotKnown):
             return known
         person = waiting.person
         if destination.parent_traits(config.settings):
@@ -461,13 +464,16 @@ class ChannelWorker:
         attempt: Attempt | None,
         *,
         parts_done: int | None = None,
+        sent: bool = True,
     ) -> bool:
-        """Take note of one event's outcome; whether it ended the lane's turn (then the lane was given back)."""
+        """Take note of one event's outcome; whether it ended the lane's turn (then the lane was given back). `sent`: the try was a request
+        with the event in it.
+        """
         if isinstance(outcome, Retry):
             outcome = self._given_up(waiting, outcome) or outcome
         if isinstance(outcome, Retry):
             wait_s = backoff_s(waiting.attempts + 1, random=self._around.random, asked_s=outcome.after_s)
-            self._note_try(lane, waiting, outcome, attempt, wait_s, parts_done=parts_done)
+            self._note_try(lane, waiting, outcome, attempt, wait_s, parts_done=parts_done, sent=sent)
             await self._settle(lane, release=True, ready_at=self._around.clock() + wait_s, backing_off=True)
             return True
         if isinstance(outcome, Blocked):
@@ -522,6 +528,7 @@ class ChannelWorker:
         wait_s: float | None,
         *,
         parts_done: int | None = None,
+        sent: bool = True,
     ) -> None:
         assert lane.settled is not None
         lane.settled.append(
@@ -531,7 +538,10 @@ class ChannelWorker:
                 self._around.clock(),
                 replace(attempt, wait_s=wait_s) if attempt is not None else None,
                 waiting.parts_done if parts_done is None else parts_done,
-                reply_lost=outcome.reason in LOST_REPLIES and attempt is not None and attempt.reply is None,
+                reply_lost=sent
+                and outcome.reason in LOST_REPLIES
+                and attempt is not None
+                and attempt.reply is None,
                 source_id=waiting.event.source_id,
             )
         )
