@@ -28,6 +28,10 @@ class StoreError(SternpostError):
 class StoreUnavailable(StoreError):
     """The store cannot make events durable at the moment."""
 
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy  #: what somebody can do about it, a sentence or two
+
 
 class StoreFull(StoreUnavailable):
     """What waits for delivery fills the space that the store may use."""

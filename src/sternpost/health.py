@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from sternpost import __version__
 from sternpost.control.auth import WhoIs, may_read_metrics
 from sternpost.destinations.base import Destination
-from sternpost.errors import StoreError
+from sternpost.disk import Disk
+from sternpost.errors import StoreUnavailable
 from sternpost.metrics import Metrics
 from sternpost.model import Workspace
 from sternpost.server import Receive, Scope, Send, answer
@@ -18,17 +17,14 @@ from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 
 HEALTH_FRESH_S = 1.0  #: a health check writes to the disk at most once a second
-DISK_FREE_MIN_BYTES = (
-    64 * 1024 * 1024
-)  #: below this the server calls itself unwell, before the disk is really full
 
 
 class Health:
     """Whether events can be accepted durably now: asked of the disk itself, at most once a second."""
 
-    def __init__(self, store: SqliteStore, data_dir: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, store: SqliteStore, disk: Disk, clock: Callable[[], float]) -> None:
         self._store = store
-        self._data_dir = data_dir
+        self._disk = disk
         self._clock = clock
         self._asked_at = 0.0
         self._answer: tuple[bool, dict[str, Any]] = (False, {})
@@ -41,22 +37,24 @@ class Health:
         return self._answer
 
     async def _ask(self) -> tuple[bool, dict[str, Any]]:
-        free = disk_free_bytes(self._data_dir)
-        problem = ""
+        problem = remedy = ""
         if self._store.full:
             problem = "What waits for delivery fills the space that --bytes-max allows."
-        elif free < DISK_FREE_MIN_BYTES:
-            problem = f"The disk has only {free // 1_000_000} MB left."
+            remedy = "Look which destination does not take its events, or raise --bytes-max."
+        elif (refusal := self._disk.refusal()) is not None:
+            problem, remedy = refusal.what, refusal.remedy
         else:
             try:
                 await self._store.remember({"health": f"{self._clock():.0f}"})
-            except StoreError as error:
-                problem = str(error)
+            except StoreUnavailable as error:
+                problem, remedy = " ".join(filter(None, (str(error), self._disk.complaint()))), error.remedy
         return not problem, {
             "status": "unavailable" if problem else "ok",
             "problem": problem or None,
+            "remedy": remedy or None,
+            "notices": list(self._store.notices),
             "version": __version__,
-            "diskFreeBytes": free,
+            "diskFreeBytes": self._disk.free_bytes(),
         }
 
 
@@ -130,9 +128,3 @@ class MetricsPage:
         metrics.disk_free_bytes.set(shown["diskFreeBytes"])
         metrics.store_bytes.set(stats["disk"]["bytes"])
         metrics.store_bytes_max.set(self._bytes_max)
-
-
-def disk_free_bytes(path: Path) -> int:
-    """Bytes that this user may still write on the disk of a path."""
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize

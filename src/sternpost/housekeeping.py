@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -28,7 +28,10 @@ class Housekeeping:
         clock: Callable[[], float],
         retention_s: float,
         bytes_max: int,
+        look_first: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`look_first`: what is done before the rest, each time."""
+        self._look_first = look_first
         self._store = store
         self._clock = clock
         self._retention_s = retention_s
@@ -46,6 +49,8 @@ class Housekeeping:
 
     async def once(self) -> None:
         """Everything that is due now, in small steps."""
+        if self._look_first is not None:
+            await self._look_first()
         while await self._store.expire_held(now=self._clock()):  # noqa: ASYNC110 - a pause between steps, not a wait for something
             await asyncio.sleep(PAUSE_S)
         while True:

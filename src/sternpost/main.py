@@ -50,9 +50,10 @@ from sternpost.demo.page import create_app as create_demo
 from sternpost.demo.page import rudderstack_sdk
 from sternpost.demo.shown import RECENT_MAX, shopfronts
 from sternpost.destinations.registry import DESTINATIONS
+from sternpost.disk import Disk
 from sternpost.errors import StoreError, UsageError, WorkspaceError
 from sternpost.gateway import Gateway, RefusedLog
-from sternpost.health import Health, MetricsPage, disk_free_bytes
+from sternpost.health import Health, MetricsPage
 from sternpost.housekeeping import Housekeeping
 from sternpost.intake.intake import Intake
 from sternpost.metrics import Metrics
@@ -86,10 +87,6 @@ STORE_FILE = "sternpost.db"
 SERVER_FILE = "server.json"  #: in the data directory while the server runs: where the commands find it
 SANDBOX_FILE = "sandbox.jsonl"
 GC_THRESHOLDS = (20_000, 50, 100)  #: new objects before the collector looks; a few MB at most wait for it
-HEALTH_FRESH_S = 1.0  #: a health check writes to the disk at most once a second
-DISK_FREE_MIN_BYTES = (
-    64 * 1024 * 1024
-)  #: below this nothing is accepted: SQLite needs room to say so in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +162,7 @@ async def _build(
         observe=lambda operation, seconds: metrics.store_seconds.labels(operation=operation).observe(seconds),
     )
     stack.callback(store.close)
+    disk = Disk(data_dir, store.files, timer=time.monotonic)
 
     sandbox_url = None
     if demo is not None:
@@ -232,6 +230,7 @@ async def _build(
         queued_events=lambda: store.queued_events,
         wake=wake,
         observer=observers,
+        check=disk.check,
     )
     refused = RefusedLog()
 
@@ -250,7 +249,7 @@ async def _build(
         forget_in_memory=forget_in_memory,
     )
     await persons.start()
-    health = Health(store, data_dir, clock)
+    health = Health(store, disk, clock)
     gateway = Gateway(
         accept=intake.accept,
         workspace=workspace,
@@ -297,7 +296,7 @@ async def _build(
         reply_record=records.reply_record,
         refused=refused.entries,
         health=health,
-        disk_free_bytes=lambda: disk_free_bytes(data_dir),
+        disk_free_bytes=disk.free_bytes,
         bytes_max=settings.bytes_max,
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
@@ -350,11 +349,18 @@ async def _build(
     stack.push_async_callback(engine.stop)
     holder.on_change = workspace_changed
     metrics.workspace_revision.set(holder.current.revision)
+
+    async def fold_what_was_moved() -> None:
+        # The log may have no name any more: what it holds is safe once it is in the store's file.
+        if disk.moved():
+            await store.fold()
+
     housekeeping = Housekeeping(
         store,
         clock=clock,
         retention_s=settings.retention_days * 86_400,
         bytes_max=settings.bytes_max,
+        look_first=fold_what_was_moved,
     )
     await stack.enter_async_context(_task(housekeeping.run()))
     noticing = Noticing(views, store, busy=lambda: store.queued_events > 0)
@@ -373,7 +379,6 @@ async def _build(
                 views=views,
                 workspace=holder.current,
                 health=health,
-                data_dir=data_dir,
                 bytes_max=settings.bytes_max,
                 clock=clock,
             ),
@@ -474,7 +479,9 @@ def _server_file(path: Path, url: str) -> Any:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        # On a disk that became read-only it stays; the commands find out that nobody answers there.
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 async def _follow(watch: FileWatch, holder: WorkspaceHolder, audit: AuditLog) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from sternpost.alerts.conditions import SPAN_S, STEADY_HOURS, Facts
-from sternpost.health import Health, disk_free_bytes
+from sternpost.health import Health
 from sternpost.model import Workspace
 from sternpost.store import standing
 from sternpost.store.series import HOUR, MINUTE, merged
@@ -18,7 +17,6 @@ async def gather(
     views: Views,
     workspace: Workspace,
     health: Health,
-    data_dir: Path,
     bytes_max: int,
     clock: Callable[[], float],
 ) -> Facts:
@@ -55,5 +53,5 @@ async def gather(
             for name in sources
         },
         store_share=stats["disk"]["bytes"] / bytes_max,
-        disk_free_bytes=disk_free_bytes(data_dir),
+        disk_free_bytes=shown["diskFreeBytes"],
     )

@@ -68,7 +68,7 @@ async def _store(context: Context) -> dict[str, Any]:
         "store",
         "fail",
         str(body.get("problem") or "Events cannot be made durable now."),
-        remedy="Free space, or give the store a place that can be written to.",
+        remedy=str(body.get("remedy") or "Free space, or give the store a place that can be written to."),
     )
 
 

@@ -18,6 +18,7 @@ from sternpost.delivery.pacing import Pacer
 from sternpost.delivery.sender import Client, Sender
 from sternpost.delivery.worker import STORE_RETRY_S, ChannelWorker, Surroundings
 from sternpost.destinations.base import Destination
+from sternpost.errors import StoreError
 from sternpost.limits import IDLE_POLL_S, LEASE_S, RUN_MAX
 from sternpost.model import Blocked, Call, DestinationConfig, Reply, Settled, Settlement, Skipped
 from sternpost.store.base import ChannelState
@@ -89,6 +90,9 @@ class Engine:
             try:
                 async with self._changing:
                     due_at = await self._bring_in_step()
+            except StoreError as error:
+                log.warning("not_in_step", error=str(error))
+                due_at = self._around.clock() + STORE_RETRY_S
             except Exception:
                 log.exception("not_in_step")
                 due_at = self._around.clock() + STORE_RETRY_S

@@ -64,7 +64,10 @@ LANES_MAX = 2_000  #: lanes in hand at most; with RUN_MAX and the claim's byte b
 RUN_MAX_ALONE = 25  #: events per lease where each is its own request: others wait no longer than that
 DEFECT_PAUSE_S = 30.0  #: a lane on which our own code failed rests so long: it must not turn in a circle
 PLAN_INLINE_BYTES_MAX = 256 * 1024  #: larger events are decoded and mapped beside the loop
-STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write
+STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write; twice as long each time, up to
+STORE_RETRY_MAX_S = (
+    4.0  #: this: two thousand lanes report then, and once the store is well they need not wait longer
+)
 LOST_REPLIES: frozenset[ReasonCode] = frozenset({"timeout", "connection_lost"})
 
 
@@ -174,6 +177,15 @@ class ChannelWorker:
             while not self._stopping:
                 try:
                     await self._round()
+                except StoreError as error:
+                    # The disk is full, say: what was not handed out waits where it is.
+                    log.warning(
+                        "delivery_waits",
+                        destination=self.destination_id,
+                        channel=self.channel,
+                        error=str(error),
+                    )
+                    self._due_at = self._around.clock() + STORE_RETRY_S
                 except Exception:
                     log.exception(
                         "delivery_round_failed", destination=self.destination_id, channel=self.channel
@@ -554,6 +566,7 @@ class ChannelWorker:
         if not settled and not release:
             return
         settlement = Settlement(lane.run.key, lane.run.lease, settled, release, ready_at, backing_off)
+        pause_s = STORE_RETRY_S
         while True:
             try:
                 settling = await self._around.store.settle([settlement], now=self._around.clock())
@@ -562,7 +575,8 @@ class ChannelWorker:
                 log.warning("settle_failed", destination=self.destination_id, error=str(error))
                 if self._stopping:
                     return
-                await asyncio.sleep(STORE_RETRY_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, STORE_RETRY_MAX_S)
         if settling.lost:
             log.warning(
                 "lease_lost", destination=self.destination_id, channel=self.channel, events=len(settled)

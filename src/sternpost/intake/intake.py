@@ -35,7 +35,9 @@ class Intake:
         queued_events: Callable[[], int],
         wake: Callable[[Due], None],
         observer: Observer,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
+        """`check` raises StoreFull or StoreUnavailable while nothing is to be accepted."""
         self._store = store
         self._workspace = workspace
         self._destinations = destinations
@@ -43,6 +45,7 @@ class Intake:
         self._queued_events = queued_events
         self._wake = wake
         self._observer = observer
+        self._check = check
         self._fanout = Fanout(workspace(), destinations)
         self._deadlines = Deadlines(ACCEPT_TIMEOUT_S)
 
@@ -64,6 +67,7 @@ class Intake:
 
     async def accept(self, source: Source, events: Sequence[Event]) -> None:
         """Make the events durable; all or none. Raises StoreFull, StoreUnavailable, TimeoutError."""
+        self._check()
         if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:
             raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
         fanout = self.fanout

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sternpost.errors import StoreError, StoreTooNew, StoreUnavailable
+from sternpost.store.trouble import explain
 
 SQLITE_VERSION_MIN = (
     3,
@@ -33,6 +34,7 @@ BUSY_TIMEOUT_S = 10.0  #: how long one process waits for another's transaction
 WAL_BYTES_MAX = 64 * 1024 * 1024  #: the log is cut back to this after a checkpoint
 WAL_FOLD_PAGES = 6_000  #: the log is folded into the file after so many pages, 48 MB: a page written often is folded in once
 CACHE_KIB = 32 * 1024  #: page cache of the writing connection; memory is promised to stay below 300 MB in all
+DAMAGE_SENTENCES_MAX = 20  #: one is enough to act on
 
 Result = TypeVar("Result")
 
@@ -140,7 +142,8 @@ class Database:
                 self.connection.close()
                 raise
         except sqlite3.Error as error:
-            raise StoreError(f"Cannot open the store {path}: {error}.") from error
+            trouble = explain(error)
+            raise StoreError(f"Cannot open the store {path}. {trouble.what} {trouble.remedy}") from error
         self._queue: deque[_Operation] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sternpost-commit")
         self._pump: asyncio.Task[None] | None = None
@@ -149,6 +152,7 @@ class Database:
         self.before_commit: list[Callable[[sqlite3.Connection], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self.queued_weight = 0
+        self.damage: list[str] = []  #: what was found to be damaged since the start, as sentences
 
     async def write(self, run: Callable[[sqlite3.Connection], Result], *, weight: int = 1) -> Result:
         """Run a function inside the next transaction; its result is returned once that is on disk.
@@ -180,7 +184,7 @@ class Database:
             )
         except Exception as error:
             if not operation.done.done():
-                operation.done.set_exception(_explained(error))
+                operation.done.set_exception(self._explained(error))
         else:
             if not operation.done.done():
                 operation.done.set_result(result)
@@ -233,9 +237,12 @@ class Database:
         else:
             for operation in batch:
                 if not operation.done.done():
-                    operation.done.set_exception(_explained(failure))
+                    operation.done.set_exception(self._explained(failure))
 
     async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.connection.in_transaction:
+            # The disk failed even when the one before was to be undone.
+            self.connection.execute("ROLLBACK")
         try:
             # Nobody else writes in the usual single process: then this takes microseconds and needs no thread.
             self.connection.execute("PRAGMA busy_timeout = 0")
@@ -249,6 +256,19 @@ class Database:
             self.connection.execute("ROLLBACK")
         for forget in self.on_rollback:
             forget()
+
+    def _explained(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        trouble = explain(error)
+        if trouble.kind == "damaged":
+            self.found_damage(f"{trouble.what} {trouble.remedy}")
+        return StoreUnavailable(trouble.what, trouble.remedy)
+
+    def found_damage(self, sentence: str) -> None:
+        """Remember what was found to be damaged, for those who look at the server's health."""
+        if sentence not in self.damage and len(self.damage) < DAMAGE_SENTENCES_MAX:
+            self.damage.append(sentence)
 
     def size_bytes(self) -> int:
         """Bytes of the file that hold something."""
@@ -269,9 +289,3 @@ class Database:
                 operation.done.set_exception(StoreUnavailable("The store is closed."))
         self._queue.clear()
         self.connection.close()
-
-
-def _explained(error: Exception) -> Exception:
-    if isinstance(error, sqlite3.Error):
-        return StoreUnavailable(f"The store could not write: {error}.")
-    return error

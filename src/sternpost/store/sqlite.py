@@ -77,6 +77,16 @@ class SqliteStore:
         self.full = False  #: what waits fills the space alone; `prune` decides
         self.path = path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the store consists of on the disk while it is open."""
+        return tuple(self.path.with_name(self.path.name + ending) for ending in ("", "-wal", "-shm"))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What somebody should know although events are accepted: damage that was found, as sentences."""
+        return tuple(self._database.damage)
+
     async def accept(self, events: Sequence[Accepted], *, now: float) -> Receipt:
         if self.full:
             raise StoreFull("What waits for delivery fills the space that --bytes-max allows.")
@@ -372,6 +382,14 @@ class SqliteStore:
             return whole
 
         return await self._database.alone(run)
+
+    async def fold(self) -> None:
+        """Bring the write-ahead log into the file now, so that the file alone is the whole store."""
+
+        def run(cx: sqlite3.Connection) -> None:
+            cx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+        await self._database.alone(run)
 
     # --- what stands beside the events: the workspace and small facts ----------------------------------------------
 

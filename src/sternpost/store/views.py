@@ -42,6 +42,7 @@ from sternpost.store.accepting import (
 from sternpost.store.database import connect
 from sternpost.store.names import Names, key
 from sternpost.store.replaying import remembered
+from sternpost.store.trouble import explain
 from sternpost.store.window import walk
 
 THREADS = 2  #: more would only fight with the writer for the interpreter
@@ -517,7 +518,8 @@ class Views:
         try:
             return await loop.run_in_executor(self._pool, self._snapshot, run)
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"The store could not be read: {error}.") from error
+            trouble = explain(error)
+            raise StoreUnavailable(trouble.what, trouble.remedy) from error
         except RuntimeError as error:
             # The pool refuses work once it was shut down.
             raise StoreUnavailable("The store is closed.") from error
