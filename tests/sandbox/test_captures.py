@@ -11,9 +11,9 @@ import pytest
 from sternpost.sandbox import jzb, seed
 from tests.sandbox.conftest import Client
 
-CAPTURES = json.loads(
-    (Path(__file__).parent.parent / "data" / "browser_captures.json").read_text(encoding="utf-8")
-)["agent"]
+FOLDER = Path(__file__).parent.parent / "data" / "captures"
+CAPTURES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+WITH_AGENT = {name: capture for name, capture in CAPTURES.items() if "agent" in capture}
 PTM = f"/data/ptm.gif/{seed.APP_KEY_WEB}?v=2&ct=1"
 
 
@@ -22,10 +22,24 @@ def stored(part: dict[str, Any]) -> dict[str, Any]:
     return {key.lower(): value for key, value in part.items() if key not in {"id", "language"}}
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture["recorded"])
+def said_at_the_end(capture: dict[str, Any]) -> dict[str, Any]:
+    """What the page said of the agent; where it was left before it could, what the agent sent of one user and account, the later over the earlier."""
+    if "pendoStateAtEnd" in capture:
+        state: dict[str, Any] = capture["pendoStateAtEnd"]
+        return state
+    metas = [event for request in capture["agent"] for event in request["events"] if event["type"] == "meta"]
+    metas.sort(key=lambda event: event["browser_time"])
+    parts: dict[str, dict[str, Any]] = {"visitor": {}, "account": {}}
+    for event in metas:
+        for part, values in parts.items():
+            values |= event["props"][part]
+    return {"visitorId": metas[-1]["visitor_id"], "accountId": metas[-1]["account_id"], "metadata": parts}
+
+
+@pytest.mark.parametrize("capture", WITH_AGENT.values(), ids=WITH_AGENT)
 async def test_replay(client: Client, capture: dict[str, Any]) -> None:
     """Visitor, account and track events, whether they came by GET or by POST."""
-    for request in capture["requests"]:
+    for request in capture["agent"]:
         packed = jzb.encode(request["events"])
         if request["method"] == "GET":
             answer = await client.get(f"{PTM}&jzb={packed}")
@@ -33,7 +47,7 @@ async def test_replay(client: Client, capture: dict[str, Any]) -> None:
             answer = await client.post(f"{PTM}&s={len(packed)}", {"events": packed})
         assert answer.status == 200
         assert answer.headers["content-type"] == "image/gif"
-    state, page = await client.state(), capture["state"]
+    state, page = await client.state(), said_at_the_end(capture)
     visitor = state["visitors"][page["visitorId"]]
     assert visitor["metadata"]["agent"] == stored(page["metadata"]["visitor"])
     if page["accountId"]:
@@ -42,7 +56,7 @@ async def test_replay(client: Client, capture: dict[str, Any]) -> None:
         assert account == stored(page["metadata"]["account"])
     sent = [
         (event["track_event_name"], event["visitor_id"], event.get("account_id"), event["props"])
-        for request in capture["requests"]
+        for request in capture["agent"]
         for event in request["events"]
         if event["type"] == "track"
     ]
