@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sternpost.console.forms import DRAFT_VALID_S, Drafts
+from sternpost.console.drafts import DRAFT_VALID_S, Drafts
 from sternpost.model import Reply
 from tests.console.house import House, house, text_of
 from tests.control.bench import make
@@ -142,13 +142,17 @@ async def test_webhook_by_the_same_form(home: House) -> None:
     """The form is made from fields; headers are texts by name, and a masked one is kept."""
     owner = await home.owner()
     page = await owner.get("/console/destinations/hook/settings")
-    assert "X-Team: ••••" in page
+    assert 'name="s.headers.0.name" value="X-Team"' in page
+    assert 'name="s.headers.0.value" value="••••"' in page
     etag = page.split('name="etag" value="')[1].split('"')[0].replace("&#34;", '"')
     headers = home.bench.holder.document["destinations"][1]["settings"]["headers"]
     form = {
         "name": "Hook",
         "s.url": "https://hooks.example.com/new",
-        "s.headers": "X-Team: ••••\r\nX-More: 1",
+        "s.headers.0.name": "X-Team",
+        "s.headers.0.value": "••••",
+        "s.headers.1.name": "X-More",
+        "s.headers.1.value": "1",
         "etag": etag,
     }
     await owner.follow(await owner.post("/console/destinations/hook/settings", **form))

@@ -96,8 +96,8 @@ async def test_the_guide(tmp_path: Path) -> None:
             await page.open(f"{base}/console/destinations/new")
             await look("catalogue")
             await page.open(f"{base}/console/destinations/new/pendo")
-            hosts = json.dumps({"api": pendo, "data": pendo, "content": pendo})
-            await typed(page, name="Pendo live", s__region="custom", s__hosts=hosts)
+            hosts = {f"s__hosts__{name}": pendo for name in ("api", "data", "content")}
+            await typed(page, name="Pendo live", s__region="custom", **hosts)
 
             # The keys in each other's fields, then a wrong one, then both right.
             await typed(page, s__integrationKey=TRACK_SECRET_WEB, s__trackEventSecret=INTEGRATION_KEY)
@@ -156,22 +156,19 @@ async def test_the_guide(tmp_path: Path) -> None:
             await page.until("document.querySelector('.verdict.blocked') !== null", 30)
             await page.open(settings)
             # A dead host is told from a wrong key.
-            dead = json.dumps(
-                {"api": "http://127.0.0.1:9", "data": "http://127.0.0.1:9", "content": "http://127.0.0.1:9"}
-            )
-            await typed(page, s__hosts=dead)
+            await typed(page, **dict.fromkeys(hosts, "http://127.0.0.1:9"))
             await press(page, "Check and save")
             assert "Nothing takes connections at 127.0.0.1:9" in await page.run(
                 "document.getElementById('check-failed').innerText"
             )
-            await typed(page, s__hosts=hosts, s__trackEventSecret=TRACK_SECRET_WEB)
+            await typed(page, **hosts, s__trackEventSecret=TRACK_SECRET_WEB)
             await press(page, "Check and save")
             assert until(lambda: '"Late"' in json.dumps(fetch(f"{pendo}/__sandbox/state")), 30)
 
             # The keys of a region that they are not of.
             await page.open(settings)
             await page.run("document.querySelector('[name=\"s.region\"]').value = 'eu'")
-            await typed(page, s__hosts="")
+            await typed(page, **dict.fromkeys(hosts, ""))
             await press(page, "Check and save")
             assert "region us" in await page.run("document.querySelector('main').innerText")
 

@@ -107,6 +107,7 @@ class Page:
     async def look(self, path: Path, *, width: int, height: int, dark: bool = False) -> None:
         """Write a screenshot."""
         await self.size(width, height, dark=dark)
+        await self.call("Emulation.setScrollbarsHidden", hidden=True)
         found = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(found["data"]))
 

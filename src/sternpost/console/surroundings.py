@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sternpost.console.access import Access, Session, form_token
-from sternpost.console.forms import Drafts
+from sternpost.console.drafts import Drafts
 from sternpost.console.inside import Api
 from sternpost.console.pulse import Pulse
 from sternpost.control.auth import Principal, Role, allows

@@ -32,7 +32,7 @@ from sternpost.model import (
 )
 
 FieldKind: TypeAlias = Literal[
-    "text", "url", "choice", "boolean", "integer", "number", "object", "secret", "map"
+    "text", "url", "choice", "boolean", "integer", "number", "object", "secret", "map", "texts"
 ]
 
 
@@ -53,6 +53,8 @@ class Field:
     example: str = ""
     group: str = "Connect"  #: Connect · Identity · What to send · Limits
     where: str = ""  #: a sentence: where to find it in the partner's product
+    members: tuple[Field, ...] = ()  #: with kind "object": what stands in it; without: any names and values
+    many: bool = False  #: with members: it is a list of such objects
 
     @property
     def text(self) -> str:

@@ -105,16 +105,49 @@ COMMON_FIELDS: tuple[Field, ...] = (
         default={"mode": "off", "events": []},
         example='{"mode": "deny", "events": ["Debug"]}',
         group="What to send",
+        members=(
+            Field(
+                "mode", "Mode", "Which track events pass.", kind="choice", default="off", choices=FILTER_MODES
+            ),
+            Field("events", "Events", "Names, a line each.", kind="texts", default=[], example="Debug"),
+        ),
     ),
     Field(
         "consent",
         "Consent",
-        "Entries {provider, resolutionStrategy, consents}. An event whose context.consentManagement denies any of the consents "
-        "(with or: all of them) is skipped. For other providers than custom the event's own strategy counts.",
+        "An entry for each provider. An event whose context.consentManagement denies any of its consents (with or: all of them) is "
+        "skipped. For other providers than custom the event's own strategy counts.",
         kind="object",
         default=[],
         example='[{"provider": "oneTrust", "resolutionStrategy": "and", "consents": ["C0004"]}]',
         group="What to send",
+        many=True,
+        members=(
+            Field(
+                "provider",
+                "Provider",
+                "As SDKs spell it: oneTrust, ketch, iubenda, custom.",
+                required=True,
+                example="oneTrust",
+            ),
+            Field(
+                "resolutionStrategy",
+                "Strategy",
+                "and: one refusal stops the event. or: all must be refused.",
+                kind="choice",
+                default="and",
+                choices=STRATEGIES,
+            ),
+            Field(
+                "consents",
+                "Consents",
+                "Ids of consents or categories, a line each.",
+                kind="texts",
+                required=True,
+                default=[],
+                example="C0004",
+            ),
+        ),
     ),
 )
 """Settings that every destination has besides those of its `spec`. A field of the same name there sets its own default and range."""
@@ -474,6 +507,8 @@ class _Settings:
                 return None if text is None else self._secret(path, field, text)
             case "map":
                 return self._map(path, field, value)
+            case "texts":
+                return check.texts(path, value)
 
     def _secret(self, path: str, field: Field, text: str) -> Secret | None:
         try:

@@ -29,6 +29,8 @@ async def add_destination(around: Surroundings, visit: Visit) -> Result:
         return _form(around, visit, kind, None, forms.filled(kind["fields"], {}), name=kind["name"])
     given = _submitted(around, visit, kind, None)
     name = visit.form.get("name", "").strip()
+    if more_of := _more_of(visit):
+        return _form(around, visit, kind, None, given.shown, name=name, given=given, more_of=more_of)
     problems = dict(given.problems)
     if not name:
         problems["name"] = "Give it a name, e.g. Pendo production."
@@ -37,7 +39,7 @@ async def add_destination(around: Surroundings, visit: Visit) -> Result:
     try:
         await around.api.call("POST", "/destinations", body, query={"dryRun": "1"})
     except ApiProblem as problem:
-        problems = {**_problems(problem), **problems}
+        problems = {**_problems(problem, kind, given), **problems}
     if not problems:
         checks = await _checked(around, visit, {"type": kind["type"], "settings": given.settings})
         if checks is None or checks["ok"] or visit.form.get("do") == "anyway":
@@ -61,6 +63,8 @@ async def destination_settings(around: Surroundings, visit: Visit) -> Result:
         return _form(around, visit, kind, saved, shown, name=saved["name"])
     given = _submitted(around, visit, kind, saved)
     name = visit.form.get("name", "").strip()
+    if more_of := _more_of(visit):
+        return _form(around, visit, kind, saved, given.shown, name=name, given=given, more_of=more_of)
     problems = dict(given.problems)
     if not name:
         problems["name"] = "Give it a name."
@@ -81,7 +85,7 @@ async def destination_settings(around: Surroundings, visit: Visit) -> Result:
                 return Elsewhere(f"/console/destinations/{part(identifier)}", said)
     except ApiProblem as problem:
         meanwhile = changed_meanwhile(problem)
-        problems = problems if meanwhile else {**_problems(problem), **problems}
+        problems = problems if meanwhile else {**_problems(problem, kind, given), **problems}
     return _form(
         around,
         visit,
@@ -198,13 +202,14 @@ def _form(
     visit: Visit,
     kind: Mapping[str, Any],
     saved: Mapping[str, Any] | None,
-    shown: Mapping[str, str],
+    shown: Mapping[str, Any],
     *,
     name: str,
     given: Submitted | None = None,
     problems: Mapping[str, str] | None = None,
     checks: Mapping[str, Any] | None = None,
     meanwhile: Mapping[str, Any] | None = None,
+    more_of: str = "",
 ) -> Page:
     problems = problems or {}
     hints: dict[str, str] = {}
@@ -224,8 +229,11 @@ def _form(
         "groups": [
             (group, [field for field in kind["fields"] if field["group"] == group]) for group in GROUPS
         ],
-        "labels": {"name": "Name", **{field["name"]: field["label"] for field in kind["fields"]}},
+        "labels": {"name": "Name", **forms.places(kind["fields"], shown)},
         "shown": shown,
+        "more_of": more_of,
+        "blank_rows": forms.BLANK_ROWS,
+        "more_rows": forms.MORE_ROWS,
         "kept": kept,
         "typed": sorted(given.secrets) if given else [],
         "draft": draft,
@@ -241,8 +249,14 @@ def _form(
     return Page("destination_form.html", title, data, 400 if problems or failed or meanwhile else 200)
 
 
-def _problems(problem: ApiProblem) -> dict[str, str]:
-    found = forms.by_field(problem.body.get("problems") or [])
+def _more_of(visit: Visit) -> str:
+    """The field of which more rows are asked for; nothing is saved then."""
+    do = visit.form.get("do", "")
+    return do.removeprefix("more.") if do.startswith("more.") else ""
+
+
+def _problems(problem: ApiProblem, kind: Mapping[str, Any], given: Submitted) -> dict[str, str]:
+    found = forms.by_place(problem.body.get("problems") or [], kind["fields"], given.shown)
     return found or {"": f"{problem.message} {problem.remedy}".strip()}
 
 

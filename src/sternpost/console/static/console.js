@@ -47,6 +47,34 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+// One more row in a form, without asking the server for it: the last one again, empty, with the next number.
+function addRow(button) {
+  const rows = document.querySelector(`[data-rows="${CSS.escape(button.dataset.more)}"]`);
+  const last = rows.lastElementChild;
+  const number = Number(last.dataset.row);
+  const row = last.cloneNode(true);
+  row.dataset.row = number + 1;
+  for (const element of row.querySelectorAll("*")) {
+    for (const name of ["id", "name", "for", "aria-describedby"]) {
+      const value = element.getAttribute(name);
+      if (value) element.setAttribute(name, value.replaceAll(`${button.dataset.more}.${number}.`, `${button.dataset.more}.${number + 1}.`));
+    }
+    element.removeAttribute("aria-invalid");
+    if (element.matches(".number")) element.textContent = number + 2;
+    if (element.matches(".field-problem")) element.remove();
+    if (element.matches("input, textarea")) element.value = "";
+  }
+  rows.append(row);
+  row.querySelector("input").focus();
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-more]");
+  if (!button) return;
+  event.preventDefault();
+  addRow(button);
+});
+
 const keys = document.getElementById("keys");
 const off = document.getElementById("keys-off");
 if (off) {

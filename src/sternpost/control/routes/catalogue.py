@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 
 from sternpost.control.context import Context
 from sternpost.control.operation import AFTER, LIMIT, TEXT, TEXTS, Operation
 from sternpost.control.routes.common import no_such, page_of
-from sternpost.destinations.base import Destination, Field
+from sternpost.destinations.base import Destination, Field, FieldKind
 from sternpost.workspace.document import MODES, SOURCE_TYPES, fields_of
 
 GROUPS = ("Connect", "Identity", "What to send", "Limits")  #: of fields, in the order of a form
@@ -22,7 +22,7 @@ _FIELD: Mapping[str, Any] = {
     "where": {"type": "string", "description": "Where to find it in the partner's product."},
     "kind": {
         "type": "string",
-        "enum": ["text", "url", "choice", "boolean", "integer", "number", "object", "secret", "map"],
+        "enum": list(get_args(FieldKind)),
     },
     "secret": {"type": "boolean", "description": "Never shown again once it is saved."},
     "required": {"type": "boolean"},
@@ -32,6 +32,12 @@ _FIELD: Mapping[str, Any] = {
     "maximum": {"type": ["number", "null"]},
     "example": TEXT,
     "group": {"type": "string", "enum": list(GROUPS)},
+    "members": {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "Of an object: what stands in it, as fields; none: any names and values.",
+    },
+    "many": {"type": "boolean", "description": "It is a list of such objects."},
 }
 _ENTRY: Mapping[str, Any] = {
     "type": {"type": "string", "description": "As a destination's `type`."},
@@ -111,6 +117,8 @@ def _field(field: Field) -> dict[str, Any]:
         "maximum": field.maximum,
         "example": field.example,
         "group": field.group,
+        "members": [_field(member) for member in field.members],
+        "many": field.many,
     }
 
 

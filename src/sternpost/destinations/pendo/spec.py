@@ -48,6 +48,16 @@ FIELDS: tuple[Field, ...] = (
         "Addresses with scheme, only with region custom: api (/api/v1/*), data (/data/*), content (/agent/*; default: as data).",
         kind="object",
         example='{"api": "http://127.0.0.1:8090", "data": "http://127.0.0.1:8090", "content": "http://127.0.0.1:8090"}',
+        members=(
+            Field("api", "API", "Visitors and accounts.", example="http://127.0.0.1:8090"),
+            Field("data", "Data", "Track events.", example="http://127.0.0.1:8090"),
+            Field(
+                "content",
+                "Content",
+                "Pendo's agent in the browser. Empty: as data.",
+                example="http://127.0.0.1:8090",
+            ),
+        ),
     ),
     Field(
         "anonymousVisitors",
