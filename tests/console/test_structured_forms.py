@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from sternpost.console import forms
@@ -48,6 +48,7 @@ def inputs(place: str, shown: Any, gap: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", list(SHAPES))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(some.data())
 def test_what_is_shown_is_read_back(name: str, data: some.DataObject) -> None:
     """A form that is sent as it was shown changes nothing, whatever stands in it."""
