@@ -4,7 +4,8 @@ The order of a request is the contract's (3.3): bound, authenticate, read, decod
 `accept` has returned, which means that the events are durable. A request is taken as a whole or refused as a whole.
 
 Bounds: a body of 4,096,000 bytes unpacked, 2,000 requests and 256 MB of bodies at once, 60 seconds for a body to arrive; above them
-413, 503 with Retry-After, and 500. What is refused is counted, and kept in memory (`RefusedLog`) for people to look at.
+413, 503 with Retry-After, and 500. When requests or bytes run out, the body that has been arriving longest gives way, so that slow clients
+do not shut out others. What is refused is counted, and kept in memory (`RefusedLog`) for people to look at.
 
 It does not: know where events go (`accept` does), log bodies or write keys, answer redirects (SDKs do not resend a body), or serve
 anything for people. Plain ASGI without a framework, because this is the path of every event.
@@ -28,6 +29,7 @@ import msgspec
 import structlog
 
 from sternpost import __version__, limits
+from sternpost.arriving import Arriving
 from sternpost.errors import StoreFull, StoreUnavailable
 from sternpost.keys import SourceKeys
 from sternpost.metrics import Metrics
@@ -143,6 +145,7 @@ class Gateway:
         self._rates = _Rates()
         self._requests = 0  # in flight
         self._body_bytes = 0  # of all bodies in flight
+        self._arriving = Arriving()
         self._large = asyncio.Semaphore(limits.DECODES_AT_ONCE_MAX)  # who decodes a large body
         self._logged_at = 0.0
         self._latency = {path: metrics.request_seconds.labels(path=path) for path in _ROUTES}
@@ -182,7 +185,7 @@ class Gateway:
             return _json(200, {"name": "sternpost", "version": __version__})
         if route.kind == "robots":
             return _text(200, "User-agent: *\nDisallow: /")
-        if self._requests >= limits.REQUESTS_IN_FLIGHT_MAX:
+        if self._requests >= limits.REQUESTS_IN_FLIGHT_MAX and not self._arriving.give_way():
             # Before anything else, so that an overloaded process spends nothing on a request that it cannot take.
             refusal = _overloaded("Too many requests are open.")
             self._note(route, request, refusal, None, b"")
@@ -194,6 +197,8 @@ class Gateway:
         finally:
             self._requests -= 1
             self._body_bytes -= request.body_bytes
+            if request.given_up is not None:
+                self._arriving.gone(request)
 
     async def _take(self, route: _Route, request: _Request, receive: Receive) -> _Answer:
         """Authenticate, read, decode, limit, accept: the order of the contract (3.3)."""
@@ -252,21 +257,25 @@ class Gateway:
         wire_bytes_max = limits.REQUEST_BODY_BYTES_MAX + (_GZIP_OVERHEAD_BYTES if gzip else 0)
         if request.content_length > wire_bytes_max:
             raise unpack.too_large(limits.REQUEST_BODY_BYTES_MAX)
-        message = await receive()
-        data: bytes = message.get("body", b"")
-        if gzip is None and not message.get("more_body", False) and message["type"] == "http.request":
-            # Nearly every body comes in one piece, and needs no timer.
-            if len(data) > wire_bytes_max:
-                raise unpack.too_large(limits.REQUEST_BODY_BYTES_MAX)
-            self._hold(request, len(data))
-            return bytes(data)
+        self._arriving.begin(request)
         try:
-            async with asyncio.timeout(limits.BODY_TIMEOUT_S):
-                return await self._read_pieces(request, receive, message, gzip, wire_bytes_max)
-        except TimeoutError:
-            raise Refused(
-                "body_not_read", detail=f"The body did not arrive in {limits.BODY_TIMEOUT_S:g} seconds."
-            ) from None
+            message = await receive()
+            data: bytes = message.get("body", b"")
+            if gzip is None and not message.get("more_body", False) and message["type"] == "http.request":
+                # Nearly every body comes in one piece.
+                if len(data) > wire_bytes_max:
+                    raise unpack.too_large(limits.REQUEST_BODY_BYTES_MAX)
+                self._hold(request, len(data))
+                return bytes(data)
+            return await self._read_pieces(request, receive, message, gzip, wire_bytes_max)
+        except asyncio.CancelledError:
+            if request.given_up is None:
+                raise  # the server stops
+            if task := asyncio.current_task():
+                task.uncancel()
+            raise request.given_up from None
+        finally:
+            self._arriving.end(request)
 
     async def _read_pieces(
         self,
@@ -298,7 +307,9 @@ class Gateway:
     def _hold(self, request: _Request, more_bytes: int) -> None:
         request.body_bytes += more_bytes
         self._body_bytes += more_bytes
-        if self._body_bytes > limits.BODY_BYTES_IN_FLIGHT_MAX:
+        # What gives way is freed in a moment; until then it is a little more than the bound.
+        excess = self._body_bytes - limits.BODY_BYTES_IN_FLIGHT_MAX - self._arriving.leaving_bytes
+        if excess > 0 and not self._arriving.give_way(excess, request):
             raise _overloaded("The bodies of all open requests together are too large.")
 
     def _decode(
@@ -491,6 +502,7 @@ class _Request:
         "authorization",
         "body_bytes",
         "content_length",
+        "given_up",
         "gzip",
         "method",
         "origin",
@@ -515,6 +527,7 @@ class _Request:
         self.wanted_headers = b""
         self.write_key = ""
         self.body_bytes = 0
+        self.given_up: Refused | None = None  #: why its body is not waited for any longer
         for name, value in scope["headers"]:
             if name == b"authorization":
                 self.authorization = self.authorization or value

@@ -8,12 +8,32 @@ JSON_DEPTH_MAX = 200  #: deeper nesting is refused as invalid JSON; no SDK comes
 REQUESTS_IN_FLIGHT_MAX = 2_000  #: with bodies of 4 MB this is what memory can take; above it 503
 BODY_BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024  #: all bodies being read together; above it 503
 BODY_TIMEOUT_S = 60.0  #: for one body to arrive; a byte a minute must not hold memory for ever
+BODY_PATIENCE_S = (
+    2.0  #: a body that has been arriving so long gives way when requests or bytes run out: others are quicker
+)
 GZIP_MEMBERS_MAX = 100  #: parts of one gzip body; each costs a window, and an empty one is only 20 bytes
 DECODE_INLINE_BYTES_MAX = 262_144  #: larger bodies are decoded in a thread, beside the loop
 DECODES_AT_ONCE_MAX = 2  #: of such bodies; 4 MB of tiny entries are 200 MB of objects
 AUTH_CACHE_ENTRIES_MAX = 1_000  #: decoded Authorization headers; write keys are few
 KEY_CHARS_MAX = 200  #: longer messageIds, lanes and ids are kept by their digest in keys and indexes
 REFUSED_KEPT_MAX = 1_000  #: refused requests kept in memory for people to look at
+
+# --- connections ----------------------------------------------------------------------------------------------------
+CONNECTIONS_MAX = 5_000  #: open at once, an idle one costs some 10 kB; above it those that wait longest without a request are closed
+FILES_RESERVED = 400  #: of the files that the system allows us, for the store, destinations and the console; less for connections
+HEAD_BYTES_MAX = (
+    65_536  #: of a request line and its headers, also of trailers; browsers stop at a quarter of it
+)
+HEADERS_MAX = 200  #: in one request; each costs a hundred bytes beyond its own, and no client sends fifty
+HEAD_TIMEOUT_S = 20.0  #: for a request line and its headers to arrive
+BODY_BACKSTOP_S = 90.0  #: for a body at any address; the data plane's own limit (BODY_TIMEOUT_S) comes first and is answered
+REST_BYTES_MAX = (
+    16_777_216  #: of a body that comes behind its answer, read so that the client sees the answer
+)
+REST_TIMEOUT_S = 30.0  #: for that rest
+UNREAD_TIMEOUT_S = 30.0  #: an answer may be left unread for so long; what was not sent is held in memory
+PIPELINED_MAX = 8  #: requests that wait for the answer before them on one connection; each costs some 3 kB
+KEEP_ALIVE_S = 75  #: longer than the idle limit of usual proxies (60 s), so that the proxy closes first
 
 # --- intake and store -----------------------------------------------------------------------------------------------
 ACCEPT_QUEUE_EVENTS_MAX = 50_000  #: events waiting for the writer; above it 503, memory stays bounded

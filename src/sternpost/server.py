@@ -14,6 +14,8 @@ from urllib.parse import unquote
 
 import uvicorn
 
+from sternpost import limits
+from sternpost.connections import Watch
 from sternpost.errors import CommandError
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -22,7 +24,6 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BACKLOG = 2_048  #: connections that wait to be taken
-KEEP_ALIVE_S = 75  #: longer than the idle limit of usual proxies (60 s), so that the proxy closes first
 STOP_GRACE_S = 5  #: open requests may take so long when the server stops
 
 
@@ -33,7 +34,7 @@ class Listener(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Watch(_connections_max()),  # type: ignore[arg-type]  # whatever makes protocols will do
                 loop="none",
                 ws="none",
                 lifespan="off",
@@ -42,7 +43,7 @@ class Listener(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # the gateway decides whose X-Forwarded-For counts
                 backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_keep_alive=limits.KEEP_ALIVE_S,
                 timeout_graceful_shutdown=STOP_GRACE_S,
             )
         )
@@ -95,6 +96,24 @@ def bind(host: str, port: int, *, flag: str = "--port") -> socket.socket:
             f"Cannot listen on {host}:{port}: {error.strerror}. Give another --host or {flag}."
         ) from None
     return bound
+
+
+def _connections_max() -> int:
+    """How many connections may be open: CONNECTIONS_MAX, or what the system leaves of its open files. Asks it for as many as it gives."""
+    try:
+        import resource
+    except ImportError:  # Windows, whose sockets are no files
+        return limits.CONNECTIONS_MAX
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.CONNECTIONS_MAX + limits.FILES_RESERVED
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            more = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits.CONNECTIONS_MAX
+    return max(soft - limits.FILES_RESERVED, soft // 2)
 
 
 def is_loopback(host: str) -> bool:
