@@ -61,7 +61,7 @@ class Connection(HttpToolsProtocol):
         self._quiet_bytes = (
             0  # read since something came of it: a head, a piece of a body, the end of a message
         )
-        self._rest_bytes = 0  # of a body that came behind its answer
+        self._rest_bytes = 0  # that came behind an answer, and are thrown away
         self._resumed = False  # the client read something since the last look
         self._unsent_bytes = 0  # at the last look
         self._phase: tuple[Phase, object] = ("idle", None)
@@ -78,6 +78,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         if self._ending:
+            self._take_rest(data)
             return
         self._quiet_bytes += len(data)
         while True:
@@ -116,9 +117,7 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._quiet_bytes = 0
         if self.cycle.response_complete:
-            self._rest_bytes += len(body)
-            if self._rest_bytes > limits.REST_BYTES_MAX:
-                self._refuse(413)
+            self._take_rest(body)
             return
         super().on_body(body)
 
@@ -160,12 +159,19 @@ class Connection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
+    def _take_rest(self, data: bytes) -> None:
+        # Who closes a connection with something unread in it takes back the answer that was just sent; so it is read, for a while.
+        self._rest_bytes += len(data)
+        if self._rest_bytes > limits.REST_BYTES_MAX:
+            self.transport.abort()
+
     def _refuse(self, status: int) -> None:
-        """Read nothing more, and close: with this answer where no other is owed, else behind those that are."""
+        """Parse nothing more, and close: with this answer where no other is owed, else behind those that are."""
         if self._ending or self.transport.is_closing():
             return
         self._ending = True
-        self.flow.pause_reading()
+        self._rest_bytes = 0
+        self.flow.resume_reading()
         cycle = self._newest()
         owed = cycle is not None and not cycle.response_complete
         if cycle is not None and owed and self._whole:
@@ -175,7 +181,7 @@ class Connection(HttpToolsProtocol):
             return
         if cycle is not None and not self._whole:
             if not owed:
-                self.transport.close()  # this request has its answer
+                self._linger()  # this request has its answer
                 return
             if self.pipeline or cycle.response_started:
                 # Another answer comes first, or this one was begun: a client must not take one for the other.
@@ -188,7 +194,11 @@ class Connection(HttpToolsProtocol):
             b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
             % (status, said[:-1], len(said), said)
         )
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        self.transport.write_eof()
+        self.loop.call_later(limits.LINGER_S, self.transport.abort)
 
     # --- what the watch asks and does
 

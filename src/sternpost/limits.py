@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # --- the door -------------------------------------------------------------------------------------------------------
 REQUEST_BODY_BYTES_MAX = 4_096_000  #: RudderStack's 4000 × 1024, decoded (contract 4)
+BATCH_EVENTS_MAX = 20_000  #: of one request: it is one transaction, half a second of everybody else's time; SDKs send hundreds
 JSON_DEPTH_MAX = 200  #: deeper nesting is refused as invalid JSON; no SDK comes near, parsers recurse
 REQUESTS_IN_FLIGHT_MAX = 2_000  #: with bodies of 4 MB this is what memory can take; above it 503
 BODY_BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024  #: all bodies being read together; above it 503
@@ -30,6 +31,7 @@ BODY_BACKSTOP_S = 90.0  #: for a body at any address; the data plane's own limit
 REST_BYTES_MAX = (
     16_777_216  #: of a body that comes behind its answer, read so that the client sees the answer
 )
+LINGER_S = 2.0  #: a connection that is closed for a reason is read for so long, for the same purpose
 REST_TIMEOUT_S = 30.0  #: for that rest
 UNREAD_TIMEOUT_S = 30.0  #: an answer may be left unread for so long; what was not sent is held in memory
 PIPELINED_MAX = 8  #: requests that wait for the answer before them on one connection; each costs some 3 kB

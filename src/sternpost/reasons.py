@@ -242,7 +242,7 @@ REASONS: dict[ReasonCode, Reason] = {
             "request_too_large",
             "refused",
             "Request too large",
-            "The request is larger, unpacked, than the limit.",
+            "The request is larger, unpacked, than the limit, or holds more events than are taken at once.",
             "Send smaller batches.",
             "developer",
         ),

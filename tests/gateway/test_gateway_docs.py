@@ -45,6 +45,12 @@ def test_every_answer_has_a_refused_reason() -> None:
     [
         f"{limits.REQUEST_BODY_BYTES_MAX:,} bytes",
         f"{limits.JSON_DEPTH_MAX} levels",
+        f"| events in a batch | {limits.BATCH_EVENTS_MAX:,} |",
+        f"| {limits.HEAD_BYTES_MAX:,} bytes, {limits.HEADERS_MAX} headers, {limits.HEAD_TIMEOUT_S:g} s;",
+        f"| {limits.CONNECTIONS_MAX:,}, less where",
+        f"(at least {limits.BODY_PATIENCE_S:g} s)",
+        f"| an answer that is not read | {limits.UNREAD_TIMEOUT_S:g} s,",
+        f"(pipelining) | {limits.PIPELINED_MAX} |",
         f"| members of a gzip body | {limits.GZIP_MEMBERS_MAX} |",
         f"| {limits.BODY_TIMEOUT_S:g} s |",
         f"| {limits.REQUESTS_IN_FLIGHT_MAX:,}; {limits.BODY_BYTES_IN_FLIGHT_MAX // 1024**2} MB |",

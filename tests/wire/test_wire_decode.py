@@ -258,3 +258,14 @@ def test_an_event_does_not_keep_its_batch_alive() -> None:
 def test_a_body_may_be_a_bytearray_of_somebody_else() -> None:
     """What is kept of a batch is bytes of its own."""
     assert type(batch(b'{"batch":[{"userId":"u"}]}')[0].body) is bytes
+
+
+@pytest.mark.parametrize("entry", [b'{"userId":1}', b"{}", b"1", b'{"userId":"\\ud800"}'])
+def test_a_batch_of_too_many_entries_is_refused_before_anything_is_made_of_them(
+    entry: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the entries are, read by the quick reader or by the strict one; as many as the bound pass."""
+    monkeypatch.setattr(limits, "BATCH_EVENTS_MAX", 3)
+    body = b'{"batch":[' + b",".join([entry] * 4) + b"]}"
+    assert why(body, of_batch=True) == "request_too_large"
+    assert len(batch(b'{"batch":[' + b",".join([b'{"userId":1}'] * 3) + b"]}")) == 3

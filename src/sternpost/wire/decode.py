@@ -97,7 +97,7 @@ def decode_batch(
 ) -> list[Event]:
     """The events of a batch in order, each with its own bytes of the body; `allow_empty` is `/v1/import`, which may hold none.
 
-    Raises Refused: bad_json, not_an_event, no_identity, empty_batch. One bad event refuses all.
+    Raises Refused: bad_json, request_too_large, not_an_event, no_identity, empty_batch. One bad event refuses all.
     """
     try:
         entries, heads = _split(body)
@@ -184,14 +184,26 @@ def _type_of(value: Any) -> str:
 def _split(body: bytes) -> tuple[list[bytes], list[Any] | None]:
     """Each entry's own bytes; their values too where only the strict reader could read the body."""
     try:
+        raws = _envelope(body).batch or ()
+        # Before anything is made of them: four million bytes can be two million entries.
+        _check_count(len(raws))
         # bytes() copies: a Raw would keep the whole request alive for as long as one event waits.
-        return [bytes(entry) for entry in _envelope(body).batch or ()], None
+        return [bytes(entry) for entry in raws], None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         # Also a body that is JSON but no object, and a batch that is no list, land here.
         batch, pairs = strict.split_batch(body)
     if batch is not None and not isinstance(batch, list):
         raise Refused("not_an_event", detail="`batch` is no list.")
+    _check_count(len(pairs))
     return [own for own, _ in pairs], [value for _, value in pairs]
+
+
+def _check_count(events: int) -> None:
+    if events > limits.BATCH_EVENTS_MAX:
+        raise Refused(
+            "request_too_large",
+            detail=f"The batch holds {events:,} events; at most {limits.BATCH_EVENTS_MAX:,} are taken at once.",
+        )
 
 
 def _strict_head(body: bytes) -> _Head:
