@@ -33,10 +33,10 @@ bench: ## measure throughput and latency on this machine
 	@scripts/bootstrap.sh bench
 	@$(PYTHON) bench/run.py $(ARGS)
 
-soak: ## look for lost events: new seeds for MINUTES (10), then kills, torn files and full disks
+soak: ## look for lost events: new seeds for MINUTES (10), then kills, torn files, full disks and hostile clients
 	@scripts/bootstrap.sh clients
 	@$(PYTHON) -m tests.sim --minutes $(MINUTES) $(ARGS)
-	@KILLS=$$((4 * $(MINUTES))) $(PYTHON) -m pytest -q tests/e2e/test_stopping.py tests/e2e/test_killed_clients.py
+	@SIEGE=10 KILLS=$$((4 * $(MINUTES))) $(PYTHON) -m pytest -q tests/e2e/test_stopping.py tests/e2e/test_killed_clients.py tests/e2e/test_siege.py
 
 fuzz: ## look for inputs that break a promise, for MINUTES (10); coverage-guided after `.venv/bin/pip install atheris`
 	@scripts/bootstrap.sh dev

@@ -10,7 +10,16 @@ import pytest
 
 from sternpost.control import live as module
 from sternpost.control.filters import Filter, parse
-from sternpost.control.live import Listener, LiveHub, LiveStream, Lost, TooManyListeners, frame
+from sternpost.control.live import (
+    PIECE_BYTES,
+    Listener,
+    LiveHub,
+    LiveStream,
+    Lost,
+    TooManyListeners,
+    frame,
+    pieces,
+)
 from sternpost.control.personal import Personal
 from sternpost.errors import StoreUnavailable
 from sternpost.limits import LIVE_LISTENERS_MAX
@@ -275,3 +284,18 @@ async def test_heartbeat() -> None:
     assert (await client.next())["body"].startswith(b":")
     listener.close()
     await asyncio.wait_for(task, 5)
+
+
+def test_a_stream_goes_out_in_pieces() -> None:
+    """Joined they are the messages one after the other, however large; no piece is much larger than the bound."""
+    messages: list[bytes | Lost] = [
+        b"a" * 10,
+        Lost(3),
+        b"b" * 300_000,
+        *[b"c" * 1_000] * 200,
+        b"d" * PIECE_BYTES,
+    ]
+    parts = list(pieces(messages))
+    assert b"".join(parts) == b"".join(map(frame, messages))
+    assert max(map(len, parts)) <= 2 * PIECE_BYTES
+    assert len(parts) < 20

@@ -174,6 +174,10 @@ class Raw:
             said += data
         return said
 
+    def receive_some(self) -> bytes:
+        """What has come, as soon as it is something."""
+        return self._socket.recv(4_096)
+
     @property
     def closed(self) -> bool:
         """Whether the server has closed it; what it said is thrown away."""

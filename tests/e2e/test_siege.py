@@ -5,19 +5,23 @@ Each test states its bound and why; the figures are printed (`pytest -s`). `SIEG
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import resource
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from sternpost import limits
-from tests.e2e.running import Sandbox, Server, basic, connected, pendo, request, source, until
-from tests.e2e.siege import CALM, SIEGE, Raw, in_threads, many, post, siege
+from sternpost.console.access import form_token
+from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, request, source, until
+from tests.e2e.siege import CALM, SIEGE, Peak, Raw, in_threads, many, post, siege
 
 KEY = "wk-backend"
 MEGABYTES = 4_000_000  # of a body that is just small enough
@@ -340,8 +344,6 @@ def test_gzip_bombs_at_once(server: Server, sandbox: Sandbox) -> None:
 
 def test_unknown_write_keys_at_full_speed(server: Server, sandbox: Sandbox) -> None:
     """Thousands of keys that nobody has: 401 each, what is remembered of them is bounded, and the ordinary client does not notice."""
-    from tests.e2e.running import Connection
-
     body = json.dumps({"userId": "u", "event": "E", "properties": {"x": "y" * 5_000}}).encode()
 
     def send(thread: int) -> None:
@@ -358,8 +360,6 @@ def test_unknown_write_keys_at_full_speed(server: Server, sandbox: Sandbox) -> N
 
 def test_a_source_over_its_limit(server: Server, sandbox: Sandbox) -> None:
     """It is told 429 and when to come again; it gets what it may, another source does not notice."""
-    from tests.e2e.running import Connection
-
     answers: list[tuple[int, str | None]] = []
     began = time.monotonic()
 
@@ -435,3 +435,116 @@ def test_clients_that_never_read(server: Server, sandbox: Sandbox) -> None:
     # Of each: a connection, 64 kB that were not sent, and the requests ahead.
     with siege(server, sandbox, "never reading", growth_mb_max=100), many(server, 200) as clients:
         in_threads(10, lambda n: [ask(client) for client in clients[n::10]])
+
+
+# --- the console, the API, the sandbox ----------------------------------------------------------------------------------------
+
+
+def form(server: Server, path: str, **fields: str) -> Any:
+    """A form of the console as a browser sends it that is not signed in."""
+    cookie = "c" * 32
+    body = urlencode({**fields, "form_token": form_token(cookie)}).encode()
+    return Connection(server.url, timeout_s=120)(
+        "POST",
+        path,
+        body,
+        {
+            "Cookie": f"sternpost_form={cookie}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": server.url,
+            "Host": server.url.removeprefix("http://"),
+        },
+    )
+
+
+def test_sign_in_attempts(server: Server, sandbox: Sandbox) -> None:
+    """Many guess names and passwords at once: one password is stretched at a time; after ten failures the address waits (that many take
+    too long for `make test`; tests/console/test_access.py has it with quick passwords).
+    """
+    guesses = 2 if SIEGE == 1 else 40
+
+    def guess(number: int) -> int:
+        return int(form(server, "/console/sign-in", username=f"n{number}", password="x" * 900).status)
+
+    # One password takes 128 MB while it is stretched.
+    with siege(server, sandbox, "sign-in", growth_mb_max=128 + SMALL_MB):
+        statuses = in_threads(guesses, guess)
+    assert set(statuses) <= {403, 429}
+    assert SIEGE == 1 or 429 in statuses
+
+
+def test_bodies_of_the_console_and_the_api(server: Server, sandbox: Sandbox) -> None:
+    """Forms, uploads and reports without end: refused at their bounds, with or without a session or a token."""
+    token = (server.data / "api-token").read_text().strip()
+    bearer = b"Authorization: Bearer " + token.encode()
+
+    def send(number: int) -> bytes:
+        path, headers = [
+            ("/console/sign-in", []),
+            ("/console/theme", []),
+            ("/console/sources/new", []),
+            ("/api/v1/sources", [bearer]),
+            ("/api/v1/sources", []),
+            ("/api/v1/workspace/check", [bearer]),
+            ("/lib/health?writeKey=wk-backend", []),
+            ("/sourceConfig", []),
+        ][number % 8]
+        with Raw(server) as client:
+            client.send(post(path, *headers, CHUNKED, key=""))
+            alive = True
+            for _ in range(3_000):
+                alive = alive and client.send(b"8000\r\n" + b"x" * 0x8000 + b"\r\n")
+            assert not alive
+            return client.until_closed()[:100]
+
+    with siege(server, sandbox, "forms and uploads", growth_mb_max=SMALL_MB):
+        in_threads(16, send)
+    assert server.api("stats").status == 200
+
+
+def test_watchers_that_do_not_read(server: Server, sandbox: Sandbox) -> None:
+    """Hundreds watch the live events and read none, while large events come: as many as may watch hold what the socket takes, the queue is
+    shared; the others are told to come again.
+    """
+    token = (server.data / "api-token").read_text().strip()
+    ask = b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token.encode() + b"\r\n\r\n"
+
+    # The queue holds 8 MB, shared; each of 100 watchers two pieces of 64 kB on their way; 30 events of 1 MB are accepted, looked up and
+    # delivered, some at a time. (Whole, what is on its way to 100 watchers were 800 MB.)
+    with siege(server, sandbox, "watchers", growth_mb_max=200), many(server, 300) as clients:
+        for client in clients:
+            client.send(ask)
+        answers = [client.receive_some()[9:12] for client in clients]
+        assert (answers.count(b"200"), answers.count(b"503")) == (limits.LIVE_LISTENERS_MAX, 200)
+        for number in range(30):
+            event = {
+                "type": "track",
+                "userId": "w",
+                "event": f"E{number}",
+                "properties": {"x": "y" * 1_000_000},
+            }
+            server.accept(KEY, event)
+        until(lambda: server.idle(), within_s=60)
+
+
+def test_bombs_at_the_sandbox(sandbox: Sandbox) -> None:
+    """jzb that inflates to gigabytes, alone and within itself, by GET and by POST: an error each, and the sandbox stays small and alive."""
+    bomb = zlib.compress(b"[" + b" " * 200_000_000 + b"]", 1)
+    deep = zlib.compress(b"[" * 3_000_000)
+    wide = zlib.compress(b"[" + b"1," * 2_000_000 + b"1]")
+    layered = zlib.compress(base64.urlsafe_b64encode(bomb))
+    key = "11111111-1111-4111-8111-111111111111"
+    peak = Peak(sandbox.process.pid)
+
+    def send(number: int) -> int:
+        data = base64.urlsafe_b64encode((bomb, deep, wide, layered)[number % 4]).rstrip(b"=")
+        if len(data) < 50_000 and number % 8 < 4:
+            return request(sandbox.url, "GET", f"/data/ptm.gif/{key}?v=2.1&jzb={data.decode()}").status
+        return request(sandbox.url, "POST", f"/data/ptm.gif/{key}?v=2.1", data).status
+
+    # One request at a time is decoded: 4 MB inflated, and the objects of two million numbers.
+    statuses = in_threads(16, send)
+    print(f"jzb bombs: peak {peak.mb:.0f} MB, +{peak.growth_mb:.0f} MB (bound 150); {sorted(set(statuses))}")
+    assert set(statuses) <= {200, 400, 413, 431}
+    assert peak.growth_mb <= 150
+    assert request(sandbox.url, "GET", "/__sandbox/state").status == 200

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +38,8 @@ FLOOD_PER_S = (
 FLOOD_BURST = 1_500  #: changes that may come at once
 FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 125 messages a second, 1 % of a core
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB
+
+PIECE_BYTES = 65_536  #: of a stream that are handed to the connection at once: a listener that does not read holds no more
 
 Change = tuple[int, str | None]  #: (seq, destination whose outcome it is); None: it was received
 
@@ -285,11 +287,12 @@ class LiveStream:
                 }
             )
             head = scope["method"] == "HEAD"
-            frames = b"" if head else b"retry: %d\n\n" % RECONNECT_MS
+            parts: Iterable[bytes] = (b"retry: %d\n\n" % RECONNECT_MS,)
             while not listener.closed and not head:
-                await send({"type": "http.response.body", "body": frames, "more_body": True})
+                for part in parts:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
                 taken = await listener.take(self._heartbeat_s)
-                frames = b"".join(map(frame, taken)) if taken else b": nothing new\n\n"
+                parts = pieces(taken) if taken else (b": nothing new\n\n",)
             await send({"type": "http.response.body", "body": b""})
         except OSError:
             pass  # the client went while something was sent
@@ -303,6 +306,27 @@ def frame(message: bytes | Lost) -> bytes:
     if isinstance(message, Lost):
         return b'event: lost\ndata: {"lost":%d}\n\n' % message.count
     return b"data: " + message + b"\n\n"
+
+
+def pieces(messages: Iterable[bytes | Lost]) -> Iterator[bytes]:
+    """Server-sent events, joined or cut to about PIECE_BYTES: what listeners queue is shared among them, what is on its way to one is not."""
+    small: list[bytes] = []
+    size = 0
+    for message in messages:
+        large = isinstance(message, bytes) and len(message) > PIECE_BYTES
+        if small and (large or size > PIECE_BYTES):
+            yield b"".join(small)
+            small, size = [], 0
+        if isinstance(message, bytes) and large:
+            yield b"data: "
+            for at in range(0, len(message), PIECE_BYTES):
+                yield message[at : at + PIECE_BYTES]
+            yield b"\n\n"
+        else:
+            small.append(frame(message))
+            size += len(small[-1])
+    if small:
+        yield b"".join(small)
 
 
 async def _until_gone(receive: Any) -> None:

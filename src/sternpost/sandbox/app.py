@@ -207,7 +207,7 @@ async def _read_body(receive: Receive) -> bytes | None:
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
         return body
-    parts, size = [body], len(body)
+    whole, size = bytearray(body), len(body)  # not a list: a client may send single bytes
     while message.get("more_body", False):
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -215,9 +215,9 @@ async def _read_body(receive: Receive) -> bytes | None:
         # What exceeds the bound is read, so that the client hears the answer, and let go.
         part = message.get("body", b"")
         if size <= limits.REQUEST_BODY_BYTES_MAX:
-            parts.append(part)
+            whole += part
         size += len(part)
-    return b"".join(parts)
+    return bytes(whole)
 
 
 async def _answer(send: Send, reply: Reply) -> None:
