@@ -658,13 +658,13 @@ async def test_no_write_key_is_in_the_metrics() -> None:
 async def test_a_large_batch_does_not_stop_the_others() -> None:
     """A body of megabytes is decoded beside the loop: small requests that come later are answered before it."""
     door = Door()
-    many = b'{"batch":[' + b",".join([b'{"userId":"u","messageId":"m"}'] * 100_000) + b"]}"
+    many = b'{"batch":[' + b",".join([b'{"userId":"u","messageId":"m"}'] * limits.BATCH_EVENTS_MAX) + b"]}"
     large = asyncio.create_task(door.post("/v1/batch", many))
     await asyncio.sleep(0)
     assert (await door.post("/v1/track", EVENT)).status == 200
     assert not large.done()
     assert (await large).status == 200
-    assert len(door.events) == 100_001
+    assert len(door.events) == limits.BATCH_EVENTS_MAX + 1
 
 
 async def test_masked_before_it_is_kept() -> None:

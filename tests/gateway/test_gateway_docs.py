@@ -53,7 +53,7 @@ def test_every_answer_has_a_refused_reason() -> None:
         f"(pipelining) | {limits.PIPELINED_MAX} |",
         f"| members of a gzip body | {limits.GZIP_MEMBERS_MAX} |",
         f"| {limits.BODY_TIMEOUT_S:g} s |",
-        f"| {limits.REQUESTS_IN_FLIGHT_MAX:,}; {limits.BODY_BYTES_IN_FLIGHT_MAX // 1024**2} MB |",
+        f"| {limits.REQUESTS_IN_FLIGHT_MAX:,}; {limits.BODY_BYTES_IN_FLIGHT_MAX // 1024**2} MB. When they run out",
     ],
 )
 def test_every_limit(shown: str) -> None:
