@@ -45,6 +45,8 @@ from sternpost.wire.decode import decode_batch
 from sternpost.workspace.holder import WorkspaceHolder
 from sternpost.workspace.secrets import SecretKey
 
+from . import conforms
+
 TOKEN = "sp_a-token-for-tests"
 NOW = 1_800_000_000.0
 INTEGRATION_KEY = "secret-integration-key-7d1f.us"
@@ -291,7 +293,9 @@ class Bench:
             if content is None
             else json.dumps(content).encode()
         )
-        return await call(self.app, method, f"/api/v1{path}", headers=headers, body=body, mounted=mounted)
+        answer = await call(self.app, method, f"/api/v1{path}", headers=headers, body=body, mounted=mounted)
+        conforms.check(method, path, answer.status, answer.headers, answer.body)
+        return answer
 
     async def get(self, path: str) -> Any:
         answer = await self.ask("GET", path)

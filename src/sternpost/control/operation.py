@@ -11,15 +11,13 @@ from starlette.requests import Request
 
 from sternpost.control.auth import Role
 from sternpost.control.context import Context
+from sternpost.control.filters import FILTER_CHARS_MAX
+from sternpost.control.schema import STATE, TEXT, TEXTS, WARNINGS, YES_NO
 from sternpost.limits import PAGE_ROWS_MAX
-from sternpost.model import STATES
+from sternpost.wire import times
 
 MOUNT = "/api/v1"
 PLACE_DIGITS_MAX = 18  #: of a number that says where a page begins: what fits into 64 bits
-
-TEXT: Mapping[str, Any] = {"type": "string"}
-TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
-OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
 class Parameter(NamedTuple):
@@ -37,12 +35,22 @@ NEXT: Mapping[str, Any] = {
     "description": "Where the next page begins; null on the last.",
 }
 
+#: A time: a moment, or how long ago.
+MOMENT: Mapping[str, Any] = {
+    "type": "string",
+    "maxLength": times.TEXT_CHARS_MAX,
+    "examples": ["2026-11-03T10:00:00Z", "2h", "30m", "3d", "today", "yesterday"],
+}
 FILTERS = (
-    Parameter("q", "Filter line, e.g. dest:pendo state:rejected since:2h."),
-    Parameter("source", "Ids of sources, separated by commas."),
-    Parameter("destination", "Ids of destinations, separated by commas."),
-    Parameter("type", "Types of calls, separated by commas."),
-    Parameter("state", f"States, separated by commas: {', '.join(STATES)}."),
+    Parameter(
+        "q",
+        "Filter line, e.g. dest:pendo state:rejected since:2h.",
+        {"type": "string", "maxLength": FILTER_CHARS_MAX},
+    ),
+    Parameter("source", "Ids of sources.", TEXTS),
+    Parameter("destination", "Ids of destinations.", TEXTS),
+    Parameter("type", "Types of calls, in any case.", TEXTS),
+    Parameter("state", "States.", {"type": "array", "items": STATE}),
 )
 LIMIT = Parameter("limit", "Rows of a page.", {"type": "integer", "minimum": 1, "maximum": PAGE_ROWS_MAX})
 AFTER = Parameter("after", "`next` of an earlier page.", PLACE)
@@ -59,15 +67,8 @@ CHANGED: Mapping[str, Any] = {
         **TEXTS,
         "description": "A line each; no line: nothing changed, and there is no new revision.",
     },
-    "warnings": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["destination", "message"],
-            "properties": {"destination": TEXT, "message": TEXT},
-        },
-    },
-    "dryRun": {"type": "boolean"},
+    "warnings": WARNINGS,
+    "dryRun": YES_NO,
     "revision": {"type": "integer", "description": "In force now."},
 }
 

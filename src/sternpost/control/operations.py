@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
 
 from sternpost import __version__
 from sternpost.control.context import Context
-from sternpost.control.operation import DRY_RUN, IF_MATCH, MOUNT, OBJECT, TEXT, Operation
+from sternpost.control.operation import DRY_RUN, IF_MATCH, MOUNT, PLACE_DIGITS_MAX, Operation
 from sternpost.control.routes import (
     again,
     catalogue,
@@ -35,10 +36,25 @@ from sternpost.control.routes import (
     verifying,
     workspace,
 )
+from sternpost.control.schema import (
+    COUNT,
+    OBJECT,
+    PROBLEMS,
+    TEXT,
+    TEXTS,
+    TIME,
+    Schema,
+    hoisted,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
+)
 
 
 async def openapi(context: Context, request: Request) -> Any:
-    return document()
+    return _written()
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -61,24 +77,83 @@ OPERATIONS: tuple[Operation, ...] = (
     *verifying.OPERATIONS,
     *server.OPERATIONS,
     *people.OPERATIONS,
-    Operation(openapi, "GET", "/openapi.json", "This document", "an OpenAPI 3.1 document"),
+    Operation(openapi, "GET", "/openapi.json", "This document", "an OpenAPI 3.1 document", schema=OBJECT),
 )
 
 
-#: Statuses of errors: the name of the answer in the document, and when it comes.
-_REFUSALS = {
-    400: ("NotUnderstood", "A parameter, the filter or the body cannot be understood."),
-    401: ("NoToken", "No token, or one that is unknown, revoked or expired."),
-    403: ("NotAllowed", "The role or the sight of personal data is missing."),
-    404: ("NotFound", "There is no such thing."),
-    409: ("Conflict", "What is there now forbids it; the message says what."),
-    412: ("Changed", "It was changed since its ETag was read."),
-    413: ("TooLarge", "The body is larger than 1 MB."),
-    422: ("NotValid", "The workspace would not be valid; `problems` lists every mistake."),
-    428: ("NoIfMatch", "A change without If-Match."),
-    500: ("Defect", "A defect of ours; the number in the message is in the server's log."),
-    503: ("NotNow", "The store cannot be read or written now, or too many watch."),
+#: Statuses of errors: the name of the answer in the document, when it comes, and what some have beside `error`.
+_REFUSALS: Mapping[int, tuple[str, str, Mapping[str, Schema]]] = {
+    400: (
+        "NotUnderstood",
+        "A parameter, the filter or the body cannot be understood.",
+        {
+            "reason": texted(TEXT, "Why the server would refuse the event that was to be tried."),
+            "underWay": texted(COUNT, "Of a replay without events: those that wait anyway."),
+            "notConnected": texted(COUNT, "Of a replay without events: those of other sources."),
+        },
+    ),
+    401: ("NoToken", "No token, or one that is unknown, revoked or expired.", {}),
+    403: ("NotAllowed", "The role or the sight of personal data is missing.", {}),
+    404: (
+        "NotFound",
+        "There is no such thing.",
+        {
+            "known": one_of(
+                "refused",
+                "malformed",
+                "never_seen",
+                "never_seen_or_pruned",
+                text="Of an event: what is known of it.",
+            ),
+            "reason": texted(TEXT, "Of a refused event."),
+            "keptSince": or_null(texted(TIME, "Events from before are gone.")),
+        },
+    ),
+    409: (
+        "Conflict",
+        "What is there now forbids it; the message says what.",
+        {
+            "file": texted(TEXT, "The workspace file that is the truth."),
+            "revision": texted(COUNT, "The workspace's now."),
+            "state": texted(TEXT, "Of a replay that has ended."),
+            "users": list_of(TEXT, most=20, text="Who an anonymous id turned out to be."),
+        },
+    ),
+    412: (
+        "Changed",
+        "It was changed since its ETag was read.",
+        {
+            "etag": texted(TEXT, "Of what it is now."),
+            "changedBy": TEXT,
+            "changedAt": or_null(TIME),
+            "changes": texted(TEXTS, "Against what was read, a line each."),
+        },
+    ),
+    413: ("TooLarge", "The body is larger than 1 MB.", {}),
+    422: (
+        "NotValid",
+        "The workspace would not be valid; `problems` lists every mistake.",
+        {"problems": PROBLEMS},
+    ),
+    428: ("NoIfMatch", "A change without If-Match.", {}),
+    500: ("Defect", "A defect of ours; the number in the message is in the server's log.", {}),
+    503: ("NotNow", "The store cannot be read or written now, or too many watch.", {}),
 }
+_SEGMENT: Schema = {"type": "string", "minLength": 1}
+_NUMBERED: Schema = {"type": "string", "pattern": f"^[0-9]{{1,{PLACE_DIGITS_MAX}}}$"}
+_PATHS: Mapping[str, Schema] = {
+    "revision": _NUMBERED,
+    "other": _NUMBERED,
+    "replay": _NUMBERED,
+    "person": {"type": "string", "minLength": 1, "maxLength": persons.ID_CHARS_MAX},
+}
+_ERROR = record({"message": TEXT, "remedy": texted(TEXT, "What to do.")}, title="Error")
+
+
+@cache
+def _written() -> dict[str, Any]:
+    """The document, made once."""
+    return document()
 
 
 def document() -> dict[str, Any]:
@@ -86,7 +161,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.shown_path, {})[operation.method.lower()] = _described(operation)
-    return {
+    document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "Sternpost control API", "version": __version__},
         "servers": [{"url": MOUNT}],
@@ -97,25 +172,16 @@ def document() -> dict[str, Any]:
             "responses": {
                 name: {
                     "description": when,
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+                    "content": {"application/json": {"schema": record({"error": _ERROR}, more)}},
                 }
-                for name, when in _REFUSALS.values()
-            },
-            "schemas": {
-                "Error": {
-                    "type": "object",
-                    "required": ["error"],
-                    "properties": {
-                        "error": {
-                            "type": "object",
-                            "required": ["message", "remedy"],
-                            "properties": {"message": TEXT, "remedy": TEXT},
-                        }
-                    },
-                }
+                for name, when, more in _REFUSALS.values()
             },
         },
     }
+    schemas: dict[str, Any] = {}
+    document = hoisted(document, schemas)
+    document["components"]["schemas"] = schemas
+    return dict(document)
 
 
 def _described(operation: Operation) -> dict[str, Any]:
@@ -126,11 +192,19 @@ def _described(operation: Operation) -> dict[str, Any]:
         "description": f"Answers: {operation.answer}. Role: {operation.role}.",
         "parameters": [
             *(
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+                {"name": name, "in": "path", "required": True, "schema": _PATHS.get(name, _SEGMENT)}
                 for name in re.findall(r"\{(\w+)\}", operation.shown_path)
             ),
             *(
-                {"name": name, "in": place, "required": False, "description": text, "schema": schema}
+                {
+                    "name": name,
+                    "in": place,
+                    "required": False,
+                    "description": text,
+                    "schema": schema,
+                    # Of a list: a,b,c
+                    **({"style": "form", "explode": False} if schema["type"] == "array" else {}),
+                }
                 for place, parameters in (("query", operation.query), ("header", operation.headers))
                 for name, text, schema in parameters
             ),
@@ -187,10 +261,4 @@ def _answer(operation: Operation) -> Mapping[str, Any]:
     """The schema of an answer when all is well."""
     if operation.media_type == "text/event-stream":
         return TEXT
-    if operation.members:
-        return {
-            "type": "object",
-            "required": list(operation.members),
-            "properties": dict(operation.members),
-        }
-    return operation.schema or OBJECT
+    return record(operation.members) if operation.members else operation.schema

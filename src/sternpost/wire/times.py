@@ -15,7 +15,7 @@ _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - formatting only, always UT
 MS_MIN = -62_135_596_800_000  #: 0001-01-01T00:00:00.000Z
 MS_MAX = 253_402_300_799_999  #: 9999-12-31T23:59:59.999Z
 SECONDS_CACHED_MAX = 4_096  #: seconds whose text is remembered, some 100 bytes each
-_TEXT_CHARS_MAX = 80  # JavaScript's longest Date text with a zone's name stays below
+TEXT_CHARS_MAX = 80  # JavaScript's longest Date text with a zone's name stays below
 
 # Length of a text of digits → (its unit as a divisor to milliseconds is) numerator, denominator.
 _UNIX = {10: (1000, 1), 13: (1, 1), 16: (1, 1000), 19: (1, 1_000_000)}
@@ -61,7 +61,7 @@ def parse_ms(text: object) -> int | None:
     """
     if not isinstance(text, str):
         return None
-    if len(text) > _TEXT_CHARS_MAX or not text.isascii():
+    if len(text) > TEXT_CHARS_MAX or not text.isascii():
         return None
     text = text.strip()
     if not text.isdigit():  # fromisoformat reads some unix times as dates

@@ -10,9 +10,10 @@ from sternpost.control.again import again, undoes
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.filters import Filter, Term
-from sternpost.control.operation import TEXT, Operation
+from sternpost.control.operation import Operation
 from sternpost.control.replays import Wanted
 from sternpost.control.routes.common import actor_of, body_of, destination_of, text_of
+from sternpost.control.schema import TEXT, one_of
 from sternpost.store.base import NewReplay
 from sternpost.store.candidates import last_seq
 from sternpost.store.standing import later_profile
@@ -112,5 +113,6 @@ OPERATIONS = (
         role="editor",
         body={"messageId": TEXT, "source": TEXT, "destination": TEXT},
         required=("messageId", "source", "destination"),
+        members={"how": one_of(*SAID), "said": TEXT},
     ),
 )

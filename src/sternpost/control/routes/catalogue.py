@@ -8,8 +8,9 @@ from typing import Any, get_args
 from starlette.requests import Request
 
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, LIMIT, TEXT, TEXTS, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import no_such, page_of
+from sternpost.control.schema import TEXT, TEXTS, YES_NO, by_name, list_of, one_of, record
 from sternpost.destinations.base import Destination, Field, FieldKind
 from sternpost.workspace.document import MODES, SOURCE_TYPES, fields_of
 
@@ -32,11 +33,10 @@ _FIELD: Mapping[str, Any] = {
     "maximum": {"type": ["number", "null"]},
     "example": TEXT,
     "group": {"type": "string", "enum": list(GROUPS)},
-    "members": {
-        "type": "array",
-        "items": {"type": "object"},
-        "description": "Of an object: what stands in it, as fields; none: any names and values.",
-    },
+    "members": list_of(
+        {"$ref": "#/components/schemas/Field"},
+        text="Of an object: what stands in it, as fields; none: any names and values.",
+    ),
     "many": {"type": "boolean", "description": "It is a list of such objects."},
 }
 _ENTRY: Mapping[str, Any] = {
@@ -46,25 +46,14 @@ _ENTRY: Mapping[str, Any] = {
     "needs": {"type": "string", "description": "What to have at hand before one starts."},
     "docs": TEXT,
     "eventTypes": {**TEXTS, "description": "Calls it takes; none: all."},
-    "modes": {
-        "type": "array",
-        "description": "Which modes a source of each type may have.",
-        "items": {
-            "type": "object",
-            "required": ["sourceType", "modes"],
-            "properties": {
-                "sourceType": TEXT,
-                "modes": {"type": "object", "additionalProperties": {"type": "boolean"}},
-            },
-        },
-    },
-    "modeTexts": {"type": "object", "additionalProperties": TEXT},
-    "fields": {
-        "type": "array",
-        "items": {"type": "object", "required": list(_FIELD), "properties": _FIELD},
-    },
+    "modes": list_of(
+        record({"sourceType": one_of(*SOURCE_TYPES), "modes": by_name(YES_NO)}, title="ModesOfSourceType"),
+        text="Which modes a source of each type may have.",
+    ),
+    "modeTexts": by_name(TEXT),
+    "fields": list_of(record(_FIELD, title="Field")),
 }
-ENTRY: Mapping[str, Any] = {"type": "object", "required": list(_ENTRY), "properties": _ENTRY}
+ENTRY = record(_ENTRY, title="CatalogueEntry")
 
 
 async def catalogue(context: Context, request: Request) -> Any:
@@ -130,7 +119,7 @@ OPERATIONS = (
         "Kinds of destinations with their fields and modes",
         "catalogue, next",
         query=(LIMIT, AFTER),
-        members={"catalogue": {"type": "array", "items": ENTRY}, "next": {"type": ["string", "null"]}},
+        members={"catalogue": list_of(ENTRY), "next": NEXT},
     ),
     Operation(
         catalogue_entry,

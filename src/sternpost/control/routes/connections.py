@@ -11,16 +11,11 @@ from sternpost.control import changes
 from sternpost.control.answers import Answered
 from sternpost.control.changes import Document
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, TEXT, Operation
+from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import body_of, page_of, text_of
+from sternpost.control.schema import MODE, TEXT, list_of, record
 
-MODE: Mapping[str, Any] = {"type": "string", "enum": ["device", "cloud", "hybrid"]}
-_MEMBERS: Mapping[str, Any] = {"source": TEXT, "destination": TEXT, "mode": MODE, "etag": TEXT}
-CONNECTION: Mapping[str, Any] = {
-    "type": "object",
-    "required": list(_MEMBERS),
-    "properties": _MEMBERS,
-}
+CONNECTION = record({"source": TEXT, "destination": TEXT, "mode": MODE, "etag": TEXT}, title="Connection")
 
 
 async def connections(context: Context, request: Request) -> Any:
@@ -106,8 +101,8 @@ OPERATIONS = (
         "connections, next",
         query=(LIMIT, AFTER),
         members={
-            "connections": {"type": "array", "items": CONNECTION},
-            "next": {"type": ["string", "null"]},
+            "connections": list_of(CONNECTION),
+            "next": NEXT,
         },
     ),
     Operation(

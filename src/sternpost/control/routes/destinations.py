@@ -12,17 +12,7 @@ from sternpost.control import audit, changes, fate, health
 from sternpost.control.answers import Answered, ApiError
 from sternpost.control.changes import Document, Entry
 from sternpost.control.context import Context
-from sternpost.control.operation import (
-    AFTER,
-    CHANGED,
-    DRY_RUN,
-    IF_MATCH,
-    LIMIT,
-    OBJECT,
-    TEXT,
-    TEXTS,
-    Operation,
-)
+from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import (
     body_of,
     destination_of,
@@ -31,6 +21,21 @@ from sternpost.control.routes.common import (
     text_of,
     totals,
     warnings,
+)
+from sternpost.control.schema import (
+    BLOCKED,
+    CHECK,
+    COUNTS,
+    MODE,
+    TEXT,
+    TEXTS,
+    TIME,
+    YES_NO,
+    list_of,
+    or_null,
+    record,
+    texted,
+    without,
 )
 from sternpost.control.verify import CHECKED
 from sternpost.model import DestinationConfig
@@ -49,43 +54,31 @@ LISTED: Mapping[str, Any] = {
     "type": TEXT,
     "enabled": {"type": "boolean"},
     "state": {"type": "string", "description": "A sentence."},
-    "blocked": {"type": "array", "items": OBJECT},
+    "blocked": list_of(BLOCKED),
     "warnings": TEXTS,
-    "counts": OBJECT,
+    "counts": COUNTS,
     "etag": TEXT,
 }
 SINGLE: Mapping[str, Any] = {
     **LISTED,
     "settings": {"type": "object", "description": "As they were written, secrets masked."},
-    "secrets": {
-        "type": "array",
-        "description": "What may be said about them.",
-        "items": {
-            "type": "object",
-            "required": ["path", "reference", "endsIn", "since", "by"],
-            "properties": {
+    "secrets": list_of(
+        record(
+            {
                 "path": TEXT,
-                "reference": {
-                    "type": "string",
-                    "description": "${NAME} or file:PATH, when it is kept elsewhere.",
-                },
-                "endsIn": {"type": "string", "description": "Its last two characters."},
-                "since": {"type": ["string", "null"]},
+                "reference": texted(TEXT, "${NAME} or file:PATH, when it is kept elsewhere."),
+                "endsIn": texted(TEXT, "Its last two characters."),
+                "since": or_null(TIME),
                 "by": TEXT,
             },
-        },
-    },
-    "connections": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["source", "mode"],
-            "properties": {"source": TEXT, "mode": TEXT},
-        },
-    },
-    "lastCheck": {"type": ["object", "null"], "description": "The answer of its last verify, with `at`."},
+            title="KnownSecret",
+        ),
+        text="What may be said about them.",
+    ),
+    "connections": list_of(record({"source": TEXT, "mode": MODE}, title="ConnectionOfDestination")),
+    "lastCheck": or_null(record({"ok": YES_NO, "at": TIME, "checks": list_of(CHECK)}, title="LastCheck")),
 }
-DESTINATION: Mapping[str, Any] = {"type": "object", "required": list(SINGLE), "properties": SINGLE}
+DESTINATION = record(SINGLE, title="Destination")
 
 
 async def destinations(context: Context, request: Request) -> Any:
@@ -236,7 +229,13 @@ async def resume_destination(context: Context, request: Request) -> Any:
     return {"resumed": resumed}
 
 
-_ONE = {"destination": OBJECT, **CHANGED}
+#: A dry run knows only what the request says.
+_ONE = {
+    "destination": without(
+        DESTINATION, *(name for name in SINGLE if name not in {"id", "name", "type", "enabled"})
+    ),
+    **CHANGED,
+}
 
 OPERATIONS = (
     Operation(
@@ -247,11 +246,8 @@ OPERATIONS = (
         "destinations, next",
         query=(LIMIT, AFTER),
         members={
-            "destinations": {
-                "type": "array",
-                "items": {"type": "object", "required": list(LISTED), "properties": LISTED},
-            },
-            "next": {"type": ["string", "null"]},
+            "destinations": list_of(record(LISTED, title="ListedDestination")),
+            "next": NEXT,
         },
     ),
     Operation(
@@ -330,5 +326,6 @@ OPERATIONS = (
         "resumed",
         role="editor",
         body={"channel": {"type": "string", "description": "Only this channel; default: all."}},
+        members={"resumed": texted(TEXTS, "The channels.")},
     ),
 )

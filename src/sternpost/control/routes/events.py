@@ -11,9 +11,10 @@ from starlette.requests import Request
 from sternpost import ids
 from sternpost.control import fate, steps
 from sternpost.control.answers import ApiError
+from sternpost.control.changes import ENTRIES_MAX
 from sternpost.control.context import Context
 from sternpost.control.live import LiveStream
-from sternpost.control.operation import BEFORE, FILTERS, LIMIT, MOUNT, Operation, Parameter
+from sternpost.control.operation import BEFORE, FILTERS, LIMIT, MOUNT, NEXT, Operation, Parameter
 from sternpost.control.preview import rebuilt
 from sternpost.control.routes.again import possible
 from sternpost.control.routes.common import (
@@ -25,6 +26,7 @@ from sternpost.control.routes.common import (
     number_of,
     preview_of,
 )
+from sternpost.control.schema import ENTRY, FATE, list_of
 from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.store.views import Kept
 
@@ -162,6 +164,7 @@ OPERATIONS = (
         "The newest events, newest first",
         "events, next",
         query=(*FILTERS, LIMIT, BEFORE),
+        members={"events": list_of(ENTRY), "next": NEXT},
     ),
     Operation(
         event,
@@ -177,6 +180,7 @@ OPERATIONS = (
                 {"type": "boolean"},
             ),
         ),
+        members={"events": list_of(FATE, most=ENTRIES_MAX)},
     ),
     Operation(
         live,

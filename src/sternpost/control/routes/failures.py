@@ -13,7 +13,7 @@ from sternpost.control import audit, fate
 from sternpost.control.answers import HEADERS, Answers, ApiError
 from sternpost.control.auth import Principal
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, LIMIT, TEXT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import (
     PAGE_ROWS,
     actor_of,
@@ -25,6 +25,18 @@ from sternpost.control.routes.common import (
     page_of,
     principal_of,
     text_of,
+)
+from sternpost.control.schema import (
+    COUNT,
+    TEXT,
+    TIME,
+    TRIED_ENTRY,
+    WHO,
+    YES_NO,
+    list_of,
+    or_null,
+    record,
+    texted,
 )
 from sternpost.control.shapes import shape_of
 from sternpost.limits import PAGE_ROWS_MAX
@@ -55,6 +67,44 @@ LETTERS: Mapping[str, Any] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 500},
     "after": {"type": "string", "description": "`next` of an earlier answer."},
 }
+
+
+_SAMPLE = record(
+    {"messageId": TEXT, "source": TEXT, "type": TEXT, "at": or_null(TIME), "detail": TEXT}, title="Sample"
+)
+_SAMPLES = list_of(_SAMPLE, most=SAMPLES_PER_GROUP, text="The newest.")
+_SHAPE = record(
+    {
+        "shape": texted(TEXT, "What was said, numbers as # and ids as …."),
+        "count": COUNT,
+        "people": COUNT,
+        "firstAt": or_null(TIME),
+        "lastAt": or_null(TIME),
+        "samples": _SAMPLES,
+    },
+    title="Shape",
+)
+GROUP = record(
+    {
+        "destination": TEXT,
+        "reason": TEXT,
+        "title": TEXT,
+        "explanation": TEXT,
+        "remedy": TEXT,
+        "who": WHO,
+        "count": COUNT,
+        "people": COUNT,
+        "exact": texted(YES_NO, f"Whether all were looked at; else the newest {SHAPED_MAX:,}."),
+        "firstAt": or_null(TIME),
+        "lastAt": or_null(TIME),
+        "oldestReceivedAt": or_null(TIME),
+        "shapes": list_of(_SHAPE, most=SHAPES_MAX, text="The largest."),
+        "moreShapes": COUNT,
+        "samples": _SAMPLES,
+    },
+    title="Failures",
+)
+LEFT = {"left": texted(COUNT, "That are still dead letters."), "next": NEXT}
 
 
 async def failures(context: Context, request: Request) -> Any:
@@ -277,6 +327,7 @@ OPERATIONS = (
         "Dead letters, grouped by destination and reason, the largest group first",
         "failures, next",
         query=(LIMIT, AFTER),
+        members={"failures": list_of(GROUP), "next": NEXT},
     ),
     Operation(
         failure_entries,
@@ -285,6 +336,7 @@ OPERATIONS = (
         "The dead letters of a group, oldest first",
         "events, next",
         query=(LIMIT, AFTER),
+        members={"events": list_of(TRIED_ENTRY), "next": NEXT},
     ),
     Operation(
         export_failures,
@@ -294,6 +346,7 @@ OPERATIONS = (
         "one entry of `events` a line",
         role="editor",
         media_type=JSON_LINES,
+        schema=TEXT,
         personal="own",
     ),
     Operation(
@@ -305,6 +358,7 @@ OPERATIONS = (
         role="editor",
         body=LETTERS,
         required=("destination",),
+        members={"retried": COUNT, "notConnected": COUNT, **LEFT},
     ),
     Operation(
         discard_failures,
@@ -315,5 +369,6 @@ OPERATIONS = (
         role="editor",
         body={**LETTERS, "note": {"type": "string", "description": "Why; kept with the events."}},
         required=("destination", "note"),
+        members={"discarded": COUNT, **LEFT},
     ),
 )

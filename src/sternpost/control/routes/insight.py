@@ -11,24 +11,170 @@ from sternpost.control import fate, health
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
 from sternpost.control.filters import FilterError, moment
-from sternpost.control.operation import Operation, Parameter
+from sternpost.control.operation import MOMENT, Operation, Parameter
 from sternpost.control.routes.common import destination_of, no_such, totals
+from sternpost.control.schema import (
+    BLOCKED,
+    COUNT,
+    COUNTS,
+    NUMBER,
+    STATE,
+    STATE_OR_NULL,
+    TEXT,
+    TEXTS,
+    TIME,
+    WHO,
+    YES_NO,
+    by_name,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
+)
 from sternpost.store import series
-from sternpost.store.standing import destination_rows, series_rows
+from sternpost.store.standing import LANES_SHOWN, destination_rows, series_rows
 from sternpost.store.views import Selection
 
 SPAN_S = 3_600  #: when no time is given: the last hour, by the minute
 SAMPLE_EVENTS = 500  #: the newest ones of a destination, for samples and for what waits
 STEP_NAMES: Mapping[str, int] = {"minute": series.MINUTE, "hour": series.HOUR, "day": series.DAY}
 SPAN_QUERY = (
-    Parameter("since", "Beginning of the span, e.g. 24h or 2026-11-03T10:00; default: an hour ago."),
-    Parameter("until", "End of the span; default: now."),
+    Parameter("since", "Beginning of the span, e.g. 24h or 2026-11-03T10:00; default: an hour ago.", MOMENT),
+    Parameter("until", "End of the span; default: now.", MOMENT),
     Parameter(
         "step",
         "Default: what suits the span. At most 1,500 slots, the latest ones.",
         {"type": "string", "enum": list(STEP_NAMES)},
     ),
 )
+
+
+_SPAN: Mapping[str, Any] = {
+    "step": one_of(*STEP_NAMES),
+    "stepSeconds": {"type": "integer", "enum": list(STEP_NAMES.values())},
+    "since": TIME,
+    "until": TIME,
+    "slots": list_of(TIME, most=series.POINTS_MAX, text="The beginning of each."),
+}
+_LATE = {"type": ["number", "null"], "description": "Seconds; null without a delivery."}
+_PERCENTILES: Mapping[str, Any] = {name: _LATE for name, _ in health.SHARES}
+_LATENCY = record({"count": COUNT, **_PERCENTILES}, title="Latency")
+_NUMBERS = list_of(COUNT, most=series.POINTS_MAX, text="One for each slot.")
+_POINTS: Mapping[str, Any] = {
+    **dict.fromkeys(health.KINDS, _NUMBERS),
+    **{name: list_of(_LATE, most=series.POINTS_MAX) for name in _PERCENTILES},
+}
+SERIES: Mapping[str, Any] = {
+    **_SPAN,
+    "destinations": by_name(record({**_POINTS, "latency": _LATENCY}, title="DestinationSeries")),
+    "sources": by_name(record({"received": _NUMBERS, "duplicates": _NUMBERS}, title="SourceSeries")),
+}
+HEALTH: Mapping[str, Any] = {
+    "destination": TEXT,
+    "name": TEXT,
+    "type": TEXT,
+    "enabled": YES_NO,
+    "state": texted(TEXT, "A sentence."),
+    "counts": COUNTS,
+    "funnel": record(
+        {
+            "rows": list_of(
+                record(
+                    {
+                        "name": TEXT,
+                        "title": TEXT,
+                        "count": COUNT,
+                        "percent": NUMBER,
+                        "state": STATE_OR_NULL,
+                        "filter": texted(TEXT, "The states of its events, separated by commas."),
+                    },
+                    title="FunnelRow",
+                ),
+                most=8,
+            ),
+            "total": COUNT,
+            "missing": {"type": "integer", "description": "What no row holds: 0."},
+        }
+    ),
+    "channels": list_of(
+        record(
+            {"channel": TEXT, "waiting": COUNT, "retrying": COUNT, "blocked": or_null(BLOCKED)},
+            title="Channel",
+        )
+    ),
+    "reasons": list_of(
+        record(
+            {
+                "state": STATE,
+                "reason": TEXT,
+                "title": TEXT,
+                "explanation": TEXT,
+                "remedy": TEXT,
+                "who": WHO,
+                "count": COUNT,
+                "exact": texted(YES_NO, "Of all kept events; else of the newest `sampled`."),
+                "firstAt": or_null(TIME),
+                "lastAt": or_null(TIME),
+                "samples": texted(TEXTS, "messageIds."),
+            },
+            title="ReasonThere",
+        )
+    ),
+    "sampled": COUNT,
+    "latency": _LATENCY,
+    "triesPerDelivery": or_null(NUMBER),
+    "series": record({**_SPAN, **_POINTS}),
+    "pace": or_null(
+        record({"limitPerSecond": NUMBER, "nowPerSecond": NUMBER, "waitS": NUMBER}, title="Pace")
+    ),
+    "drain": record(
+        {
+            "waiting": COUNT,
+            "perSecond": NUMBER,
+            "measured": texted(YES_NO, "At the rate of the last minutes; else at the rate that is allowed."),
+            "seconds": or_null(texted(NUMBER, "Null when nothing moves.")),
+        }
+    ),
+    "slowest": list_of(
+        record(
+            {
+                "channel": TEXT,
+                "userId": TEXT,
+                "anonymousId": TEXT,
+                "waiting": COUNT,
+                "since": TIME,
+                "seconds": NUMBER,
+                "messageId": TEXT,
+                "reason": or_null(TEXT),
+                "explanation": TEXT,
+            },
+            title="SlowLane",
+        ),
+        most=LANES_SHOWN,
+    ),
+    "agent": record(
+        {
+            "total": COUNT,
+            "missing": COUNT,
+            "percent": NUMBER,
+            "pages": list_of(
+                record(
+                    {
+                        "state": one_of("loaded", "blocked", "failed", "slow"),
+                        "page": TEXT,
+                        "detail": TEXT,
+                        "count": COUNT,
+                        "lastAt": TIME,
+                    },
+                    title="AgentReport",
+                ),
+                most=health.AGENT_PAGES,
+            ),
+        },
+        text="What pages reported about the partner's browser agent since the server started.",
+    ),
+}
 
 
 def span_of(context: Context, request: Request) -> tuple[int, int, int]:
@@ -148,10 +294,11 @@ OPERATIONS = (
         "Counts over time, by destination and source",
         "step, since, until, slots, destinations, sources",
         query=(
-            Parameter("destination", "Ids of destinations, separated by commas; default: all."),
-            Parameter("source", "Ids of sources, separated by commas; default: all."),
+            Parameter("destination", "Ids of destinations; default: all.", TEXTS),
+            Parameter("source", "Ids of sources; default: all.", TEXTS),
             *SPAN_QUERY,
         ),
+        members=SERIES,
         refuses=(404,),
     ),
     Operation(
@@ -161,5 +308,6 @@ OPERATIONS = (
         "How a destination is: funnel, reasons, latency, what waits",
         "state, counts, funnel, channels, reasons, latency, series, pace, drain, slowest, agent",
         query=SPAN_QUERY,
+        members=HEALTH,
     ),
 )

@@ -12,16 +12,53 @@ from sternpost.control import fate
 from sternpost.control.answers import ApiError
 from sternpost.control.auth import PRINCIPAL
 from sternpost.control.context import Context
-from sternpost.control.mapping import Mapped, blocks
+from sternpost.control.mapping import BLOCKS, NAMES_MAX, Mapped, blocks
 from sternpost.control.operation import Operation, Parameter
 from sternpost.control.preview import preview
 from sternpost.control.routes.common import destination_of, preview_of
+from sternpost.control.schema import (
+    COUNT,
+    NOTE,
+    OBJECT,
+    TEXT,
+    TEXTS,
+    TIME,
+    by_name,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
+)
 from sternpost.model import DestinationConfig, Event, Person
 from sternpost.store.views import Selection
 
 DAY_S = 86_400.0
 EVENTS_MAX = 500  #: the newest of the last day
 PEOPLE_MAX = 20  #: offered for the preview
+
+
+BLOCK = record(
+    {
+        "block": one_of(*(name for name, _, _ in BLOCKS)),
+        "events": COUNT,
+        "rows": list_of(
+            record(
+                {
+                    "path": TEXT,
+                    "fields": TEXTS,
+                    "type": TEXT,
+                    "count": COUNT,
+                    "example": TEXT,
+                    "warnings": list_of(NOTE),
+                },
+                title="MappedTrait",
+            ),
+            most=NAMES_MAX,
+        ),
+    },
+    title="MappingBlock",
+)
 
 
 async def destination_mapping(context: Context, request: Request) -> Any:
@@ -127,5 +164,14 @@ OPERATIONS = (
         "blocks, people, preview, anonymous",
         role="editor",
         query=(Parameter("user", "Whose preview; default: the newest."),),
+        members={
+            "destination": TEXT,
+            "since": TIME,
+            "events": texted(COUNT, "That were looked at."),
+            "blocks": list_of(BLOCK, most=len(BLOCKS)),
+            "people": {**TEXTS, "maxItems": PEOPLE_MAX},
+            "preview": or_null(record({"user": TEXT, "visitor": OBJECT, "account": OBJECT})),
+            "anonymous": by_name(TEXT, "What happens with anonymous people, by mode."),
+        },
     ),
 )

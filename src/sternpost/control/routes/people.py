@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from starlette.requests import Request
 
 from sternpost.control import audit, fate
 from sternpost.control.answers import ApiError
-from sternpost.control.auth import allows
+from sternpost.control.auth import Via, allows
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, BEFORE, LIMIT, TEXT, Operation, Parameter
+from sternpost.control.operation import AFTER, BEFORE, LIMIT, NEXT, Operation, Parameter
 from sternpost.control.people import INVITATION_VALID_S, session_id
 from sternpost.control.routes.common import (
     PAGE_ROWS,
@@ -24,6 +25,18 @@ from sternpost.control.routes.common import (
     page_of,
     principal_of,
     text_of,
+)
+from sternpost.control.schema import (
+    COUNT,
+    OBJECT,
+    TEXT,
+    TIME,
+    YES_NO,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
 )
 from sternpost.store.access import AuditRow, SessionRow, TokenRow, UserRow, audit_rows
 from sternpost.wire import times
@@ -38,6 +51,48 @@ USER = {
     "role": ROLE,
     "personalData": PERSONAL_DATA,
     "disabled": {"type": "boolean", "description": "Signed out, and cannot sign in."},
+}
+
+
+_USER: Mapping[str, Any] = {
+    "name": TEXT,
+    "role": ROLE,
+    "personalData": YES_NO,
+    "disabled": YES_NO,
+    "hasPassword": YES_NO,
+    "signedIn": texted(COUNT, "Browsers."),
+    "createdAt": TIME,
+}
+_ADDRESS: Mapping[str, Any] = {
+    "path": texted(TEXT, "A one-time address of the console; shown this once."),
+    "expiresAt": TIME,
+}
+_TOKEN: Mapping[str, Any] = {
+    "id": TEXT,
+    "name": TEXT,
+    "role": ROLE,
+    "personalData": YES_NO,
+    "createdAt": TIME,
+    "createdBy": TEXT,
+    "expiresAt": or_null(TIME),
+    "expired": YES_NO,
+    "usedAt": or_null(TIME),
+}
+_SESSION: Mapping[str, Any] = {
+    "id": TEXT,
+    "user": TEXT,
+    "since": TIME,
+    "expiresAt": TIME,
+    "address": TEXT,
+    "browser": TEXT,
+}
+_LINE: Mapping[str, Any] = {
+    "at": TIME,
+    "who": TEXT,
+    "via": one_of(*get_args(Via)),
+    "action": TEXT,
+    "subject": TEXT,
+    "detail": texted(OBJECT, "What changed as [before, after]."),
 }
 
 
@@ -266,9 +321,23 @@ def _flag(body: Any, name: str) -> bool | None:
 
 
 OPERATIONS = (
-    Operation(me, "GET", "/me", "Who asks", "name, role, personalData"),
     Operation(
-        users, "GET", "/users", "Users of the console", "users, next", role="owner", query=(LIMIT, AFTER)
+        me,
+        "GET",
+        "/me",
+        "Who asks",
+        "name, role, personalData",
+        members={"name": TEXT, "role": ROLE, "personalData": YES_NO},
+    ),
+    Operation(
+        users,
+        "GET",
+        "/users",
+        "Users of the console",
+        "users, next",
+        role="owner",
+        query=(LIMIT, AFTER),
+        members={"users": list_of(record(_USER, title="User")), "next": NEXT},
     ),
     Operation(
         add_user,
@@ -279,9 +348,27 @@ OPERATIONS = (
         role="owner",
         body={"name": {**TEXT, "maxLength": 64}, "role": ROLE, "personalData": PERSONAL_DATA},
         required=("name", "role"),
+        members={"user": record(_USER, title="User"), **_ADDRESS},
     ),
-    Operation(change_user, "PATCH", "/users/{user}", "Change a user", "user", role="owner", body=USER),
-    Operation(remove_user, "DELETE", "/users/{user}", "Remove a user", "removed", role="owner"),
+    Operation(
+        change_user,
+        "PATCH",
+        "/users/{user}",
+        "Change a user",
+        "user",
+        role="owner",
+        body=USER,
+        members={"user": record(_USER, title="User")},
+    ),
+    Operation(
+        remove_user,
+        "DELETE",
+        "/users/{user}",
+        "Remove a user",
+        "removed",
+        role="owner",
+        members={"removed": TEXT},
+    ),
     Operation(
         invite_user,
         "POST",
@@ -289,6 +376,7 @@ OPERATIONS = (
         "A new one-time address for a user",
         "path, expiresAt",
         role="owner",
+        members=_ADDRESS,
     ),
     Operation(
         fresh_address,
@@ -297,6 +385,7 @@ OPERATIONS = (
         "A one-time address for the first owner, or for making one",
         "path, expiresAt",
         role="owner",
+        members=_ADDRESS,
     ),
     Operation(
         sessions,
@@ -305,9 +394,26 @@ OPERATIONS = (
         "Browsers that are signed in; other users' for owners",
         "sessions, next",
         query=(LIMIT, AFTER),
+        members={"sessions": list_of(record(_SESSION, title="Session")), "next": NEXT},
     ),
-    Operation(end_session, "DELETE", "/sessions/{session}", "Sign a browser out", "ended"),
-    Operation(tokens, "GET", "/tokens", "API tokens", "tokens, next", role="owner", query=(LIMIT, AFTER)),
+    Operation(
+        end_session,
+        "DELETE",
+        "/sessions/{session}",
+        "Sign a browser out",
+        "ended",
+        members={"ended": TEXT},
+    ),
+    Operation(
+        tokens,
+        "GET",
+        "/tokens",
+        "API tokens",
+        "tokens, next",
+        role="owner",
+        query=(LIMIT, AFTER),
+        members={"tokens": list_of(record(_TOKEN, title="Token")), "next": NEXT},
+    ),
     Operation(
         add_token,
         "POST",
@@ -322,8 +428,17 @@ OPERATIONS = (
             "days": {"type": "integer", "minimum": 1, "maximum": 3650, "description": "Default: for ever."},
         },
         required=("name", "role"),
+        members={"token": texted(TEXT, "The token itself; shown this once."), **_TOKEN},
     ),
-    Operation(remove_token, "DELETE", "/tokens/{token}", "Revoke an API token", "removed", role="owner"),
+    Operation(
+        remove_token,
+        "DELETE",
+        "/tokens/{token}",
+        "Revoke an API token",
+        "removed",
+        role="owner",
+        members={"removed": TEXT},
+    ),
     Operation(
         audit_log,
         "GET",
@@ -334,9 +449,14 @@ OPERATIONS = (
         query=(
             Parameter("who", "A part of the name of a user, a token or a file."),
             Parameter("what", "A part of the action or of its subject."),
-            Parameter("since", "From this time on, e.g. 2026-11-03T10:00 (UTC)."),
+            Parameter(
+                "since",
+                "From this time on (UTC).",
+                {"type": "string", "maxLength": times.TEXT_CHARS_MAX, "examples": ["2026-11-03T10:00"]},
+            ),
             LIMIT,
             BEFORE,
         ),
+        members={"audit": list_of(record(_LINE, title="AuditLine")), "next": NEXT},
     ),
 )

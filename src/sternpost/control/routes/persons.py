@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from sternpost.control import audit, fate, persons
 from sternpost.control.answers import ApiError
 from sternpost.control.auth import PRINCIPAL
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, BEFORE, LIMIT, Operation, Parameter
+from sternpost.control.operation import AFTER, BEFORE, LIMIT, NEXT, Operation, Parameter
 from sternpost.control.routes.common import (
     PAGE_ROWS,
     actor_of,
@@ -23,9 +24,23 @@ from sternpost.control.routes.common import (
     number_of,
     text_of,
 )
+from sternpost.control.schema import (
+    COUNT,
+    ENTRY,
+    OBJECT,
+    TEXT,
+    TIME,
+    YES_NO,
+    by_name,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
+)
 from sternpost.destinations.base import ReadsBack
-from sternpost.limits import PAGE_ROWS_MAX, STOPPED_MAX
-from sternpost.store.person_view import person_rows
+from sternpost.limits import MEMBERSHIPS_PER_PERSON_MAX, PAGE_ROWS_MAX, STOPPED_MAX
+from sternpost.store.person_view import LINKS_MAX, person_rows
 from sternpost.store.persons import receipts, stops
 from sternpost.wire import message as wire_message
 
@@ -36,6 +51,75 @@ NOTE_CHARS_MAX = 500
 ID_CHARS_MAX = 1_000
 KINDS: tuple[Literal["visitor", "account"], ...] = ("visitor", "account")
 REASON = {"note": {"type": "string", "description": "Why; kept with it."}}
+
+
+RECEIPT = record(
+    {
+        "id": TEXT,
+        "person": texted(TEXT, "A digest."),
+        "state": one_of("removing", "asking", "done"),
+        "askedAt": TIME,
+        "askedBy": TEXT,
+        "note": TEXT,
+        "here": record(
+            {
+                "events": COUNT,
+                "profiles": COUNT,
+                "removedAt": or_null(TIME),
+                "compacted": or_null(
+                    texted(YES_NO, "Whether the file was rewritten, so that no byte is left.")
+                ),
+            }
+        ),
+        "destinations": list_of(
+            record(
+                {
+                    "destination": TEXT,
+                    "state": one_of("waiting", "asked", "done", "cannot", "removed"),
+                    "job": or_null(TEXT),
+                    "askedAt": or_null(TIME),
+                    "doneAt": or_null(TIME),
+                    "said": TEXT,
+                    "tries": COUNT,
+                    "nextAt": or_null(TIME),
+                },
+                title="DeletionThere",
+            )
+        ),
+    },
+    title="Deletion",
+)
+PERSON: Mapping[str, Any] = {
+    "id": TEXT,
+    "stopped": YES_NO,
+    "ids": list_of(
+        record({"userId": TEXT, "anonymousId": TEXT, "since": TIME}, title="Identified"), most=LINKS_MAX
+    ),
+    "accounts": list_of(
+        record({"groupId": TEXT, "since": TIME, "parents": by_name(TEXT)}, title="Membership"),
+        most=2 * MEMBERSHIPS_PER_PERSON_MAX,
+    ),
+    "traits": texted(OBJECT, "Of the newest identify on this page."),
+    "lanes": list_of(
+        record(
+            {
+                "destination": TEXT,
+                "channel": TEXT,
+                "waiting": COUNT,
+                "since": TIME,
+                "behind": texted(TEXT, "The messageId of the first that waits."),
+                "reason": or_null(TEXT),
+                "replayed": YES_NO,
+                "beingSent": YES_NO,
+                "nextAt": or_null(TIME),
+            },
+            title="WaitingLane",
+        )
+    ),
+    "deletion": or_null(RECEIPT),
+    "events": list_of(ENTRY),
+    "next": NEXT,
+}
 
 
 async def person(context: Context, request: Request) -> Any:
@@ -184,8 +268,9 @@ def _may_see(request: Request) -> None:
 
 
 def _id(request: Request) -> str:
-    who = str(request.path_params["person"]).strip()
-    if not who or len(who) > ID_CHARS_MAX:
+    given = str(request.path_params["person"])
+    who = given.strip()
+    if not who or len(given) > ID_CHARS_MAX:
         raise ApiError(400, f"The id of a person has 1 to {ID_CHARS_MAX} characters.")
     return who
 
@@ -223,6 +308,12 @@ OPERATIONS = (
                 {"type": "string", "pattern": f"^({STOPPED_PLACE})?$"},
             ),
         ),
+        members={
+            "stopped": list_of(
+                record({"id": TEXT, "since": TIME, "by": TEXT, "note": TEXT}, title="StoppedPerson")
+            ),
+            "next": NEXT,
+        },
     ),
     Operation(
         list_deletions,
@@ -231,6 +322,7 @@ OPERATIONS = (
         "People who were forgotten, without who they were, the latest first",
         "deletions, next",
         query=(LIMIT, AFTER),
+        members={"deletions": list_of(RECEIPT), "next": NEXT},
     ),
     Operation(
         stop_person,
@@ -241,6 +333,7 @@ OPERATIONS = (
         role="editor",
         body=REASON,
         required=("note",),
+        members={"id": TEXT, "stopped": YES_NO},
     ),
     Operation(
         allow_person,
@@ -249,6 +342,7 @@ OPERATIONS = (
         "Lift a stop",
         "id, stopped, changed",
         role="editor",
+        members={"id": TEXT, "stopped": YES_NO, "changed": YES_NO},
     ),
     Operation(
         forget_person,
@@ -259,6 +353,7 @@ OPERATIONS = (
         role="editor",
         body=REASON,
         required=("note",),
+        schema=RECEIPT,
     ),
     Operation(
         person,
@@ -268,6 +363,7 @@ OPERATIONS = (
         "ids, accounts, traits, lanes, deletion, events, next",
         role="editor",
         query=(LIMIT, BEFORE),
+        members=PERSON,
     ),
     Operation(
         read_back,
@@ -283,6 +379,13 @@ OPERATIONS = (
                 {"type": "string", "enum": list(KINDS), "default": "visitor"},
             ),
         ),
+        members={
+            "destination": TEXT,
+            "kind": one_of(*KINDS),
+            "id": TEXT,
+            "held": or_null(texted(OBJECT, "For Pendo the metadata by group.")),
+            "said": TEXT,
+        },
         refuses=(409,),
     ),
 )

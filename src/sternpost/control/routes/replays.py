@@ -10,7 +10,7 @@ from starlette.requests import Request
 from sternpost.control import audit, fate, replays
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, LIMIT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.preview import rebuilt
 from sternpost.control.replays import Estimate, Wanted
 from sternpost.control.routes.common import (
@@ -22,6 +22,20 @@ from sternpost.control.routes.common import (
     preview_of,
     principal_of,
     text_of,
+)
+from sternpost.control.schema import (
+    COUNT,
+    NUMBER,
+    REQUEST,
+    TEXT,
+    TEXTS,
+    TIME,
+    YES_NO,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
 )
 from sternpost.limits import REPLAY_RATE_MAX, REPLAYS_OPEN_MAX
 from sternpost.model import DestinationConfig
@@ -61,6 +75,67 @@ KEYS = {
     "type": "type",
     "user": "user",
     "anonymousId": "anon",
+}
+
+
+REPLAY = record(
+    {
+        "id": TEXT,
+        "destination": TEXT,
+        "state": one_of("running", "paused", "done", "cancelled"),
+        "detail": texted(TEXT, "Why."),
+        "filter": TEXT,
+        "from": or_null(TIME),
+        "to": or_null(TIME),
+        "only": one_of(*ONLY),
+        "ratePerSecond": NUMBER,
+        "createdAt": TIME,
+        "createdBy": TEXT,
+        "changedAt": TIME,
+        "estimated": COUNT,
+        "progress": {"type": "number", "minimum": 0, "maximum": 1},
+        "lookedAt": COUNT,
+        "queued": texted(COUNT, "Put back into lanes."),
+        **dict.fromkeys(("waiting", "delivered", "skipped", "rejected", "withdrawn"), COUNT),
+        "underWay": texted(COUNT, "Left alone: they waited for their first delivery."),
+        "notConnected": COUNT,
+    },
+    title="Replay",
+)
+ESTIMATE: Mapping[str, Any] = {
+    "destination": TEXT,
+    "filter": TEXT,
+    "from": or_null(TIME),
+    "to": or_null(TIME),
+    "only": one_of(*ONLY),
+    "count": COUNT,
+    "exact": texted(YES_NO, "Else it is reckoned from a part."),
+    "people": COUNT,
+    "bytes": COUNT,
+    "firstAt": or_null(TIME),
+    "lastAt": or_null(TIME),
+    "delivered": COUNT,
+    "underWay": COUNT,
+    "notConnected": COUNT,
+    "ratePerSecond": NUMBER,
+    "seconds": NUMBER,
+    "warnings": TEXTS,
+    "samples": list_of(
+        record(
+            {
+                "messageId": TEXT,
+                "source": TEXT,
+                "type": TEXT,
+                "name": TEXT,
+                "receivedAt": TIME,
+                "requests": list_of(REQUEST),
+                "reason": or_null(TEXT),
+                "explanation": TEXT,
+            },
+            title="WouldBeSent",
+        ),
+        text="The first events, with what would be sent.",
+    ),
 }
 
 
@@ -313,7 +388,13 @@ async def _samples(
 
 OPERATIONS = (
     Operation(
-        list_replays, "GET", "/replays", "Replays, the newest first", "replays, next", query=(LIMIT, AFTER)
+        list_replays,
+        "GET",
+        "/replays",
+        "Replays, the newest first",
+        "replays, next",
+        query=(LIMIT, AFTER),
+        members={"replays": list_of(REPLAY), "next": NEXT},
     ),
     Operation(
         begin_replay,
@@ -323,6 +404,7 @@ OPERATIONS = (
         "the replay",
         role="editor",
         body=WANTED,
+        schema=REPLAY,
     ),
     Operation(
         estimate_replay,
@@ -332,8 +414,9 @@ OPERATIONS = (
         "count, people, bytes, seconds, warnings, samples",
         role="editor",
         body=WANTED,
+        members=ESTIMATE,
     ),
-    Operation(get_replay, "GET", "/replays/{replay}", "How a replay stands", "the replay"),
+    Operation(get_replay, "GET", "/replays/{replay}", "How a replay stands", "the replay", schema=REPLAY),
     Operation(
         pause_replay,
         "POST",
@@ -341,6 +424,7 @@ OPERATIONS = (
         "Queue nothing more for now",
         "the replay",
         role="editor",
+        schema=REPLAY,
     ),
     Operation(
         resume_replay,
@@ -350,6 +434,7 @@ OPERATIONS = (
         "the replay",
         role="editor",
         body={"ratePerSecond": WANTED["ratePerSecond"]},
+        schema=REPLAY,
     ),
     Operation(
         cancel_replay,
@@ -358,5 +443,6 @@ OPERATIONS = (
         "End it; what was not sent gets back the outcome it had",
         "the replay",
         role="editor",
+        schema=REPLAY,
     ),
 )

@@ -10,13 +10,14 @@ from starlette.requests import Request
 from sternpost.control import audit, changes, fate
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
-from sternpost.control.operation import BEFORE, DRY_RUN, LIMIT, TEXT, TEXTS, Operation
+from sternpost.control.operation import BEFORE, DRY_RUN, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import PAGE_ROWS, body_of, flag_of, limit_of, number_of, warnings
+from sternpost.control.schema import COUNT, TEXT, TEXTS, TIME, WARNINGS, YES_NO, list_of, record
 from sternpost.store.revisions import REVISIONS_KEPT_MAX, Revision
 
 _MEMBERS: Mapping[str, Any] = {
     "revision": {"type": "integer"},
-    "at": TEXT,
+    "at": TIME,
     "by": {"type": "string", "description": "A person's or a token's name; empty: not known."},
     "note": TEXT,
     "changes": {**TEXTS, "description": "Against the revision before, without secrets."},
@@ -108,11 +109,8 @@ OPERATIONS = (
         "revisions, next, kept",
         query=(LIMIT, BEFORE),
         members={
-            "revisions": {
-                "type": "array",
-                "items": {"type": "object", "required": list(_MEMBERS), "properties": _MEMBERS},
-            },
-            "next": {"type": ["string", "null"]},
+            "revisions": list_of(record(_MEMBERS, title="Revision")),
+            "next": NEXT,
             "kept": {"type": "integer", "description": "So many at most."},
         },
     ),
@@ -142,9 +140,9 @@ OPERATIONS = (
         query=(DRY_RUN,),
         members={
             "changes": TEXTS,
-            "warnings": {"type": "array", "items": {"type": "object"}},
-            "dryRun": {"type": "boolean"},
-            "revision": {"type": "integer"},
+            "warnings": WARNINGS,
+            "dryRun": YES_NO,
+            "revision": COUNT,
         },
     ),
 )

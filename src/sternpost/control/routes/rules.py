@@ -9,9 +9,10 @@ from starlette.requests import Request
 
 from sternpost.control import fate
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, LIMIT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.preview import CHECKS, MAPPING
 from sternpost.control.routes.common import page_of
+from sternpost.control.schema import COUNT, MODE, TEXT, TIME, YES_NO, list_of, one_of, record, texted
 from sternpost.model import Connection, DestinationConfig, Source
 from sternpost.reasons import REASONS
 from sternpost.store import series
@@ -20,6 +21,39 @@ from sternpost.store.standing import stopped_by_connection
 NAMES_SHOWN_MAX = 20  #: of a list of event names
 #: Ends that are no rule's: a person's, or the destination's.
 NO_RULE = frozenset({"discarded_by_operator", "do_not_process", "missing_id"})
+
+
+RULES = record(
+    {
+        "source": TEXT,
+        "destination": TEXT,
+        "mode": MODE,
+        "rules": list_of(
+            record(
+                {
+                    "name": TEXT,
+                    "setting": texted(TEXT, "As set now, in words."),
+                    "active": texted(YES_NO, "Whether it can stop anything as it is set."),
+                    "stopped": COUNT,
+                    "reasons": list_of(
+                        record(
+                            {
+                                "reason": TEXT,
+                                "state": one_of("skipped", "rejected"),
+                                "title": TEXT,
+                                "count": COUNT,
+                            },
+                            title="Stopped",
+                        )
+                    ),
+                },
+                title="Rule",
+            ),
+            text="In the order in which they act.",
+        ),
+    },
+    title="Rules",
+)
 
 
 async def rules(context: Context, request: Request) -> Any:
@@ -136,5 +170,6 @@ OPERATIONS = (
         "What stops events, per connection, with what each rule stopped in the last day",
         "since, connections, next",
         query=(LIMIT, AFTER),
+        members={"since": TIME, "connections": list_of(RULES), "next": NEXT},
     ),
 )

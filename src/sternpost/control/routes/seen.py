@@ -11,14 +11,55 @@ from starlette.requests import Request
 from sternpost.control import fate, noticing
 from sternpost.control.auth import PRINCIPAL
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, LIMIT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import no_such, page_of
+from sternpost.control.schema import (
+    COUNT,
+    TEXT,
+    TEXTS,
+    TIME,
+    YES_NO,
+    by_name,
+    list_of,
+    or_null,
+    record,
+    texted,
+)
 from sternpost.store import seen
 from sternpost.store.seen import Property
 from sternpost.wire import message as wire_message
 
 EXAMPLE_EVENTS_MAX = 200  #: events that examples are taken from
 EXAMPLE_CHARS_MAX = 80
+
+
+SEEN = record(
+    {
+        "type": TEXT,
+        "name": TEXT,
+        "count": COUNT,
+        "firstAt": TIME,
+        "lastAt": TIME,
+        "blocked": YES_NO,
+        "alike": texted(TEXTS, "Other names that differ only in case or spaces."),
+        "properties": list_of(
+            record(
+                {
+                    "path": TEXT,
+                    "types": by_name(COUNT),
+                    "conflict": texted(YES_NO, "More than one type besides null."),
+                    "count": COUNT,
+                    "firstAt": TIME,
+                    "lastAt": TIME,
+                    "example": or_null(TEXT),
+                },
+                title="SeenProperty",
+            ),
+            most=noticing.PROPERTIES_PER_EVENT_MAX,
+        ),
+    },
+    title="SeenEvent",
+)
 
 
 async def source_seen(context: Context, request: Request) -> Any:
@@ -107,5 +148,18 @@ OPERATIONS = (
         "What a source sends: events, properties and their types, libraries",
         "source, events, next, libraries, behind, over",
         query=(LIMIT, AFTER),
+        members={
+            "source": TEXT,
+            "events": list_of(SEEN),
+            "next": NEXT,
+            "libraries": list_of(
+                record(
+                    {"library": TEXT, "count": COUNT, "firstAt": TIME, "lastAt": TIME}, title="SeenLibrary"
+                ),
+                most=noticing.LIBRARIES_PER_SOURCE_MAX,
+            ),
+            "behind": texted(COUNT, "Kept events that were not looked at yet, of all sources."),
+            "over": record({"events": COUNT, "properties": COUNT}, text="What there was no room for."),
+        },
     ),
 )

@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 
 from sternpost.control import fate
 from sternpost.control.context import Context
 from sternpost.control.doctor import examine
-from sternpost.control.operation import AFTER, LIMIT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import PAGE_ROWS, page_of, totals
-from sternpost.reasons import NOTES, REASONS, NoteText, Reason
+from sternpost.control.schema import (
+    CHECK,
+    COUNT,
+    COUNTS,
+    TEXT,
+    TIME,
+    WHO,
+    YES_NO,
+    by_name,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    texted,
+)
+from sternpost.reasons import NOTES, REASONS, NoteText, Reason, Stage
+
+REFUSED = record(
+    {
+        "at": TIME,
+        "firstAt": TIME,
+        "count": COUNT,
+        "path": TEXT,
+        "status": {"type": "integer"},
+        "reason": TEXT,
+        "explanation": TEXT,
+        "remedy": TEXT,
+        "who": WHO,
+        "source": or_null(TEXT),
+        "writeKey": texted(TEXT, "Shortened."),
+        "library": TEXT,
+        "origin": TEXT,
+        "addressHash": TEXT,
+        "sample": texted(TEXT, "The beginning of its body."),
+    },
+    title="Refused",
+)
 
 
 async def stats(context: Context, request: Request) -> Any:
@@ -61,7 +97,18 @@ async def refused(context: Context, request: Request) -> Any:
 
 
 OPERATIONS = (
-    Operation(stats, "GET", "/stats", "Counts", "destinations, sources, disk"),
+    Operation(
+        stats,
+        "GET",
+        "/stats",
+        "Counts",
+        "destinations, sources, disk",
+        members={
+            "destinations": by_name(COUNTS),
+            "sources": by_name(record({"received": COUNT, "duplicates": COUNT}, title="SourceCounts")),
+            "disk": record({"bytes": COUNT, "bytesMax": COUNT}),
+        },
+    ),
     Operation(
         doctor,
         "GET",
@@ -69,6 +116,7 @@ OPERATIONS = (
         "Checks of the server and of every destination",
         "ok, checks",
         role="editor",
+        members={"ok": YES_NO, "checks": list_of(CHECK, text="Of the server, then of each destination.")},
     ),
     Operation(
         reasons,
@@ -77,6 +125,23 @@ OPERATIONS = (
         "Every reason, then every note, with its remedy",
         "reasons, notes, next",
         query=(LIMIT, AFTER),
+        members={
+            "reasons": list_of(
+                record(
+                    {
+                        "code": TEXT,
+                        "stage": one_of(*get_args(Stage)),
+                        **dict.fromkeys(("title", "text", "remedy"), TEXT),
+                        "who": WHO,
+                    },
+                    title="Reason",
+                )
+            ),
+            "notes": list_of(
+                record(dict.fromkeys(("code", "title", "text", "remedy"), TEXT), title="ReasonOfNote")
+            ),
+            "next": NEXT,
+        },
     ),
     Operation(
         refused,
@@ -85,5 +150,6 @@ OPERATIONS = (
         "Requests that were turned away, the latest first",
         "refused, next",
         query=(LIMIT, AFTER),
+        members={"refused": list_of(REFUSED), "next": NEXT},
     ),
 )

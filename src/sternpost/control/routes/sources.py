@@ -13,8 +13,9 @@ from sternpost.control.answers import Answered, ApiError
 from sternpost.control.auth import PRINCIPAL, allows
 from sternpost.control.changes import Document, Entry
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, TEXT, TEXTS, Operation
+from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import body_of, page_of, text_of, totals
+from sternpost.control.schema import COUNT, MODE, TEXT, TEXTS, TIME, list_of, or_null, record, texted, without
 from sternpost.model import Source, Workspace
 from sternpost.workspace.document import PREVIOUS_KEYS_MAX
 
@@ -22,6 +23,9 @@ OVERLAP_HOURS = 24.0  #: how long an old write key is taken when a rotation does
 OVERLAP_HOURS_MAX = 90 * 24.0  #: an app of last quarter
 KEY_SHOWN_CHARS = 4  #: of a write key, at its end, for roles that may not send
 
+PRIVACY = record(
+    {"drop": TEXTS, "hash": TEXTS}, title="Privacy", text="Paths of what is not kept as it came."
+)
 SOURCE_FIELDS: Mapping[str, Any] = {
     "name": {"type": "string", "maxLength": 200},
     "type": {"type": "string", "enum": ["web", "mobile", "server"]},
@@ -35,35 +39,24 @@ SOURCE_FIELDS: Mapping[str, Any] = {
         "description": "0: no limit.",
     },
 }
-SOURCE: Mapping[str, Any] = {
-    "type": "object",
-    "required": ["id", *SOURCE_FIELDS, "writeKey", "previousWriteKeys", "connections", "received", "etag"],
-    "properties": {
+SOURCE = record(
+    {
         "id": TEXT,
         **SOURCE_FIELDS,
-        "writeKey": {"type": "string", "description": "In full for editors and owners."},
-        "previousWriteKeys": {
-            "type": "array",
-            "description": "Rotated out, and still taken until then.",
-            "items": {
-                "type": "object",
-                "required": ["endsIn", "until"],
-                "properties": {"endsIn": TEXT, "until": TEXT},
-            },
-        },
-        "connections": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["destination", "mode"],
-                "properties": {"destination": TEXT, "mode": TEXT},
-            },
-        },
-        "received": {"type": "integer"},
-        "duplicates": {"type": "integer"},
+        "privacy": or_null(PRIVACY),
+        "writeKey": texted(TEXT, "In full for editors and owners."),
+        "previousWriteKeys": list_of(
+            record({"endsIn": TEXT, "until": TIME}, title="PreviousWriteKey"),
+            most=PREVIOUS_KEYS_MAX,
+            text="Rotated out, and still taken until then.",
+        ),
+        "connections": list_of(record({"destination": TEXT, "mode": MODE}, title="ConnectionOfSource")),
+        "received": texted(COUNT, "Kept events."),
+        "duplicates": COUNT,
         "etag": TEXT,
     },
-}
+    title="Source",
+)
 #: Members that a request may set, and how the document spells their absence.
 _OPTIONAL = {"enabled": True, "allowedOrigins": [], "blockedEvents": [], "requestsPerSecond": 0}
 
@@ -265,7 +258,7 @@ def _moment(seconds: float) -> str:
 
 
 #: A dry run knows neither counts nor old keys nor an ETag.
-_ONE = {"source": {**SOURCE, "required": ["id", *SOURCE_FIELDS, "writeKey", "connections"]}, **CHANGED}
+_ONE = {"source": without(SOURCE, "previousWriteKeys", "received", "duplicates", "etag"), **CHANGED}
 
 OPERATIONS = (
     Operation(
@@ -275,7 +268,7 @@ OPERATIONS = (
         "Sources with their counts",
         "sources, next",
         query=(LIMIT, AFTER),
-        members={"sources": {"type": "array", "items": SOURCE}, "next": {"type": ["string", "null"]}},
+        members={"sources": list_of(SOURCE), "next": NEXT},
     ),
     Operation(
         create_source,

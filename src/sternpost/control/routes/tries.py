@@ -12,9 +12,21 @@ from starlette.requests import Request
 from sternpost.control import audit, fate
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
-from sternpost.control.operation import TEXT, Operation
+from sternpost.control.operation import Operation
 from sternpost.control.preview import MAPPING, Preview, rebuilt
 from sternpost.control.routes.common import body_of, destination_of, no_such, preview_of, text_of
+from sternpost.control.schema import (
+    NOTE,
+    NUMBER,
+    REPLY,
+    REQUEST,
+    STATE_OR_NULL,
+    TEXT,
+    list_of,
+    one_of,
+    or_null,
+    record,
+)
 from sternpost.destinations.base import Plan
 from sternpost.model import (
     Blocked,
@@ -32,6 +44,33 @@ from sternpost.model import (
 )
 from sternpost.wire import decode
 from sternpost.wire import message as wire_message
+
+TRIED = record(
+    {
+        "destination": TEXT,
+        "source": or_null(TEXT),
+        "messageId": TEXT,
+        "userId": TEXT,
+        "steps": list_of(
+            record({"name": TEXT, "result": one_of("passed", "stopped"), "detail": TEXT}, title="CheckedStep")
+        ),
+        "requests": list_of(REQUEST),
+        "state": STATE_OR_NULL,
+        "reason": or_null(TEXT),
+        "explanation": TEXT,
+        "remedy": TEXT,
+        "diagnostics": list_of(NOTE),
+    },
+    {
+        "replies": list_of(
+            record(
+                {"reply": or_null(REPLY), "ms": or_null(NUMBER), "error": or_null(TEXT)}, title="ReplyToTry"
+            ),
+            text="With `send`: what came back for each request.",
+        )
+    },
+    title="Tried",
+)
 
 
 async def try_event(context: Context, request: Request) -> Any:
@@ -191,5 +230,6 @@ OPERATIONS = (
             "send": {"type": "boolean", "default": False, "description": "Really send it."},
         },
         required=("destination", "event"),
+        schema=TRIED,
     ),
 )

@@ -9,25 +9,15 @@ from starlette.requests import Request
 
 from sternpost.control import audit, changes, verify
 from sternpost.control.context import Context
-from sternpost.control.operation import TEXT, Operation
+from sternpost.control.operation import Operation
 from sternpost.control.routes.common import body_of, destination_of, text_of
+from sternpost.control.schema import CHECK, TIME, list_of
 from sternpost.model import DestinationConfig
 
-_CHECK: Mapping[str, Any] = {
-    "name": TEXT,
-    "destination": {"type": ["string", "null"]},
-    "result": {"type": "string", "enum": ["ok", "warning", "fail", "info"]},
-    "message": TEXT,
-    "remedy": TEXT,
-    "field": {"type": "string", "description": "The setting it is about, when it is about one."},
-}
 ANSWER: Mapping[str, Any] = {
     "ok": {"type": "boolean", "description": "No check failed."},
-    "at": {"type": ["string", "null"]},
-    "checks": {
-        "type": "array",
-        "items": {"type": "object", "required": list(_CHECK), "properties": _CHECK},
-    },
+    "at": TIME,
+    "checks": list_of(CHECK),
 }
 
 

@@ -15,6 +15,7 @@ from sternpost.control.changes import author_of
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
 from sternpost.control.routes.common import body_of, warnings
+from sternpost.control.schema import COUNT, OBJECT, TEXT, TEXTS, WARNINGS, YES_NO, or_null, texted
 from sternpost.errors import WorkspaceError
 from sternpost.workspace import yaml
 
@@ -110,6 +111,14 @@ OPERATIONS = (
         "/workspace",
         "The workspace in force, secrets masked",
         "revision, readFrom, writable, document, warnings, problem",
+        members={
+            "revision": COUNT,
+            "readFrom": texted(TEXT, "The workspace file; empty: it lives in the store."),
+            "writable": YES_NO,
+            "document": texted(OBJECT, "As a workspace file has it, secrets masked."),
+            "warnings": WARNINGS,
+            "problem": or_null(texted(TEXT, "Why the newest version of the file is not in force.")),
+        },
     ),
     Operation(
         apply_workspace,
@@ -122,6 +131,7 @@ OPERATIONS = (
             **DOCUMENT,
             "revision": {"type": "integer", "description": "Refuse when it is not this one any more."},
         },
+        members={"revision": COUNT, "changes": TEXTS, "warnings": WARNINGS},
     ),
     Operation(
         diff_workspace,
@@ -131,5 +141,6 @@ OPERATIONS = (
         "changes, revision",
         role="editor",
         body=DOCUMENT,
+        members={"changes": TEXTS, "revision": COUNT},
     ),
 )
