@@ -7,7 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync } from 'node:zlib';
+import { gzipSize } from '../browser/scripts/sizes.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const { transformSync } = createRequire(join(root, 'browser/package.json'))('esbuild');
@@ -27,7 +28,7 @@ for (const [name, [path, isOpen]] of Object.entries(FILES)) {
   const source = readFileSync(path);
   const code = isOpen ? Buffer.from(transformSync(source.toString(), { minify: true, legalComments: 'none' }).code) : source;
   writeFileSync(join(folder, `${name}.js`), code);
-  told[name] = { min: code.length, gzip: gzipSync(code, { level: 9 }).length, brotli: brotliCompressSync(code).length };
+  told[name] = { min: code.length, gzip: gzipSize(code), brotli: brotliCompressSync(code).length };
 }
 const version = (name) => JSON.parse(readFileSync(join(npm, name, 'package.json'))).version;
 console.log(JSON.stringify({ sizes: told, versions: { v3: version('@rudderstack/analytics-js'), v2: version('rudder-sdk-js') } }));

@@ -272,6 +272,17 @@ async def test_scripts_are_served_packed_with_an_etag(page):
         assert (await page("GET", f"/lib/{name}", if_none_match=plain.headers["etag"])).status == 304
 
 
+#: bytes of /lib/sp.min.js as a page gets it: the documented snippet with Pendo in one request
+SDK_BYTES_MAX = 9_216
+
+
+async def test_the_sdk_is_within_its_bound(page):
+    """As the server packs it, and as GNU gzip does, which puts the file's name into the header. Node's zlib packs otherwise and does not count."""
+    packed = (await page("GET", "/lib/sp.min.js", accept_encoding="gzip")).body
+    assert len(gzip.compress(gzip.decompress(packed), 9)) + len("sp.min.js\0") <= SDK_BYTES_MAX
+    assert len(packed) <= SDK_BYTES_MAX
+
+
 RECORDED = json.loads((Path(__file__).parent / "data" / "browser_captures.json").read_text(encoding="utf-8"))[
     "sourceConfig"
 ]

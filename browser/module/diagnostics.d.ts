@@ -3,4 +3,4 @@ import type { Kit } from './more';
 import { type Dict } from './util';
 export declare const checkOptions: ({ sessions, storage, integrations, useServerSideCookies }: Dict, names: string[]) => void;
 /** Looks at what passes, and lets it pass. */
-export declare const watchCalls: ([, commands, shared, , , , , , , , , , config]: Kit) => void;
+export declare const watchCalls: ([, commands, shared, , , , , , , , source]: Kit) => void;

@@ -1,4 +1,13 @@
 /*! Sternpost, Apache-2.0 */
+// src/log.ts
+var isQuiet = false;
+var setLevel = (name2) => {
+  isQuiet = name2 === "NONE";
+};
+var log = (...words) => {
+  if (!isQuiet) console.error("Sternpost:", ...words);
+};
+
 // src/util.ts
 var isString = (value) => typeof value === "string";
 var isFunction = (value) => typeof value === "function";
@@ -8,7 +17,7 @@ var { keys, assign } = Object;
 var json = JSON.stringify;
 var page = window;
 var now = () => Date.now();
-var iso = () => (/* @__PURE__ */ new Date()).toISOString();
+var iso = (at = now()) => new Date(at).toISOString();
 var isFilled = (value) => !!keys(value || "")[0];
 var attempt = (make) => {
   try {
@@ -27,9 +36,9 @@ var clone = (value) => {
   return parse(
     attempt(
       () => json(value, function(key, entry) {
-        while (parents.length && parents[0] !== this) parents.shift();
+        parents.splice(0, parents.indexOf(this));
         if (parents.includes(entry)) return "[Circular Reference]";
-        if (typeof entry === "object") parents.unshift(entry);
+        parents.unshift(entry);
         return key === "__proto__" ? void 0 : typeof entry === "bigint" ? "[BigInt]" : entry;
       })
     )
@@ -43,7 +52,6 @@ var merge = (left, right, isStrict) => {
   return merged;
 };
 var base64 = (text2) => btoa(unescape(encodeURIComponent(text2)));
-var unbase64 = (text2) => decodeURIComponent(escape(atob(text2)));
 var on = (target, name2, listener, isCapturing) => target.addEventListener(name2, listener, isCapturing);
 var idOf = (value) => value == null ? "" : String(value).trim();
 var TIMEOUT_MS = 3e4;
@@ -58,360 +66,6 @@ var addScript = (src) => {
 var push = (list, entry, max2) => {
   list.push(entry);
   return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max2));
-};
-
-// src/consent.ts
-var provider = "";
-var ids;
-var metadata;
-var setConsent = (given, warn2, isFirst) => {
-  const options = isObject(given) ? given : {};
-  if (isFirst && options.enabled === true) {
-    if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
-    else warn2("no provider:", options.provider);
-  }
-  const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
-  if (allowed || denied) ids = [allowed || [], denied || []];
-  else
-    ids = attempt(() => {
-      if (provider === "oneTrust") {
-        const active = page.OnetrustActiveGroups.split(",").filter(Boolean);
-        const all2 = page.OneTrust.GetDomainData().Groups.map((one) => one.CustomGroupId);
-        return [active, all2.filter((id) => !active.includes(id))];
-      }
-      const purposes = provider === "ketch" ? page.ketchConsent : page._iub.cs.consent.purposes;
-      const all = keys(purposes);
-      return [all.filter((id) => purposes[id]), all.filter((id) => !purposes[id])];
-    });
-};
-var isConsentOpen = () => !!provider && !ids;
-var readMetadata = (read2) => {
-  metadata = read2;
-};
-var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
-var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers || []).resolutionStrategy || "and";
-var consentContext = () => {
-  if (!provider) return;
-  const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
-  return { deniedConsentIds, allowedConsentIds, provider, resolutionStrategy: sourceStrategy() };
-};
-var isConsented = (config) => {
-  if (!provider || !ids) return true;
-  const [allowed] = ids;
-  let strategy = sourceStrategy();
-  let list;
-  if (config.consentManagement) {
-    const own2 = ofProvider(config.consentManagement);
-    list = own2.consents;
-    if (/^[ci]/.test(provider)) strategy = own2.resolutionStrategy || strategy;
-  } else {
-    const isKetch = provider === "ketch";
-    list = isKetch ? config.ketchConsentPurposes : provider === "oneTrust" && config.oneTrustCookieCategories;
-    strategy = isKetch ? "or" : "and";
-  }
-  const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
-  const isAllowed = (id) => allowed.includes(id);
-  return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
-};
-
-// src/logger.ts
-var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
-var lowest = LEVELS.indexOf("ERROR");
-var setLowest = (name2) => {
-  if (LEVELS.includes(name2)) lowest = LEVELS.indexOf(name2);
-};
-var LOGGER = {};
-LEVELS.forEach((name2, level) => {
-  const method = name2.toLowerCase();
-  LOGGER[method] = (...words) => {
-    if (level >= lowest) console[method]("Sternpost:", ...words);
-  };
-});
-var warn = (...words) => LOGGER.warn(...words);
-var error = (...words) => LOGGER.error(...words);
-
-// src/diagnostics.ts
-var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
-var RESERVED_CONTEXT = ["library", "consentManagement", "userAgent", "ua-ch", "screen"];
-var LARGE = 32768;
-var checkEvent = (message, names) => {
-  const parts = assign({}, message.context, message.traits, message.properties);
-  if (message.type === "track" && !message.event) warn("track needs a name");
-  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
-    if (RESERVED_TRAIT.test(key)) warn("reserved:", key);
-  }
-  const size = (key) => (json(parts[key]) || "").length;
-  if (json(message).length > LARGE) warn("large:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
-  checkIntegrations(message.integrations, names);
-};
-var checkIntegrations = (integrations, names) => {
-  for (const key of keys(integrations)) {
-    const name2 = names.find((one) => one !== key && one.toLowerCase() === key.toLowerCase());
-    if (name2 && !integrations[key]) warn(key, "is written", name2);
-  }
-};
-var checkContext = (given) => {
-  if (!isObject(given) || /"(constructor|prototype)":/.test(attempt(() => json(given)) || "")) warn("bad context:", given);
-  else for (const key of RESERVED_CONTEXT) if (key in given) warn("reserved:", key);
-};
-var checkOptions = ({ sessions = {}, storage = {}, integrations, useServerSideCookies }, names) => {
-  if (useServerSideCookies) warn("no useServerSideCookies");
-  const { timeout, cutOff = {} } = sessions;
-  if (timeout < 1e4) warn("sessions.timeout", timeout);
-  if (cutOff.duration < (timeout || 0)) warn("sessions.cutOff", cutOff.duration);
-  const type = storage.type || "cookieStorage";
-  if (type === "cookieStorage" ? !attempt(() => navigator.cookieEnabled) : /^(local|session)/.test(type) && !attempt(() => page[type])) warn("not available:", type);
-  checkIntegrations(integrations, names);
-};
-var watchCalls = ([, commands, shared2, , , , , , , , , , config]) => {
-  const names = () => (config() || { source: { destinations: [] } }).source.destinations.map((one) => one.destinationDefinition.displayName);
-  const { send } = shared2;
-  shared2.send = (message) => {
-    attempt(() => checkEvent(message, names()));
-    send(message);
-  };
-  const before = (name2, check) => {
-    const command = commands[name2];
-    commands[name2] = (given, at) => {
-      attempt(() => check(given));
-      command(given, at);
-    };
-  };
-  before("startSession", ([id]) => id !== void 0 && !(id > 999999999) && warn("startSession", id));
-  before("setCustomContext", ([given]) => checkContext(given));
-  for (const [name2, first] of [["track", 2], ["page", 1], ["identify", 1], ["group", 1], ["alias", 1]]) {
-    before(name2, (given) => {
-      const objects = given.slice(first).filter(isObject);
-      const own2 = name2 === "alias" || name2 === "track" ? objects[0] : objects[isObject(given[0]) ? 0 : 1];
-      for (const key of RESERVED_CONTEXT) if (own2 && (key in own2 || key in (own2.context || {}))) warn("reserved:", key);
-    });
-  }
-};
-
-// src/hints.ts
-var HINTS = "architecture bitness brands mobile model platform platformVersion uaFullVersion fullVersionList wow64";
-var readHints = (level, take) => {
-  attempt(() => {
-    const hints = navigator.userAgentData;
-    if (level === "default") take(hints);
-    if (level === "full") hints.getHighEntropyValues(HINTS.split(" ")).then(take, () => {
-    });
-  });
-};
-
-// src/leaving.ts
-var startedAt = now();
-var trackLeaving = ({ autoTrack = {} }, view2, sdk) => {
-  const { enabled, options: common, pageLifecycle = {} } = autoTrack;
-  const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
-  if (own2 || enabled) view2.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
-  if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
-    on(window, "pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
-  }
-};
-
-// src/context.ts
-var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
-var referrer = () => document.referrer || "$direct";
-var pageProperties = () => {
-  const { search } = location;
-  const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
-  return {
-    path: page2.pathname,
-    referrer: referrer(),
-    referring_domain: hostOf(document.referrer),
-    search,
-    title: document.title,
-    url: page2.origin + page2.pathname + (page2.search || search),
-    tab_url: location.href
-  };
-};
-var queryValues = (prefix2) => {
-  const found = {};
-  new URLSearchParams(location.search).forEach((value, key) => {
-    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
-  });
-  return found;
-};
-var browserContext = () => {
-  const campaign = queryValues("utm_");
-  campaign.name = campaign.campaign || campaign.name;
-  delete campaign.campaign;
-  return {
-    userAgent: navigator.userAgent,
-    os: { name: "", version: "" },
-    locale: navigator.language,
-    screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
-    campaign,
-    timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
-  };
-};
-
-// src/more.ts
-var CUT_OFF_MS = 432e5;
-var install = (kit) => {
-  const [sdk, commands, shared2, view2, write2, readCookie2, openIdentity, persist2, loadDevices, forgetWaiting2, mergeContext2, authorization, config] = kit;
-  const custom = {};
-  let options;
-  let storage;
-  let isStored = true;
-  let held;
-  const setCustom = (given) => {
-    shared2.custom = JSON.parse(json(mergeContext2(shared2.custom, given), (_, value) => value === null ? void 0 : value));
-  };
-  assign(commands, {
-    setCustomContext: ([given]) => setCustom(given),
-    clearCustomContext() {
-      shared2.custom = {};
-    },
-    startSession([id]) {
-      write2("sessionInfo", { id: Number.isInteger(id) && id > 999999999 ? id : Date.now(), manualTrack: true });
-    },
-    endSession: () => write2("sessionInfo"),
-    setAuthToken: ([token]) => write2("authToken", token),
-    addCustomIntegration([id, integration]) {
-      custom[id] = integration;
-    },
-    consent([given]) {
-      const wish = merge({}, clone(given), true);
-      setConsent(wish.consentManagement, error);
-      options.storage = merge(storage || options.storage, wish.storage, true);
-      if (wish.integrations) options.integrations = wish.integrations;
-      storage = void 0;
-      shared2.isClosed = false;
-      openIdentity();
-      if (!isStored) persist2();
-      isStored = true;
-      const waiting2 = held || [];
-      held = void 0;
-      if (wish.discardPreConsentEvents === true) forgetWaiting2();
-      else waiting2.forEach(send);
-      loadDevices();
-      if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
-      if (wish.sendPageEvent === true) sdk.page();
-    }
-  });
-  const { send } = shared2;
-  shared2.send = (message) => {
-    if (held) held.push(message);
-    else send(message);
-  };
-  shared2.begin = (given, configBase) => {
-    options = given;
-    setLowest(options.logLevel);
-    if (options.context) setCustom(options.context);
-    beginConsent();
-    trackLeaving(options, view2, sdk);
-    readHints(options.uaChTrackLevel, (hints) => view2["ua-ch"] = clone(hints));
-    if (options.sendAdblockPage === true) askForBlockers(configBase);
-    checkOptions(options, []);
-  };
-  const beginConsent = () => {
-    readMetadata(() => (config() || {}).consentManagementMetadata);
-    setConsent(options.consentManagement, error, true);
-    Object.defineProperty(view2, "consentManagement", { get: consentContext, enumerable: true, configurable: true });
-    if (!isConsentOpen() || options.preConsent.enabled !== true) return;
-    const { storage: early = {}, events = {} } = options.preConsent;
-    storage = options.storage;
-    const { type, entries = {} } = storage;
-    if (early.enabled !== true) {
-      const own2 = { type: "memoryStorage", entries: {} };
-      for (const [strategy, entry] of [["session", "sessionInfo"], ["anonymousId", "anonymousId"]]) {
-        if (early.strategy === strategy) own2.entries[entry] = { type: (entries[entry] || {}).type || type || "cookieStorage" };
-      }
-      options.storage = assign({}, storage, own2);
-    }
-    isStored = false;
-    shared2.isClosed = true;
-    if (events.delivery === "buffer") held = [];
-  };
-  shared2.opened = () => {
-    const external = options.externalAnonymousIdCookieName && readCookie2(options.externalAnonymousIdCookieName);
-    if (external) write2("anonymousId", external);
-    if (storage && options.storage.type === "memoryStorage" && !keys(options.storage.entries)[0]) view2.trulyAnonymousTracking = true;
-  };
-  shared2.firstId = () => {
-    const { enabled, source } = (options.anonymousIdOptions || {}).autoCapture || {};
-    const key = "ajs_anonymous_id";
-    const id = enabled === true && source === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie2(key));
-    return id ? id.replace(/"/g, "") : void 0;
-  };
-  shared2.cutOff = ({ cutOff = {} }, timeout) => {
-    const { enabled, duration } = (options.sessions || {}).cutOff || {};
-    const wanted = Number.isInteger(duration) && duration >= 0 ? duration : CUT_OFF_MS;
-    return enabled === true && wanted >= timeout ? { enabled, duration: wanted, expiresAt: (cutOff || {}).expiresAt } : void 0;
-  };
-  shared2.choose = ({ source }) => {
-    const overrides = (options.sourceConfigurationOverride || {}).destinations || [];
-    return source.destinations.map((one) => {
-      const wanted = merge(one, overrides.find(({ id }) => id === one.id), true);
-      return isConsented(wanted.config) ? wanted : assign({}, wanted, { enabled: false });
-    });
-  };
-  shared2.adapt = (id, settings, analytics) => {
-    const own2 = custom[id];
-    return own2 && {
-      init: () => attempt(() => own2.init(settings, analytics, LOGGER)),
-      isReady: () => own2.isReady(analytics, LOGGER),
-      take: ({ type, message }) => attempt(() => own2[type](analytics, LOGGER, { message }))
-    };
-  };
-  const askForBlockers = (base) => {
-    let isBlocked = false;
-    const headers = { Authorization: authorization() };
-    fetch(base + "?view=ad", { method: "HEAD", headers }).catch(() => isBlocked = true);
-    const { page: page2 } = commands;
-    commands.page = (given, at) => {
-      page2(given, at);
-      if (!isBlocked) return;
-      isBlocked = false;
-      page2(["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions], at);
-    };
-  };
-  watchCalls(kit);
-  for (const [name2, ...given] of queryCalls()) sdk[name2](...given);
-};
-var queryCalls = () => {
-  const { aid, uid, event } = queryValues("ajs_");
-  const traits = queryValues("ajs_trait_");
-  const calls = [];
-  if (aid) calls.push(["setAnonymousId", aid]);
-  if (uid) calls.push(["identify", uid, traits]);
-  else if (isFilled(traits)) calls.push(["identify", traits]);
-  if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
-  return calls;
-};
-
-// src/log.ts
-var isQuiet = false;
-var setLevel = (name2) => {
-  isQuiet = name2 === "NONE";
-};
-var log = (...words) => {
-  if (!isQuiet) console.error("Sternpost:", ...words);
-};
-
-// src/config.ts
-var RETRY_MS_MAX = 6e4;
-var configAddress = (base, extra) => {
-  const url2 = new URL(base);
-  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
-  for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
-  return url2.href;
-};
-var fetchConfig = async (address, Authorization, own2, failed) => {
-  for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
-    try {
-      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
-      const config = isString(answer) ? JSON.parse(answer) : answer;
-      if (config.source.id != null && isList(config.source.destinations)) return config;
-      throw answer;
-    } catch (cause) {
-      log("no sourceConfig", cause);
-      failed();
-      await new Promise((done) => setTimeout(done, waitMs));
-    }
-  }
 };
 
 // src/storage.ts
@@ -430,16 +84,24 @@ var ENTRIES = keys(KEYS);
 var PREFIX = "RS_ENC_v3_";
 var TEST = "rl_test";
 var TYPES = ["cookieStorage", "localStorage", "sessionStorage", "memoryStorage"];
+var LOCAL = 1;
+var SESSION = 2;
 var MEMORY = 3;
-var YEAR_MS = 31536e6;
 var stores;
 var slots = {};
-var readCookie = (name2) => attempt(() => decodeURIComponent(("; " + document.cookie).split(`; ${name2}=`)[1].split(";")[0]));
+var jar = "";
+var readCookie = (name2) => attempt(() => {
+  if (!jar) {
+    jar = "; " + document.cookie;
+    queueMicrotask(() => jar = "");
+  }
+  return decodeURIComponent(jar.split(`; ${name2}=`)[1].split(";")[0]);
+});
 var cookieStore = (options) => {
-  const { maxage = YEAR_MS, path = "/", samesite = options.sameSiteCookie || "Lax", secure = options.secureCookie, domain = options.setCookieDomain } = options.storage.cookie || {};
+  const { maxage = 31536e6, path = "/", samesite = options.sameSiteCookie || "Lax", secure = options.secureCookie, domain = options.setCookieDomain } = options.storage.cookie || {};
   let host = domain || "";
   const store2 = (name2, text2) => text2 == null ? readCookie(name2) : attempt(
-    () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? maxage / 1e3 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ";secure" : ""}`
+    () => (jar = "", document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? maxage / 1e3 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ";secure" : ""}`)
   );
   const sticks = () => {
     store2(TEST, TEST);
@@ -456,14 +118,14 @@ var cookieStore = (options) => {
   }
   return sticks() ? store2 : void 0;
 };
-var webStorage = (name2) => attempt(() => (page[name2].getItem(TEST), page[name2]));
-var webStore = (name2) => {
-  const store2 = webStorage(name2);
+var webStorage = (type) => attempt(() => (page[TYPES[type]].getItem(TEST), page[TYPES[type]]));
+var webStore = (type) => {
+  const store2 = webStorage(type);
   return store2 && ((key, text2) => attempt(() => text2 == null ? store2.getItem(key) : text2 ? store2.setItem(key, text2) : store2.removeItem(key)));
 };
-var decode = (raw) => parse(attempt(() => raw.startsWith(PREFIX) ? unbase64(raw.slice(PREFIX.length)) : raw));
+var decode = (raw) => attempt(() => JSON.parse(raw.startsWith(PREFIX) ? decodeURIComponent(escape(atob(raw.slice(PREFIX.length)))) : raw));
 var openStorage = (options, type) => {
-  stores = stores || [cookieStore(options), webStore(TYPES[1]), webStore(TYPES[2]), () => void 0];
+  stores = stores || [cookieStore(options), webStore(LOCAL), webStore(SESSION), () => void 0];
   for (const entry of ENTRIES) {
     let value = read(entry);
     let chosen = TYPES.indexOf(type(entry));
@@ -515,7 +177,7 @@ var openQueue = (writeKey2, size) => {
   max = size;
 };
 var persist = () => {
-  store = webStorage("localStorage") || webStorage("sessionStorage");
+  store = webStorage(LOCAL) || webStorage(SESSION);
   items.forEach(keep);
   adopt();
 };
@@ -551,8 +213,7 @@ var adopt = () => {
   });
 };
 var comeBack = () => {
-  items = items.filter((item) => !item.key || store.getItem(item.key));
-  for (const item of items) item.isSending = false;
+  items = items.filter((item) => (item.isSending = false, !item.key || store.getItem(item.key)));
 };
 
 // src/delivery.ts
@@ -681,6 +342,538 @@ var post = async (batch, isLeaving) => {
   }
 };
 
+// src/consent.ts
+var provider = "";
+var ids;
+var metadata;
+var setConsent = (given, warn2, isFirst) => {
+  const options = isObject(given) ? given : {};
+  if (isFirst && options.enabled === true) {
+    if (/^(custom|oneTrust|ketch|iubenda)$/.test(options.provider)) provider = options.provider;
+    else warn2("no provider:", options.provider);
+  }
+  const { allowedConsentIds: allowed, deniedConsentIds: denied } = options;
+  if (allowed || denied) ids = [allowed || [], denied || []];
+  else
+    ids = attempt(() => {
+      if (provider === "oneTrust") {
+        const active = page.OnetrustActiveGroups.split(",").filter(Boolean);
+        const all2 = page.OneTrust.GetDomainData().Groups.map((one) => one.CustomGroupId);
+        return [active, all2.filter((id) => !active.includes(id))];
+      }
+      const purposes = provider === "ketch" ? page.ketchConsent : page._iub.cs.consent.purposes;
+      const all = keys(purposes);
+      return [all.filter((id) => purposes[id]), all.filter((id) => !purposes[id])];
+    });
+};
+var isConsentOpen = () => !!provider && !ids;
+var readMetadata = (read2) => {
+  metadata = read2;
+};
+var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
+var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers || []).resolutionStrategy || "and";
+var consentContext = () => {
+  if (!provider) return;
+  const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
+  return { deniedConsentIds, allowedConsentIds, provider, resolutionStrategy: sourceStrategy() };
+};
+var isConsented = (config) => {
+  if (!provider || !ids) return true;
+  const [allowed] = ids;
+  let strategy = sourceStrategy();
+  let list;
+  if (config.consentManagement) {
+    const own2 = ofProvider(config.consentManagement);
+    list = own2.consents;
+    if (/^[ci]/.test(provider)) strategy = own2.resolutionStrategy || strategy;
+  } else {
+    const isKetch = provider === "ketch";
+    list = isKetch ? config.ketchConsentPurposes : provider === "oneTrust" && config.oneTrustCookieCategories;
+    strategy = isKetch ? "or" : "and";
+  }
+  const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
+  const isAllowed = (id) => allowed.includes(id);
+  return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
+};
+
+// src/logger.ts
+var LEVELS = ["LOG", "INFO", "DEBUG", "WARN", "ERROR", "NONE"];
+var lowest = LEVELS.indexOf("ERROR");
+var setLowest = (name2) => {
+  if (LEVELS.includes(name2)) lowest = LEVELS.indexOf(name2);
+};
+var LOGGER = {};
+LEVELS.forEach((name2, level) => {
+  const method = name2.toLowerCase();
+  LOGGER[method] = (...words) => {
+    if (level >= lowest) console[method]("Sternpost:", ...words);
+  };
+});
+var warn = (...words) => LOGGER.warn(...words);
+var error = (...words) => LOGGER.error(...words);
+
+// src/diagnostics.ts
+var RESERVED_TRAIT = /^(id|(anonymous|user|group|previous)_id|(sent|received)_at|(original_)?timestamp|event(_text)?|channel|context_(|request_|passed_)ip)$/i;
+var RESERVED_CONTEXT = ["library", "consentManagement", "userAgent", "ua-ch", "screen"];
+var LARGE = 32768;
+var checkEvent = (message, names) => {
+  const parts = assign({}, message.context, message.traits, message.properties);
+  if (message.type === "track" && !message.event) warn("track needs a name");
+  for (const key of keys(assign({}, message.properties, message.traits, message.context.traits))) {
+    if (RESERVED_TRAIT.test(key)) warn("reserved:", key);
+  }
+  const size = (key) => (json(parts[key]) || "").length;
+  if (json(message).length > LARGE) warn("large:", keys(parts).sort((left, right) => size(right) - size(left))[0]);
+  checkIntegrations(message.integrations, names);
+};
+var checkIntegrations = (integrations, names) => {
+  for (const key of keys(integrations)) {
+    const name2 = names.find((one) => one !== key && one.toLowerCase() === key.toLowerCase());
+    if (name2 && !integrations[key]) warn(key, "is written", name2);
+  }
+};
+var checkContext = (given) => {
+  if (!isObject(given) || /"(constructor|prototype)":/.test(attempt(() => json(given)) || "")) warn("bad context:", given);
+  else for (const key of RESERVED_CONTEXT) if (key in given) warn("reserved:", key);
+};
+var checkOptions = ({ sessions = {}, storage = {}, integrations, useServerSideCookies }, names) => {
+  if (useServerSideCookies) warn("no useServerSideCookies");
+  const { timeout, cutOff = {} } = sessions;
+  if (timeout < 1e4) warn("sessions.timeout", timeout);
+  if (cutOff.duration < (timeout || 0)) warn("sessions.cutOff", cutOff.duration);
+  const type = storage.type || "cookieStorage";
+  if (type === "cookieStorage" ? !attempt(() => navigator.cookieEnabled) : /^(local|session)/.test(type) && !attempt(() => page[type])) warn("not available:", type);
+  checkIntegrations(integrations, names);
+};
+var watchCalls = ([, commands, shared2, , , , , , , , source]) => {
+  const names = () => (source()[1] || { source: { destinations: [] } }).source.destinations.map((one) => one.destinationDefinition.displayName);
+  const { send } = shared2;
+  shared2.send = (message) => {
+    attempt(() => checkEvent(message, names()));
+    send(message);
+  };
+  const before = (name2, check) => {
+    const command = commands[name2];
+    commands[name2] = (given, at) => {
+      attempt(() => check(given));
+      command(given, at);
+    };
+  };
+  before("startSession", ([id]) => id !== void 0 && !(id > 999999999) && warn("startSession", id));
+  before("setCustomContext", ([given]) => checkContext(given));
+  for (const [name2, first] of [["track", 2], ["page", 1], ["identify", 1], ["group", 1], ["alias", 1]]) {
+    before(name2, (given) => {
+      const objects = given.slice(first).filter(isObject);
+      const own2 = name2 === "alias" || name2 === "track" ? objects[0] : objects[isObject(given[0]) ? 0 : 1];
+      for (const key of RESERVED_CONTEXT) if (own2 && (key in own2 || key in (own2.context || {}))) warn("reserved:", key);
+    });
+  }
+};
+
+// src/hints.ts
+var HINTS = "architecture bitness brands mobile model platform platformVersion uaFullVersion fullVersionList wow64";
+var readHints = (level, take) => {
+  attempt(() => {
+    const hints = navigator.userAgentData;
+    if (level === "default") take(hints);
+    if (level === "full") hints.getHighEntropyValues(HINTS.split(" ")).then(take, () => {
+    });
+  });
+};
+
+// src/leaving.ts
+var startedAt = now();
+var trackLeaving = ({ autoTrack = {} }, view2, sdk) => {
+  const { enabled, options: common, pageLifecycle = {} } = autoTrack;
+  const { enabled: own2 = enabled, events = [], options: wish = common } = pageLifecycle;
+  if (own2 || enabled) view2.autoTrack = own2 ? { page: { pageViewId: uuid() } } : {};
+  if (own2 && (!events[0] || events.includes("Page Unloaded"))) {
+    on(window, "pagehide", () => sdk.track("Page Unloaded", { timeOnPage: now() - startedAt }, wish), true);
+  }
+};
+
+// src/context.ts
+var hostOf = (url2) => attempt(() => new URL(url2).host) || "";
+var referrer = () => document.referrer || "$direct";
+var pageProperties = () => {
+  const { search } = location;
+  const page2 = attempt(() => new URL(document.querySelector("link[rel=canonical]").getAttribute("href"))) || location;
+  return {
+    path: page2.pathname,
+    referrer: referrer(),
+    referring_domain: hostOf(document.referrer),
+    search,
+    title: document.title,
+    url: page2.origin + page2.pathname + (page2.search || search),
+    tab_url: location.href
+  };
+};
+var queryValues = (prefix2) => {
+  const found = {};
+  new URLSearchParams(location.search).forEach((value, key) => {
+    if (key.startsWith(prefix2)) found[key.slice(prefix2.length)] = value;
+  });
+  return found;
+};
+var browserContext = () => {
+  const campaign = queryValues("utm_");
+  campaign.name = campaign.campaign || campaign.name;
+  delete campaign.campaign;
+  return {
+    userAgent: navigator.userAgent,
+    os: { name: "", version: "" },
+    locale: navigator.language,
+    screen: { width: screen.width, height: screen.height, density: devicePixelRatio, innerWidth, innerHeight },
+    campaign,
+    timezone: (/[A-Z]+[+-]\d+/.exec(Date()) || ["NA"])[0]
+  };
+};
+
+// src/shared.ts
+var shared = {
+  /** Merged into each event's context. */
+  custom: {},
+  /** Nothing may be handed to a destination of the page (yet). */
+  isClosed: false,
+  /** Takes an event to the queue. */
+  send: (_message) => {
+  },
+  /** Before anything is opened. */
+  begin: (_options, _configBase) => {
+  },
+  /** After the identity was opened. */
+  opened: () => {
+  },
+  /** The anonymousId of somebody new. */
+  firstId: () => void 0,
+  /** When a session ends although it is active: its own wish of `load`, with what is stored. */
+  cutOff: (_session, _timeoutMs) => void 0,
+  /** The destinations as the page and the person want them. */
+  choose: (config) => config.source.destinations,
+  /** An integration that the page added. */
+  adapt: (..._given) => void 0
+};
+var view = {};
+var customContext = () => clone(shared.custom);
+
+// src/session.ts
+var ENTRY = "sessionInfo";
+var TIMEOUT_MS2 = 18e5;
+var info = () => read(ENTRY) || {};
+var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
+var renew = (session) => {
+  const { cutOff } = session;
+  if (!isLive(session)) {
+    session.id = now();
+    session.sessionStart = void 0;
+    if (cutOff) cutOff.expiresAt = now() + cutOff.duration;
+  }
+  session.expiresAt = now() + session.timeout;
+  return session;
+};
+var openSession = ({ autoTrack, timeout } = {}) => {
+  const session = info();
+  if (!Number.isInteger(timeout) || timeout < 0) timeout = TIMEOUT_MS2;
+  if (session.manualTrack) return;
+  if (autoTrack === false || !timeout) return write(ENTRY);
+  session.autoTrack = true;
+  session.timeout = timeout;
+  session.cutOff = shared.cutOff(session, timeout);
+  write(ENTRY, renew(session));
+};
+var touchSession = () => {
+  const session = info();
+  if (session.autoTrack) renew(session);
+  if (session.id) {
+    session.sessionStart = session.sessionStart === void 0;
+    write(ENTRY, session);
+  }
+  return session;
+};
+var resetSession = () => {
+  const session = info();
+  if (session.autoTrack) {
+    session.expiresAt = 0;
+    write(ENTRY, renew(session));
+  } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
+};
+var sessionId = () => {
+  const session = info();
+  return (session.manualTrack || isLive(session)) && session.id || null;
+};
+
+// src/identity.ts
+var anonymousId = () => {
+  let id = read("anonymousId");
+  if (!id) write("anonymousId", id = shared.firstId() || uuid());
+  return id;
+};
+var reset = (given) => ENTRIES.forEach((entry, at) => {
+  const wish = ((given || {}).entries || {})[entry];
+  if (wish !== true && (wish === false || at > (given === true ? 6 : 5))) return;
+  if (entry === "sessionInfo") resetSession();
+  else write(entry, entry === "anonymousId" ? uuid() : "");
+});
+
+// src/version.ts
+var VERSION = "0.1.0";
+var BUILD = "q_7Xk2";
+
+// src/message.ts
+var name = "RudderLabs JavaScript SDK";
+var app = { name, namespace: "com.rudderlabs.javascript", version: VERSION };
+var mergeContext = (context, given) => {
+  const copy = clone(given);
+  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) return context;
+  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) delete copy[key];
+  return merge(context, copy);
+};
+var text = (value) => isString(value) || value == null ? value : json(value);
+var readCall = (type, given, originalTimestamp, details) => {
+  let [a, b, c, d] = given;
+  let id;
+  let traits;
+  const message = {
+    // First, so that the queue sees it without reading the event.
+    type,
+    channel: "web",
+    event: null,
+    properties: null,
+    originalTimestamp,
+    messageId: uuid(),
+    integrations: { All: true }
+  };
+  if (type === "track") {
+    message.event = (isString(a) || a === +a) && a + "" || null;
+    message.properties = b == null ? {} : b;
+  } else if (type === "page") {
+    if (isObject(a)) [a, b, c, d] = [, , a, b];
+    else if (isObject(b)) [a, b, c, d] = [, isString(a) ? a : void 0, b, c];
+    else if (isString(a) && !isString(b)) [a, b] = [, a];
+    c = isObject(c) ? c : {};
+    message.name = b;
+    message.category = a;
+    if (isString(b) && b) c.name = b;
+    if (isString(a) && a) c.category = a;
+    message.properties = c;
+    c = d;
+  } else if (type === "alias") {
+    if (isObject(b) || b === null) [b, c] = [, b];
+    id = text(a);
+    message.previousId = b === void 0 ? read("userId") || read("anonymousId") : text(b);
+  } else {
+    if (isObject(a) || a === null) [a, b, c] = [null, a, b];
+    id = text(a);
+    traits = isObject(b) && b;
+    const who = type === "group" ? type : "user";
+    const known = read("userId");
+    if (who === "user" && id && known && id !== known) reset();
+    if (id !== null) write(`${who}Id`, id || "");
+    const entry = `${who}Traits`;
+    write(entry, traits ? merge(read(entry) || {}, traits) : {});
+  }
+  const isGroup = type === "group";
+  const session = touchSession();
+  details.initial_referrer = read("initialReferrer") || "";
+  details.initial_referring_domain = read("initialReferringDomain") || "";
+  const options = isObject(c) ? c : {};
+  if (type === "page") {
+    const { properties } = message;
+    for (const key of keys(details)) {
+      if (properties[key] === void 0) properties[key] = (options.page || {})[key] || details[key];
+      details[key] = properties[key] || details[key];
+    }
+  }
+  if (isGroup) {
+    message.groupId = id || read("groupId") || void 0;
+    message.traits = read("groupTraits") || traits || {};
+  }
+  message.userId = !isGroup && id || read("userId") || "";
+  message.anonymousId = read("anonymousId") || uuid();
+  message.context = merge(
+    assign(
+      {
+        traits: read("userTraits") || !isGroup && traits || {},
+        sessionId: session.id,
+        sessionStart: session.sessionStart || void 0,
+        app,
+        library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
+        page: details
+      },
+      browserContext(),
+      view
+    ),
+    shared.custom
+  );
+  for (const key of keys(options)) {
+    const value = options[key];
+    if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
+      if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
+    } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
+  }
+  return [clone(message), traits || {}];
+};
+
+// src/more.ts
+var CUT_OFF_MS = 432e5;
+var install = (kit) => {
+  const [sdk, commands, shared2, view2, write2, readCookie2, openIdentity, persist2, loadDevices, forgetWaiting2, source] = kit;
+  const custom = {};
+  let options;
+  let storage;
+  let isStored = true;
+  let held;
+  const setCustom = (given) => {
+    shared2.custom = JSON.parse(json(mergeContext(shared2.custom, given), (_, value) => value === null ? void 0 : value));
+  };
+  assign(commands, {
+    setCustomContext: ([given]) => setCustom(given),
+    clearCustomContext() {
+      shared2.custom = {};
+    },
+    startSession([id]) {
+      write2("sessionInfo", { id: Number.isInteger(id) && id > 999999999 ? id : Date.now(), manualTrack: true });
+    },
+    endSession: () => write2("sessionInfo"),
+    setAuthToken: ([token]) => write2("authToken", token),
+    addCustomIntegration([id, integration]) {
+      custom[id] = integration;
+    },
+    consent([given]) {
+      const wish = merge({}, clone(given), true);
+      setConsent(wish.consentManagement, error);
+      options.storage = merge(storage || options.storage, wish.storage, true);
+      if (wish.integrations) options.integrations = wish.integrations;
+      storage = void 0;
+      shared2.isClosed = false;
+      openIdentity();
+      if (!isStored) persist2();
+      isStored = true;
+      const waiting2 = held || [];
+      held = void 0;
+      if (wish.discardPreConsentEvents === true) forgetWaiting2();
+      else waiting2.forEach(send);
+      loadDevices();
+      if (wish.trackConsent === true) sdk.track("Consent Management Interaction");
+      if (wish.sendPageEvent === true) sdk.page();
+    }
+  });
+  const { send } = shared2;
+  shared2.send = (message) => {
+    if (held) held.push(message);
+    else send(message);
+  };
+  shared2.begin = (given, configBase) => {
+    options = given;
+    setLowest(options.logLevel);
+    if (options.context) setCustom(options.context);
+    beginConsent();
+    trackLeaving(options, view2, sdk);
+    readHints(options.uaChTrackLevel, (hints) => view2["ua-ch"] = clone(hints));
+    if (options.sendAdblockPage === true) askForBlockers(configBase);
+    checkOptions(options, []);
+  };
+  const beginConsent = () => {
+    readMetadata(() => (source()[1] || {}).consentManagementMetadata);
+    setConsent(options.consentManagement, error, true);
+    Object.defineProperty(view2, "consentManagement", { get: consentContext, enumerable: true, configurable: true });
+    if (!isConsentOpen() || options.preConsent.enabled !== true) return;
+    const { storage: early = {}, events = {} } = options.preConsent;
+    storage = options.storage;
+    const { type, entries = {} } = storage;
+    if (early.enabled !== true) {
+      const own2 = { type: "memoryStorage", entries: {} };
+      for (const [strategy, entry] of [["session", "sessionInfo"], ["anonymousId", "anonymousId"]]) {
+        if (early.strategy === strategy) own2.entries[entry] = { type: (entries[entry] || {}).type || type || "cookieStorage" };
+      }
+      options.storage = assign({}, storage, own2);
+    }
+    isStored = false;
+    shared2.isClosed = true;
+    if (events.delivery === "buffer") held = [];
+  };
+  shared2.opened = () => {
+    const external = options.externalAnonymousIdCookieName && readCookie2(options.externalAnonymousIdCookieName);
+    if (external) write2("anonymousId", external);
+    const { type, entries = {} } = options.storage;
+    const isAnonymous = storage ? type === "memoryStorage" && !keys(entries)[0] : ENTRIES.every((entry) => ((entries[entry] || {}).type || type) === "none");
+    view2.trulyAnonymousTracking = isAnonymous || void 0;
+  };
+  shared2.firstId = () => {
+    const { enabled, source: source2 } = (options.anonymousIdOptions || {}).autoCapture || {};
+    const key = "ajs_anonymous_id";
+    const id = enabled === true && source2 === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie2(key));
+    return id ? id.replace(/"/g, "") : void 0;
+  };
+  shared2.cutOff = ({ cutOff = {} }, timeout) => {
+    const { enabled, duration } = (options.sessions || {}).cutOff || {};
+    const wanted = Number.isInteger(duration) && duration >= 0 ? duration : CUT_OFF_MS;
+    return enabled === true && wanted >= timeout ? { enabled, duration: wanted, expiresAt: (cutOff || {}).expiresAt } : void 0;
+  };
+  shared2.choose = ({ source: source2 }) => {
+    const overrides = (options.sourceConfigurationOverride || {}).destinations || [];
+    return source2.destinations.map((one) => {
+      const wanted = merge(one, overrides.find(({ id }) => id === one.id), true);
+      return isConsented(wanted.config) ? wanted : assign({}, wanted, { enabled: false });
+    });
+  };
+  shared2.adapt = (id, settings, analytics) => {
+    const own2 = custom[id];
+    return own2 && {
+      init: () => attempt(() => own2.init(settings, analytics, LOGGER)),
+      isReady: () => own2.isReady(analytics, LOGGER),
+      take: ({ type, message }) => attempt(() => own2[type](analytics, LOGGER, { message }))
+    };
+  };
+  const askForBlockers = (base) => {
+    let isBlocked = false;
+    const headers = { Authorization: basicAuth(source()[0]) };
+    fetch(base + "?view=ad", { method: "HEAD", headers }).catch(() => isBlocked = true);
+    const { page: page2 } = commands;
+    commands.page = (given, at) => {
+      page2(given, at);
+      if (!isBlocked) return;
+      isBlocked = false;
+      page2(["RudderJS-Initiated", "ad-block page request", { path: "/ad-blocked" }, options.sendAdblockPageOptions], at);
+    };
+  };
+  watchCalls(kit);
+  for (const [name2, ...given] of queryCalls()) sdk[name2](...given);
+};
+var queryCalls = () => {
+  const { aid, uid, event } = queryValues("ajs_");
+  const traits = queryValues("ajs_trait_");
+  const calls = [];
+  if (aid) calls.push(["setAnonymousId", aid]);
+  if (uid) calls.push(["identify", uid, traits]);
+  else if (isFilled(traits)) calls.push(["identify", traits]);
+  if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
+  return calls;
+};
+
+// src/config.ts
+var RETRY_MS_MAX = 6e4;
+var configAddress = (base, extra) => {
+  const url2 = new URL(base);
+  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
+  for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
+  return url2.href;
+};
+var fetchConfig = async (address, Authorization, own2, failed) => {
+  for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+    try {
+      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
+      const config = isString(answer) ? JSON.parse(answer) : answer;
+      if (config.source.id != null && isList(config.source.destinations)) return config;
+      throw answer;
+    } catch (cause) {
+      log("sourceConfig:", cause);
+      failed();
+      await new Promise((done) => setTimeout(done, waitMs));
+    }
+  }
+};
+
 // src/filters.ts
 var passesList = (config, message) => {
   const option = config.eventFilteringOption;
@@ -722,17 +915,17 @@ var ISO = RegExp(`^(\\d{4}-\\d\\d-\\d\\d)(?:[Tt ]${CLOCK} ?([Zz]|[+-]\\d\\d:?\\d
 var WORDED = RegExp(
   `^(?:[A-Za-z]{3,9},? )?((?:[A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}(?= \\d{4} )) \\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
 );
-var isDateKey = (key) => /(^|_)(at|date|datetime|timestamp|birthday|dob|since|until)_*$/.test(
+var isDateKey = (key) => /(^|_)(at|date(time)?|timestamp|birthday|dob|since|until)_*$/.test(
   key.replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2_").toLowerCase()
 );
 var asDate = (value) => attempt(() => {
   const text2 = String(value).trim();
-  if (/^\d{1,20}(\.\d{1,9})?$/.test(text2)) return +text2 < 1e8 || +text2 >= 1e14 ? void 0 : new Date(+text2 < 1e11 ? +text2 * 1e3 : +text2).toISOString();
+  if (/^\d{1,20}(\.\d{1,9})?$/.test(text2)) return +text2 < 1e8 || +text2 >= 1e14 ? void 0 : iso(+text2 < 1e11 ? +text2 * 1e3 : +text2);
   const [, words, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = ISO.exec(text2) || WORDED.exec(text2);
-  const day = /-/.test(words) ? words : (/* @__PURE__ */ new Date(words + " UTC")).toISOString().slice(0, 10);
-  const at = (offset) => (/* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset)).toISOString();
+  const day = /-/.test(words) ? words : iso(words + " UTC").slice(0, 10);
+  const at = (offset) => iso(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset);
   const found = at(zone.replace(/\D*(?=[+-])/, "").replace(/(\d\d)(?=\d\d)/, "$1:").replace(/^\D*$/, "Z"));
-  return (day === words || +day.slice(8) === parseInt(words.replace(/^\D*/, ""))) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
+  return (day === words || +day.slice(8) === +/\d+/.exec(words)) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
 });
 
 // src/pendo/clean.ts
@@ -764,7 +957,7 @@ var cleanKey = (key) => {
   const name2 = key.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/\W/gu, "_");
   return /[A-Za-z\d]/.test(name2) ? name2.replace(/^(?=\d)/, "_").toLowerCase() : "";
 };
-var scalar = (value) => isString(value) ? Array.from(value).slice(0, TEXT_CHARS_MAX).join("") : Number.isFinite(value) || typeof value === "boolean" ? value : void 0;
+var scalar = (value) => isString(value) ? [...value].slice(0, TEXT_CHARS_MAX).join("") : Number.isFinite(value) || value === !!value ? value : void 0;
 
 // src/pendo/hosts.ts
 var INFIX = { eu: ".eu", jp: ".jpn", au: ".au" };
@@ -892,7 +1085,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     if (status !== LOADING) return;
     status = FAILED;
     waiting2 = [];
-    log("Pendo's agent:", state);
+    log("Pendo:", state);
     report(state);
   };
   const report = (state, ms) => {
@@ -937,8 +1130,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
     if (type === "page") return config.pageLoad && agent("pageLoad");
     if (type === "track") {
-      if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-      if (!idOf(message.event)) return;
+      if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip" || !idOf(message.event)) return;
       if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
       sendTrack(parcel);
@@ -965,7 +1157,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     init() {
       if (isTaken) {
         status = FAILED;
-        return log("one Pendo agent a page");
+        return log("Pendo: one a page");
       }
       isTaken = true;
       const [, , group, traits] = recall();
@@ -1002,33 +1194,6 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
   };
 };
 
-// src/shared.ts
-var shared = {
-  /** Merged into each event's context. */
-  custom: {},
-  /** Nothing may be handed to a destination of the page (yet). */
-  isClosed: false,
-  /** Takes an event to the queue. */
-  send: (_message) => {
-  },
-  /** Before anything is opened. */
-  begin: (_options, _configBase) => {
-  },
-  /** After the identity was opened. */
-  opened: () => {
-  },
-  /** The anonymousId of somebody new. */
-  firstId: () => void 0,
-  /** When a session ends although it is active: its own wish of `load`, with what is stored. */
-  cutOff: (_session, _timeoutMs) => void 0,
-  /** The destinations as the page and the person want them. */
-  choose: (config) => config.source.destinations,
-  /** An integration that the page added. */
-  adapt: (..._given) => void 0
-};
-var view = {};
-var customContext = () => clone(shared.custom);
-
 // src/devices.ts
 var LOOK_MS3 = 50;
 var READY_MS2 = 11e3;
@@ -1047,7 +1212,7 @@ var openDevices = (destinations, integrations, analytics, home, ready) => {
       if (!isAllowed) continue;
       const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : shared.adapt(id, config, analytics);
       if (!integration) {
-        log("no integration:", name2);
+        log("not available:", name2);
         continue;
       }
       waiting = waiting || [];
@@ -1091,9 +1256,7 @@ var toDevices = (parcel) => {
 var forgetWaiting = () => {
   if (waiting) waiting = [];
 };
-var watchDevices = () => {
-  for (const device of devices) tell(device.integration, "watch");
-};
+var watchDevices = () => devices.forEach((one) => tell(one.integration, "watch"));
 var nameVisitor = (message) => {
   const { userId, anonymousId: anonymousId2, integrations } = message;
   if (userId || !isIntegrated(integrations, "Pendo")) return;
@@ -1101,164 +1264,6 @@ var nameVisitor = (message) => {
   if (visitorId !== PREFIX2 + anonymousId2 || devices.some((one) => one.config.connectionMode === "hybrid")) {
     message.integrations = merge(integrations, { Pendo: { visitorId } });
   }
-};
-
-// src/session.ts
-var ENTRY = "sessionInfo";
-var TIMEOUT_MS2 = 18e5;
-var whole = (value, otherwise) => Number.isInteger(value) && value >= 0 ? value : otherwise;
-var info = () => read(ENTRY) || {};
-var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
-var renew = (session) => {
-  const { cutOff } = session;
-  if (!isLive(session)) {
-    session.id = now();
-    session.sessionStart = void 0;
-    if (cutOff) cutOff.expiresAt = now() + cutOff.duration;
-  }
-  session.expiresAt = now() + session.timeout;
-  write(ENTRY, session);
-};
-var openSession = (options = {}) => {
-  const session = info();
-  const timeout = whole(options.timeout, TIMEOUT_MS2);
-  if (session.manualTrack) return;
-  if (options.autoTrack === false || !timeout) return write(ENTRY);
-  session.autoTrack = true;
-  session.timeout = timeout;
-  session.cutOff = shared.cutOff(session, timeout);
-  renew(session);
-};
-var touchSession = () => {
-  const session = info();
-  if (session.autoTrack) renew(session);
-  if (session.id) {
-    session.sessionStart = session.sessionStart === void 0;
-    write(ENTRY, session);
-  }
-  return session;
-};
-var resetSession = () => {
-  const session = info();
-  if (session.autoTrack) {
-    session.expiresAt = 0;
-    renew(session);
-  } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
-};
-var sessionId = () => {
-  const session = info();
-  return (session.manualTrack || isLive(session)) && session.id || null;
-};
-
-// src/identity.ts
-var anonymousId = () => {
-  let id = read("anonymousId");
-  if (!id) write("anonymousId", id = shared.firstId() || uuid());
-  return id;
-};
-var reset = (given) => ENTRIES.forEach((entry, at) => {
-  const wish = ((given || {}).entries || {})[entry];
-  if (wish !== true && (wish === false || at > (given === true ? 6 : 5))) return;
-  if (entry === "sessionInfo") resetSession();
-  else write(entry, entry === "anonymousId" ? uuid() : "");
-});
-
-// src/version.ts
-var VERSION = "0.1.0";
-
-// src/message.ts
-var name = "RudderLabs JavaScript SDK";
-var app = { name, namespace: "com.rudderlabs.javascript", version: VERSION };
-var mergeContext = (context, given) => {
-  const copy = clone(given);
-  if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) return context;
-  for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) delete copy[key];
-  return merge(context, copy);
-};
-var text = (value) => isString(value) || value == null ? value : json(value);
-var readCall = (type, given, originalTimestamp, details) => {
-  let [a, b, c, d] = given.map(clone);
-  let id;
-  let traits;
-  const message = {
-    // First, so that the queue sees it without reading the event.
-    type,
-    channel: "web",
-    event: null,
-    properties: null,
-    originalTimestamp,
-    messageId: uuid(),
-    integrations: { All: true }
-  };
-  if (type === "track") {
-    message.event = (isString(a) || a === +a) && a + "" || null;
-    message.properties = b == null ? {} : b;
-  } else if (type === "page") {
-    if (isObject(a)) [a, b, c, d] = [, , a, b];
-    else if (isObject(b)) [a, b, c, d] = [, isString(a) ? a : void 0, b, c];
-    else if (isString(a) && !isString(b)) [a, b] = [, a];
-    c = isObject(c) ? c : {};
-    message.name = b;
-    message.category = a;
-    if (isString(b) && b) c.name = b;
-    if (isString(a) && a) c.category = a;
-    message.properties = c;
-    c = d;
-  } else if (type === "alias") {
-    if (isObject(b) || b === null) [b, c] = [, b];
-    id = text(a);
-    message.previousId = b === void 0 ? read("userId") || read("anonymousId") : text(b);
-  } else {
-    if (isObject(a) || a === null) [a, b, c] = [null, a, b];
-    id = text(a);
-    traits = isObject(b) && b;
-    const who = type === "group" ? type : "user";
-    const known = read("userId");
-    if (who === "user" && id && known && id !== known) reset();
-    if (id !== null) write(`${who}Id`, id || "");
-    const entry = `${who}Traits`;
-    write(entry, traits ? merge(read(entry) || {}, traits) : {});
-  }
-  const isGroup = type === "group";
-  const session = touchSession();
-  details.initial_referrer = read("initialReferrer") || "";
-  details.initial_referring_domain = read("initialReferringDomain") || "";
-  const options = isObject(c) ? c : {};
-  if (type === "page") {
-    const { properties } = message;
-    for (const key of keys(details)) {
-      if (properties[key] === void 0) properties[key] = (options.page || {})[key] || details[key];
-      details[key] = properties[key] || details[key];
-    }
-  }
-  if (isGroup) {
-    message.groupId = id || read("groupId") || void 0;
-    message.traits = read("groupTraits") || traits || {};
-  }
-  message.userId = !isGroup && id || read("userId") || "";
-  message.anonymousId = read("anonymousId") || uuid();
-  message.context = merge(
-    assign(
-      {
-        traits: read("userTraits") || !isGroup && traits || {},
-        sessionId: session.id,
-        sessionStart: session.sessionStart || void 0,
-        app,
-        library: { name, version: VERSION, variant: "sternpost", snippetVersion: page.RudderSnippetVersion },
-        page: details
-      },
-      browserContext(),
-      view
-    ),
-    shared.custom
-  );
-  for (const key of keys(options)) {
-    const value = options[key];
-    if (/^(anonymousId|originalTimestamp|integrations)$/.test(key)) {
-      if (isFilled(value) && (key === "integrations" ? isObject : isString)(value)) message[key] = value;
-    } else message.context = mergeContext(message.context, key === "context" ? value : { [key]: value });
-  }
-  return [clone(message), traits || {}];
 };
 
 // src/sdk.ts
@@ -1272,7 +1277,7 @@ var DEFAULTS = {
 };
 var WAIT_MS = 1e3;
 var RETRY_MS_MAX2 = 6e4;
-var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context"|cutOff")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]|[?&]ajs_/;
+var NEEDS_MORE = /"(consentM|autoT|uaC|sendA|sourceC|externalA|anonymousIdO|context"|cutO)[^:]*:(?!f|"none|\{(}|"enabled":f))|"logLevel":"[LIDW]|"type":"none|[?&]ajs_/;
 var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
 var createSdk = (origin, installType, more) => {
   const sdk = {};
@@ -1283,6 +1288,7 @@ var createSdk = (origin, installType, more) => {
   let config;
   let isReady = false;
   let isDisabled = false;
+  let isNamed = false;
   let early = [];
   const readyCalls = [];
   let isMissing;
@@ -1318,7 +1324,7 @@ var createSdk = (origin, installType, more) => {
   };
   const openIdentity = () => {
     openStorage(options, storageType);
-    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === "none") || void 0;
+    isNamed = true;
     anonymousId();
     const from = read("initialReferrer") || referrer();
     write("initialReferrer", from);
@@ -1330,7 +1336,7 @@ var createSdk = (origin, installType, more) => {
     if (options !== DEFAULTS) return;
     if (isObject(url2)) [url2, given] = [origin, url2];
     dataPlaneUrl = httpUrl(url2 || origin);
-    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load: writeKey, dataPlaneUrl");
+    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load:", key, url2);
     options = assign({}, merge(DEFAULTS, given, true));
     options.integrations = clone(options.integrations);
     setLevel(options.logLevel);
@@ -1345,8 +1351,13 @@ var createSdk = (origin, installType, more) => {
       if (!shared.isClosed) persist();
       openConfig();
     };
-    if (isMissing || NEEDS_MORE.test(json(clone(options)) + location.search)) needMore();
+    const wishes = json(clone(options)) + location.search;
+    if (isMissing || NEEDS_MORE.test(wishes)) needMore();
     if (!isMissing) goOn();
+    else if (options.preConsent.enabled !== true) {
+      openStorage(options, storageType);
+      isNamed = !/externalA|anonymousIdO/.test(wishes);
+    }
   };
   let start;
   const goOn = () => {
@@ -1364,7 +1375,7 @@ var createSdk = (origin, installType, more) => {
     early = early || [];
     on(window, "pagehide", goWithout, true);
     if (isString(more)) fetchMore(more, WAIT_MS);
-    else sdk.more(more);
+    else sdk.second(more, BUILD);
   };
   const fetchMore = (url2, waitMs) => {
     const script = addScript(url2);
@@ -1378,7 +1389,7 @@ var createSdk = (origin, installType, more) => {
     const { consentManagement, preConsent } = options;
     const isGuarded = consentManagement.enabled === true;
     if (!isMissing || isGuarded && preConsent.enabled === true) return;
-    if (isGuarded) view.consentManagement = merge({ allowedConsentIds: [], deniedConsentIds: [] }, clone(consentManagement), true);
+    if (isGuarded) view.consentManagement = clone(consentManagement);
     goOn();
     shared.isClosed = isGuarded;
   };
@@ -1394,7 +1405,7 @@ var createSdk = (origin, installType, more) => {
     if (answer.source.enabled === false) {
       isDisabled = true;
       settle(items);
-      return log("The source is disabled");
+      return log("source disabled");
     }
     config = answer;
     startDelivery();
@@ -1419,7 +1430,7 @@ var createSdk = (origin, installType, more) => {
   };
   const commands = {
     ready([callback]) {
-      if (!isFunction(callback)) log("ready: no function");
+      if (!isFunction(callback)) log("ready:", callback);
       else if (isReady) run(callback);
       else readyCalls.push(callback);
     },
@@ -1433,11 +1444,12 @@ var createSdk = (origin, installType, more) => {
     load
   };
   for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (given, at) => emit(type, given, at);
-  for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration", "setAuthToken", "startSession", "endSession")) {
+  for (const method of keys(commands).concat("consent setCustomContext clearCustomContext addCustomIntegration setAuthToken startSession endSession".split(" "))) {
     sdk[method] = (...given) => {
       const at = [iso(), pageProperties()];
+      const values = /^(lo|ad)/.test(method) ? given : given.map((one) => isFunction(one) ? one : clone(one));
       const call = () => {
-        if (commands[method]) run(commands[method], given, at);
+        if (commands[method]) run(commands[method], values, at);
         else rare.push(call);
       };
       if (!commands[method]) needMore();
@@ -1445,11 +1457,11 @@ var createSdk = (origin, installType, more) => {
       else call();
     };
   }
-  sdk.more = (install2) => {
-    if (!isMissing) return;
+  sdk.second = (install2, build) => {
+    if (!isMissing || build !== BUILD) return;
     const queued = rare.concat(early || []);
     early = rare = [];
-    install2([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey2), () => config]);
+    install2([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, () => [writeKey2, config]]);
     isMissing = false;
     shared.isClosed = false;
     if (writeKey2) {
@@ -1462,7 +1474,7 @@ var createSdk = (origin, installType, more) => {
   };
   return assign(sdk, {
     getAnalyticsInstance: () => sdk,
-    getAnonymousId: () => writeKey2 ? anonymousId() : void 0,
+    getAnonymousId: () => isNamed ? anonymousId() : void 0,
     getUserId: () => read("userId") || "",
     getUserTraits: () => clone(read("userTraits") || {}),
     getGroupId: () => read("groupId") || "",

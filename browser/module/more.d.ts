@@ -4,7 +4,7 @@
  * It has no state of the first file in it, and gets what it needs as one list, so that no names have to agree.
  */
 import type { shared as Shared } from './shared';
-import type { Entry } from './storage';
+import { type Entry } from './storage';
 import { type Dict } from './util';
 type Command = (given: any[], at: [originalTimestamp: string, page: Dict]) => void;
 /** What the first file hands over. */
@@ -19,9 +19,7 @@ export type Kit = [
     persist: () => void,
     loadDevices: () => void,
     forgetWaiting: () => void,
-    mergeContext: (context: Dict, given: unknown) => Dict,
-    authorization: () => string,
-    config: () => Dict | undefined
+    source: () => [writeKey: string, config: Dict | undefined]
 ];
 export type Install = (kit: Kit) => void;
 export declare const install: Install;

@@ -20,7 +20,7 @@ export declare const json: {
 };
 export declare const page: Dict;
 export declare const now: () => number;
-export declare const iso: () => string;
+export declare const iso: (at?: number | string) => string;
 /** Neither missing nor empty, be it a text, a list or an object. */
 export declare const isFilled: (value: any) => boolean;
 /** The result of `make`, or undefined when it throws: for stores, cookies and foreign code. */
@@ -33,9 +33,8 @@ export declare const uuid: () => string;
 export declare const clone: <T>(value: T) => T;
 /** Deep merge to the right: objects by key, lists by position; neither side is changed. With `isStrict` nulls and wrong types leave what was. */
 export declare const merge: (left: any, right: any, isStrict?: boolean) => any;
-/** UTF-8 in base64; `unescape` is old, and the shortest way there is. */
+/** UTF-8 in base64; `unescape` is old, and the shortest way there is (back: storage.ts). */
 export declare const base64: (text: string) => string;
-export declare const unbase64: (text: string) => string;
 export declare const on: (target: EventTarget, name: string, listener: (event: any) => void, isCapturing?: boolean) => void;
 /** An id or a name as text without blanks around it; '' = none. */
 export declare const idOf: (value: unknown) => string;

@@ -95,7 +95,7 @@ const runsOf = (ast) => {
 
 /**
  * What of a script can be chosen: `bindings` (their present `name`, and the indices of others that may not have the same one), `runs`
- * (how many declarations each has), and `layout(order)`: the text for an order of each run, as the pieces before each name.
+ * (how many declarations each has), `declared` (which bindings these are), and `layout(order)`: the text for an order of each run, as the pieces before each name.
  */
 export const analyse = (code) => {
   const resolved = resolve(code);
@@ -196,7 +196,8 @@ export const analyse = (code) => {
     emit(0, code.length);
     return { pieces, places, rest: piece };
   };
-  return { bindings, runs: runs.map((run) => run.length), layout, taboo: new Set([...RESERVED, ...free, ...pinned]) };
+  const declared = runs.map((run) => run.map(({ id }) => bindingOf.get(variables.get(id.start)[0]).index));
+  return { bindings, runs: runs.map((run) => run.length), declared, layout, taboo: new Set([...RESERVED, ...free, ...pinned]) };
 };
 
 export const print = ({ pieces, places, rest }, names) => {

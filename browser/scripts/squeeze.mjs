@@ -1,18 +1,19 @@
 // `npm run squeeze [-- SECONDS]`: searches names and orders for the minified files and keeps them in names.json. After a change of the
-// sources: terser's names are no less right, only larger.
-import { writeFileSync } from 'node:fs';
+// sources, and before the build: the search begins with the names in the files of the build before. terser's are no less right, only larger.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import { files } from './build.mjs';
+import { formerNames } from './former.mjs';
 import { NAMES, analyse, asked, digest, print, rename } from './names.mjs';
+import { startSizer } from './sizes.mjs';
 
 const SECONDS = 240;
+const PROCESSES = 2;
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_';
 /** How many bytes worse a step may be, by a chance of one in e: from the search's start to its end. */
 const HOT = 0.5;
+const WARM = 0.25;
 const COLD = 0.1;
-
-const sizeOf = (text) => gzipSync(text, { level: 9 }).length;
 
 /** The same steps for the same script; how many there are is the clock's. */
 const chance = (seed) => () => {
@@ -22,7 +23,8 @@ const chance = (seed) => () => {
   return ((value ^ (value >>> 14)) >>> 0) / 4294967296;
 };
 
-export const search = (code, seconds, seed = 1) => {
+/** `former`: what an earlier build made of this script, or of one like it. */
+export const search = async (code, seconds, sizeOf, former, seed = 1) => {
   const random = chance(seed);
   const below = (count) => Math.floor(random() * count);
   const { bindings, runs, layout, taboo } = analyse(code);
@@ -31,8 +33,9 @@ export const search = (code, seconds, seed = 1) => {
   let order = runs.map((length) => [...Array(length).keys()]);
   let laid = layout(order);
   let text = print(laid, names);
-  let size = sizeOf(text);
+  let size = await sizeOf(text);
   const start = size;
+  let hot = HOT;
   let best = { size, names, order };
   let tries = 0;
 
@@ -65,9 +68,9 @@ export const search = (code, seconds, seed = 1) => {
   };
 
   /** One binding's new name; whoever is in its way takes the old one, and so on: what comes out is always free of conflicts. */
-  const swapped = (binding, name) => {
-    const old = names[binding];
-    const next = names.slice();
+  const swapped = (binding, name, of = names) => {
+    const old = of[binding];
+    const next = of.slice();
     const todo = [binding];
     next[binding] = name;
     while (todo.length) {
@@ -99,35 +102,64 @@ export const search = (code, seconds, seed = 1) => {
     return [swapped(binding, name), order];
   };
 
-  const begin = Date.now();
-  for (let now = begin; now < begin + seconds * 1000; now = Date.now()) {
-    const heat = HOT * (COLD / HOT) ** ((now - begin) / (seconds * 1000));
-    const next = step();
-    if (!next) continue;
-    tries++;
+  if (former) {
+    const found = formerNames(code, former);
+    let next = names;
+    for (const index of names.keys()) {
+      const name = found.names[index];
+      if (name && name !== next[index] && !taboo.has(name)) next = swapped(index, name, next);
+    }
+    const nextLaid = layout(found.order);
+    const nextText = print(nextLaid, next);
+    const nextSize = await sizeOf(nextText);
+    if (nextSize < size) {
+      [names, order, laid, text, size, hot] = [next, found.order, nextLaid, nextText, nextSize, WARM];
+      best = { size, names, order };
+    }
+  }
+
+  const candidate = () => {
+    let next;
+    while (!next) next = step();
     const nextLaid = next[1] === order ? laid : layout(next[1]);
     const nextText = print(nextLaid, next[0]);
-    const nextSize = sizeOf(nextText);
+    return { next, nextLaid, nextText, measured: sizeOf(nextText) };
+  };
+
+  const begun = size;
+  const begin = Date.now();
+  // Most steps are refused: the next ones are measured meanwhile, and thrown away where one is taken.
+  const ahead = [];
+  for (let now = begin; now < begin + seconds * 1000; now = Date.now()) {
+    const heat = hot * (COLD / hot) ** ((now - begin) / (seconds * 1000));
+    while (ahead.length < PROCESSES) ahead.push(candidate());
+    const { next, nextLaid, nextText, measured } = ahead.shift();
+    const nextSize = await measured;
+    tries++;
     if (nextSize > size && random() >= Math.exp((size - nextSize) / heat)) continue;
+    await Promise.all(ahead.splice(0).map((one) => one.measured));
     [names, order] = next;
     [laid, text, size] = [nextLaid, nextText, nextSize];
     if (size < best.size) best = { size, names, order };
   }
-  return { ...best, start, tries };
+  return { ...best, start, begun, tries };
 };
 
 const main = async () => {
-  await files();
+  const paths = Object.keys(await files()).filter((path) => path.endsWith('.min.js'));
   const codes = [...asked];
   const seconds = +(process.argv[2] || SECONDS);
   const all = codes.reduce((sum, code) => sum + code.length, 0);
   const table = {};
-  for (const code of codes) {
-    const found = search(code, (seconds * code.length) / all);
+  const sizer = startSizer(PROCESSES);
+  for (const [at, code] of codes.entries()) {
+    const former = existsSync(paths[at]) ? readFileSync(paths[at], 'utf8') : undefined;
+    const found = await search(code, (seconds * code.length) / all, sizer.sizeOf, former);
     rename(code, found);
     table[digest(code)] = { names: found.names.join(' '), order: JSON.stringify(found.order) };
-    console.log(`${code.length} characters: ${found.start} -> ${found.size} bytes gzip -9, ${found.tries} tries`);
+    console.log(`${code.length} characters: ${found.start} -> ${found.begun} -> ${found.size} bytes gzip -9, ${found.tries} tries`);
   }
+  sizer.close();
   writeFileSync(NAMES, JSON.stringify(table, null, 1) + '\n');
 };
 

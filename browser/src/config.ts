@@ -22,7 +22,7 @@ export const fetchConfig = async (address: string, Authorization: string, own: a
       if (config.source.id != null && isList(config.source.destinations)) return config;
       throw answer;
     } catch (cause) {
-      log('no sourceConfig', cause);
+      log('sourceConfig:', cause);
       failed();
       await new Promise((done) => setTimeout(done, waitMs));
     }

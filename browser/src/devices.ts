@@ -44,7 +44,7 @@ export const openDevices = (
       if (!isAllowed) continue;
       const integration = name === 'Pendo' ? createPendo(config, analytics, id, home) : shared.adapt(id, config, analytics);
       if (!integration) {
-        log('no integration:', name);
+        log('not available:', name);
         continue;
       }
       waiting = waiting || [];
@@ -95,9 +95,7 @@ export const forgetWaiting = (): void => {
 };
 
 /** After `reset()`. */
-export const watchDevices = (): void => {
-  for (const device of devices) tell(device.integration, 'watch');
-};
+export const watchDevices = (): void => devices.forEach((one) => tell(one.integration, 'watch'));
 
 /** In hybrid mode the server must name somebody unknown as the agent in the page does. */
 export const nameVisitor = (message: Dict): void => {

@@ -43,8 +43,8 @@ export const checkOptions = ({ sessions = {}, storage = {}, integrations, useSer
 };
 
 /** Looks at what passes, and lets it pass. */
-export const watchCalls = ([, commands, shared, , , , , , , , , , config]: Kit): void => {
-  const names = (): string[] => ((config() || { source: { destinations: [] } }).source.destinations as Dict[]).map((one) => one.destinationDefinition.displayName);
+export const watchCalls = ([, commands, shared, , , , , , , , source]: Kit): void => {
+  const names = (): string[] => ((source()[1] || { source: { destinations: [] } }).source.destinations as Dict[]).map((one) => one.destinationDefinition.displayName);
   const { send } = shared;
   shared.send = (message) => {
     attempt(() => checkEvent(message, names()));

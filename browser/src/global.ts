@@ -2,14 +2,15 @@
 
 import { createSdk } from './sdk';
 import { attempt, isList, page } from './util';
+import { BUILD } from './version';
 
 const waiting: any = page.rudderanalytics || [];
 
 // A second copy of the script changes nothing.
 if (isList(waiting)) {
   const src = attempt(() => (document.currentScript as HTMLScriptElement).src) || '';
-  // sp.min.js has sp.more.min.js beside it.
-  const sdk = createSdk(attempt(() => new URL(src).origin) || '', 'cdn', src.replace(/\/sp(?=[^/]*$)/, '/sp.more'));
+  // sp.min.js has sp.more.min.js beside it. With the build's mark in its address it is never that of another build out of a cache.
+  const sdk = createSdk(attempt(() => new URL(src).origin) || '', 'cdn', src.replace(/\/sp([^/?]*)[^/]*$/, '/sp.more$1?' + BUILD));
   page.rudderanalytics = sdk;
   const call = ([name, ...given]: any[]): void => attempt(() => sdk[name](...given));
   // Kept until load. First consent, then the rest.

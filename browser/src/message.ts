@@ -24,9 +24,9 @@ export const mergeContext = (context: Dict, given: unknown): Dict => {
 
 const text = (value: unknown): any => (isString(value) || value == null ? value : json(value));
 
-/** Tells the overloads apart as RudderStack's SDK does, keeps who is named, and makes the event; `own` are the traits that the call itself brought. */
+/** Tells the overloads apart as RudderStack's SDK does, keeps who is named, and makes the event of values that are its own; `own` are the traits that the call itself brought. */
 export const readCall = (type: EventType, given: unknown[], originalTimestamp: string, details: Dict): [message: Dict, own: Dict] => {
-  let [a, b, c, d]: any[] = given.map(clone);
+  let [a, b, c, d]: any[] = given;
   let id: any;
   let traits: any;
   const message: Dict = {

@@ -4,13 +4,15 @@
  * It has no state of the first file in it, and gets what it needs as one list, so that no names have to agree.
  */
 
+import { basicAuth } from './delivery';
 import { consentContext, isConsented, isConsentOpen, readMetadata, setConsent } from './consent';
 import { checkOptions, watchCalls } from './diagnostics';
 import { readHints } from './hints';
 import { error, LOGGER, setLowest } from './logger';
 import { trackLeaving } from './leaving';
+import { mergeContext } from './message';
 import type { shared as Shared } from './shared';
-import type { Entry } from './storage';
+import { ENTRIES, type Entry } from './storage';
 import { queryValues } from './context';
 import { assign, attempt, clone, isFilled, json, keys, merge, type Dict } from './util';
 
@@ -30,14 +32,12 @@ export type Kit = [
   persist: () => void,
   loadDevices: () => void,
   forgetWaiting: () => void,
-  mergeContext: (context: Dict, given: unknown) => Dict,
-  authorization: () => string,
-  config: () => Dict | undefined,
+  source: () => [writeKey: string, config: Dict | undefined],
 ];
 export type Install = (kit: Kit) => void;
 
 export const install: Install = (kit) => {
-  const [sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, authorization, config] = kit;
+  const [sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, source] = kit;
   const custom: Record<string, any> = {};
   let options: Dict;
   /** Before consent: the storage as the page wishes it afterwards, and events that may not leave yet. */
@@ -100,7 +100,7 @@ export const install: Install = (kit) => {
   };
 
   const beginConsent = (): void => {
-    readMetadata(() => (config() || {}).consentManagementMetadata);
+    readMetadata(() => (source()[1] || {}).consentManagementMetadata);
     setConsent(options.consentManagement, error, true);
     Object.defineProperty(view, 'consentManagement', { get: consentContext, enumerable: true, configurable: true });
     if (!isConsentOpen() || options.preConsent.enabled !== true) return;
@@ -123,8 +123,10 @@ export const install: Install = (kit) => {
   shared.opened = () => {
     const external = options.externalAnonymousIdCookieName && readCookie(options.externalAnonymousIdCookieName);
     if (external) write('anonymousId', external);
-    // With everything in memory for want of consent.
-    if (storage && options.storage.type === 'memoryStorage' && !keys(options.storage.entries)[0]) view.trulyAnonymousTracking = true;
+    const { type, entries = {} }: Dict = options.storage;
+    // With nothing kept at all, or everything in memory for want of consent.
+    const isAnonymous = storage ? type === 'memoryStorage' && !keys(entries)[0] : ENTRIES.every((entry) => ((entries[entry] || {}).type || type) === 'none');
+    view.trulyAnonymousTracking = isAnonymous || undefined;
   };
 
   shared.firstId = () => {
@@ -164,7 +166,7 @@ export const install: Install = (kit) => {
   /** One page call more, once, when a blocker stops the request to the configuration's host. */
   const askForBlockers = (base: string): void => {
     let isBlocked = false;
-    const headers = { Authorization: authorization() };
+    const headers = { Authorization: basicAuth(source()[0]) };
     fetch(base + '?view=ad', { method: 'HEAD', headers }).catch(() => (isBlocked = true));
     const { page } = commands as { page: Command };
     commands.page = (given, at) => {

@@ -7,7 +7,7 @@
  * removes by `messageId`; losing one would be worse.
  */
 
-import { webStorage } from './storage';
+import { LOCAL, SESSION, webStorage } from './storage';
 import { attempt, keys, now, push, uuid } from './util';
 
 export interface Item {
@@ -44,7 +44,7 @@ export const openQueue = (writeKey: string, size: number): void => {
 
 /** From now on events survive the page; before consent they must not be stored. */
 export const persist = (): void => {
-  store = (webStorage('localStorage') || webStorage('sessionStorage'))!;
+  store = (webStorage(LOCAL) || webStorage(SESSION))!;
   items.forEach(keep);
   adopt();
 };
@@ -93,6 +93,5 @@ export const adopt = (): void => {
 
 /** Back from the back/forward cache: what another tab took over meanwhile is no longer ours. */
 export const comeBack = (): void => {
-  items = items.filter((item) => !item.key || store.getItem(item.key));
-  for (const item of items) item.isSending = false;
+  items = items.filter((item) => ((item.isSending = false), !item.key || store.getItem(item.key)));
 };

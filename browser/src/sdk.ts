@@ -6,14 +6,14 @@ import { basicAuth, nudge, openDelivery, startDelivery } from './delivery';
 import { forgetWaiting, limitWaiting, nameVisitor, openDevices, toDevices, watchDevices } from './devices';
 import { anonymousId, reset } from './identity';
 import { log, setLevel } from './log';
-import { app, mergeContext, readCall, type EventType } from './message';
+import { app, readCall, type EventType } from './message';
 import type { Install, Kit } from './more';
 import { enqueue, openQueue, persist, items, settle } from './queue';
 import { openSession, sessionId } from './session';
 import { customContext, shared, view } from './shared';
-import { ENTRIES, openStorage, read, readCookie, write, type Entry } from './storage';
+import { openStorage, read, readCookie, write, type Entry } from './storage';
 import { addScript, assign, attempt, clone, isFunction, isList, isObject, isString, iso, json, keys, merge, on, uuid, type Dict } from './util';
-import { VERSION as v } from './version';
+import { BUILD, VERSION as v } from './version';
 
 const DEFAULTS: Dict = {
   integrations: { All: true },
@@ -28,7 +28,7 @@ const WAIT_MS = 1000;
 const RETRY_MS_MAX = 60000;
 /** Options, as JSON, that only the second file knows (switched off they ask for nothing), and calls that the page's address carries. */
 const NEEDS_MORE =
-  /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context"|cutOff")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]|[?&]ajs_/;
+  /"(consentM|autoT|uaC|sendA|sourceC|externalA|anonymousIdO|context"|cutO)[^:]*:(?!f|"none|\{(}|"enabled":f))|"logLevel":"[LIDW]|"type":"none|[?&]ajs_/;
 
 /** Without slashes at its end; '' where it is no address. */
 const httpUrl = (url: any): string => (/^https?:.*[^/]/.exec(attempt(() => new URL(url).href)!) || [''])[0]!;
@@ -43,6 +43,8 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
   let config: Dict | undefined;
   let isReady = false;
   let isDisabled = false;
+  /** Whether it is settled where the anonymousId comes from. */
+  let isNamed = false;
   /** Calls before `load` or while the second file is on its way, undefined otherwise; and callbacks before ready. */
   let early: (() => void)[] | undefined = [];
   const readyCalls: (() => void)[] = [];
@@ -91,7 +93,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
 
   const openIdentity = (): void => {
     openStorage(options, storageType);
-    view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === 'none') || undefined;
+    isNamed = true;
     anonymousId();
     const from = read('initialReferrer') || referrer();
     write('initialReferrer', from);
@@ -104,7 +106,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     if (options !== DEFAULTS) return;
     if (isObject(url)) [url, given] = [origin, url];
     dataPlaneUrl = httpUrl(url || origin);
-    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log('load: writeKey, dataPlaneUrl');
+    if (!isString(key) || !key.trim() || !dataPlaneUrl) return log('load:', key, url);
     // A copy, also where nothing was given: from now on it is no more the DEFAULTS that stand for "not loaded".
     options = assign({}, merge(DEFAULTS, given, true));
     options.integrations = clone(options.integrations);
@@ -120,8 +122,14 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
       if (!shared.isClosed) persist();
       openConfig();
     };
-    if (isMissing || NEEDS_MORE.test(json(clone(options)) + location.search)) needMore();
+    const wishes = json(clone(options)) + location.search;
+    if (isMissing || NEEDS_MORE.test(wishes)) needMore();
     if (!isMissing) goOn();
+    else if (options.preConsent.enabled !== true) {
+      // The getters answer at once.
+      openStorage(options, storageType);
+      isNamed = !/externalA|anonymousIdO/.test(wishes);
+    }
   };
 
   let start: (() => void) | undefined;
@@ -143,7 +151,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     early = early || [];
     on(window, 'pagehide', goWithout, true);
     if (isString(more)) fetchMore(more, WAIT_MS);
-    else sdk.more(more);
+    else sdk.second(more, BUILD);
   };
 
   const fetchMore = (url: string, waitMs: number): void => {
@@ -160,7 +168,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     const { consentManagement, preConsent } = options;
     const isGuarded = consentManagement.enabled === true;
     if (!isMissing || (isGuarded && preConsent.enabled === true)) return;
-    if (isGuarded) view.consentManagement = merge({ allowedConsentIds: [], deniedConsentIds: [] }, clone(consentManagement), true);
+    if (isGuarded) view.consentManagement = clone(consentManagement);
     goOn();
     shared.isClosed = isGuarded;
   };
@@ -180,7 +188,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     if (answer.source.enabled === false) {
       isDisabled = true;
       settle(items);
-      return log('The source is disabled');
+      return log('source disabled');
     }
     config = answer;
     startDelivery();
@@ -211,7 +219,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
 
   const commands: Kit[1] = {
     ready([callback]) {
-      if (!isFunction(callback)) log('ready: no function');
+      if (!isFunction(callback)) log('ready:', callback);
       else if (isReady) run(callback);
       else readyCalls.push(callback);
     },
@@ -224,12 +232,14 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     load,
   };
   for (const type of ['identify', 'track', 'page', 'group', 'alias'] as const) commands[type] = (given, at) => emit(type, given, at);
-  for (const method of keys(commands).concat('consent', 'setCustomContext', 'clearCustomContext', 'addCustomIntegration', 'setAuthToken', 'startSession', 'endSession')) {
+  for (const method of keys(commands).concat('consent setCustomContext clearCustomContext addCustomIntegration setAuthToken startSession endSession'.split(' '))) {
     sdk[method] = (...given: unknown[]): void => {
       // An event is of the time and page of its call, whenever its turn comes.
       const at: [string, Dict] = [iso(), pageProperties()];
+      // So are its values; but functions are in what `load` and `addCustomIntegration` get.
+      const values = /^(lo|ad)/.test(method) ? given : given.map((one) => (isFunction(one) ? one : clone(one)));
       const call = (): void => {
-        if (commands[method]) run(commands[method]!, given, at);
+        if (commands[method]) run(commands[method]!, values, at);
         else rare.push(call);
       };
       if (!commands[method]) needMore();
@@ -237,12 +247,12 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
       else call();
     };
   }
-  /** The second file hands itself over. */
-  sdk.more = (install: Install): void => {
-    if (!isMissing) return;
+  /** The second file hands itself over. That of another build does not fit, and counts as missing. */
+  sdk.second = (install: Install, build: string): void => {
+    if (!isMissing || build !== BUILD) return;
     const queued = rare.concat(early || []);
     early = rare = [];
-    install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey), () => config]);
+    install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, () => [writeKey, config]]);
     isMissing = false;
     shared.isClosed = false;
     if (writeKey) {
@@ -256,7 +266,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
   };
   return assign(sdk, {
     getAnalyticsInstance: () => sdk,
-    getAnonymousId: () => (writeKey ? anonymousId() : undefined),
+    getAnonymousId: () => (isNamed ? anonymousId() : undefined),
     getUserId: () => read('userId') || '',
     getUserTraits: () => clone(read('userTraits') || {}),
     getGroupId: () => read('groupId') || '',

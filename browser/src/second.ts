@@ -2,5 +2,6 @@
 
 import { install } from './more';
 import { attempt, page } from './util';
+import { BUILD } from './version';
 
-attempt(() => page.rudderanalytics.more(install));
+attempt(() => page.rudderanalytics.second(install, BUILD));

@@ -7,14 +7,12 @@ import { now, type Dict } from './util';
 const ENTRY = 'sessionInfo';
 const TIMEOUT_MS = 1800000;
 
-const whole = (value: any, otherwise: number): number => (Number.isInteger(value) && value >= 0 ? value : otherwise);
-
 const info = (): Dict => read(ENTRY) || {};
 
 const isLive = (session: Dict): boolean => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
 
-/** A new session where the old one has run out, else a longer one. */
-const renew = (session: Dict): void => {
+/** A new session where the old one has run out, else a longer one; to be written. */
+const renew = (session: Dict): Dict => {
   const { cutOff } = session;
   if (!isLive(session)) {
     session.id = now();
@@ -22,19 +20,19 @@ const renew = (session: Dict): void => {
     if (cutOff) cutOff.expiresAt = now() + cutOff.duration;
   }
   session.expiresAt = now() + session.timeout;
-  write(ENTRY, session);
+  return session;
 };
 
 /** Settles the page's wishes with what is stored. */
-export const openSession = (options: Dict = {}): void => {
+export const openSession = ({ autoTrack, timeout }: Dict = {}): void => {
   const session = info();
-  const timeout = whole(options.timeout, TIMEOUT_MS);
+  if (!Number.isInteger(timeout) || timeout < 0) timeout = TIMEOUT_MS;
   if (session.manualTrack) return;
-  if (options.autoTrack === false || !timeout) return write(ENTRY);
+  if (autoTrack === false || !timeout) return write(ENTRY);
   session.autoTrack = true;
   session.timeout = timeout;
   session.cutOff = shared.cutOff(session, timeout);
-  renew(session);
+  write(ENTRY, renew(session));
 };
 
 /** For each event: the session it belongs to, with `sessionStart` on the first one. */
@@ -52,7 +50,7 @@ export const resetSession = (): void => {
   const session = info();
   if (session.autoTrack) {
     session.expiresAt = 0;
-    renew(session);
+    write(ENTRY, renew(session));
   } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
 };
 

@@ -1,11 +1,11 @@
 /**
  * Where identity is kept: the cookies and storage keys of RudderStack's SDK, byte for byte, so that a site can move here and back.
  *
- * Each entry is read through: what another tab wrote is seen before the next event. What a store refuses (quota, denied access,
+ * Each entry is read through, cookies once a task: what another tab wrote is seen before the next event. What a store refuses (quota, denied access,
  * a cookie above 4 KB) stays in memory for this page view.
  */
 
-import { attempt, base64, isFilled, json, keys, page, parse, unbase64, type Dict } from './util';
+import { attempt, base64, isFilled, json, keys, page, type Dict } from './util';
 
 /** The first six are what `reset` forgets without being told, the seventh what `reset(true)` forgets, too. */
 const KEYS = {
@@ -36,18 +36,30 @@ interface Slot {
 const PREFIX = 'RS_ENC_v3_';
 const TEST = 'rl_test';
 const TYPES = ['cookieStorage', 'localStorage', 'sessionStorage', 'memoryStorage'];
+export const LOCAL = 1;
+export const SESSION = 2;
 const MEMORY = 3;
-const YEAR_MS = 31536e6;
 
 let stores: (Store | undefined)[];
 /** With type `none` an entry has no slot: nothing is remembered, not even in memory. */
 const slots: Record<string, Slot | undefined> = {};
 
+/** The cookies as the running task knows them; '' = to be read. Each look at `document.cookie` asks another process. */
+let jar = '';
+
 export const readCookie = (name: string): string | undefined =>
-  attempt(() => decodeURIComponent(('; ' + document.cookie).split(`; ${name}=`)[1]!.split(';')[0]!));
+  attempt(() => {
+    if (!jar) {
+      jar = '; ' + document.cookie;
+      // What another tab writes is seen by the next task.
+      queueMicrotask(() => (jar = ''));
+    }
+    return decodeURIComponent(jar.split(`; ${name}=`)[1]!.split(';')[0]!);
+  });
 
 const cookieStore = (options: Dict): Store | undefined => {
-  const { maxage = YEAR_MS, path = '/', samesite = options.sameSiteCookie || 'Lax', secure = options.secureCookie, domain = options.setCookieDomain }: Dict =
+  // By default for a year.
+  const { maxage = 31536e6, path = '/', samesite = options.sameSiteCookie || 'Lax', secure = options.secureCookie, domain = options.setCookieDomain }: Dict =
     options.storage.cookie || {};
   let host = domain || '';
   const store: Store = (name, text) =>
@@ -55,7 +67,7 @@ const cookieStore = (options: Dict): Store | undefined => {
       ? readCookie(name)
       : attempt(
           () =>
-            (document.cookie = `${name}=${encodeURIComponent(text)};max-age=${text ? maxage / 1000 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ';secure' : ''}`),
+            ((jar = ''), (document.cookie = `${name}=${encodeURIComponent(text)};max-age=${text ? maxage / 1000 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ';secure' : ''}`)),
         );
   const sticks = (): unknown => {
     store(TEST, TEST);
@@ -75,19 +87,19 @@ const cookieStore = (options: Dict): Store | undefined => {
 };
 
 /** The browser's own store, or undefined where access is denied. */
-export const webStorage = (name: string): Storage | undefined => attempt(() => (page[name].getItem(TEST), page[name]));
+export const webStorage = (type: number): Storage | undefined => attempt(() => (page[TYPES[type]!].getItem(TEST), page[TYPES[type]!]));
 
-const webStore = (name: string): Store | undefined => {
-  const store = webStorage(name);
+const webStore = (type: number): Store | undefined => {
+  const store = webStorage(type);
   return store && ((key, text) => attempt(() => (text == null ? store.getItem(key) : text ? store.setItem(key, text) : store.removeItem(key))));
 };
 
-const decode = (raw: any): any => parse(attempt(() => (raw.startsWith(PREFIX) ? unbase64(raw.slice(PREFIX.length)) : raw)));
+const decode = (raw: any): any => attempt(() => JSON.parse(raw.startsWith(PREFIX) ? decodeURIComponent(escape(atob(raw.slice(PREFIX.length)))) : raw));
 
 /** Chooses the store of each entry. `type` names the wish; what this page view already knows is carried over. */
 export const openStorage = (options: Dict, type: (entry: Entry) => string): void => {
   // Memory is a store that holds nothing: the slot has the value.
-  stores = stores || [cookieStore(options), webStore(TYPES[1]!), webStore(TYPES[2]!), () => undefined];
+  stores = stores || [cookieStore(options), webStore(LOCAL), webStore(SESSION), () => undefined];
   for (const entry of ENTRIES) {
     let value = read(entry);
     let chosen = TYPES.indexOf(type(entry));

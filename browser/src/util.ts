@@ -12,7 +12,7 @@ export const json = JSON.stringify;
 export const page = window as Dict;
 
 export const now = (): number => Date.now();
-export const iso = (): string => new Date().toISOString();
+export const iso = (at: number | string = now()): string => new Date(at).toISOString();
 
 /** Neither missing nor empty, be it a text, a list or an object. */
 export const isFilled = (value: any): boolean => !!keys(value || '')[0];
@@ -41,10 +41,10 @@ export const clone = <T>(value: T): T => {
   return parse(
     attempt(() =>
       json(value, function (this: unknown, key: string, entry: unknown) {
-        // `this` holds the entry: what lies above it on the way from the top is what a cycle can point to.
-        while (parents.length && parents[0] !== this) parents.shift();
+        // `this` holds the entry: what lies above it on the way from the top is what a cycle can point to. The last one may lie beside it.
+        parents.splice(0, parents.indexOf(this));
         if (parents.includes(entry)) return '[Circular Reference]';
-        if (typeof entry === 'object') parents.unshift(entry);
+        parents.unshift(entry);
         return key === '__proto__' ? undefined : typeof entry === 'bigint' ? '[BigInt]' : entry;
       }),
     ),
@@ -60,9 +60,8 @@ export const merge = (left: any, right: any, isStrict?: boolean): any => {
   return merged;
 };
 
-/** UTF-8 in base64; `unescape` is old, and the shortest way there is. */
+/** UTF-8 in base64; `unescape` is old, and the shortest way there is (back: storage.ts). */
 export const base64 = (text: string): string => btoa(unescape(encodeURIComponent(text)));
-export const unbase64 = (text: string): string => decodeURIComponent(escape(atob(text)));
 
 export const on = (target: EventTarget, name: string, listener: (event: any) => void, isCapturing?: boolean): void =>
   target.addEventListener(name, listener, isCapturing);

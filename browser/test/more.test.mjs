@@ -11,11 +11,11 @@ const OWN = { id: 'own', enabled: true, destinationDefinition: { name: 'CUSTOM',
 const ADD = `window.got = []; rudderanalytics.addCustomIntegration('own', {
   isReady: function () { return true; }, track: function (a, l, p) { got.push(p.message.event); } });`;
 
-/** A page whose requests for the second file are answered by `answer(route)`; `asked` lists our scripts. */
+/** A page whose requests for the second file are answered by `answer(route)`; `asked` lists the addresses of our scripts. */
 const open = async (html, answer = (route) => route.continue()) => {
   const context = await world.browser.visitor();
   const asked = [];
-  context.on('request', (request) => /\/lib\/sp/.test(request.url()) && asked.push(new URL(request.url()).pathname));
+  context.on('request', (request) => /\/lib\/sp/.test(request.url()) && asked.push(request.url()));
   await context.route(/sp\.more/, answer);
   return { page: await world.show('/', html, context), asked };
 };
@@ -29,7 +29,7 @@ for (const [title, options, scripts] of [
     const { page, asked } = await open(world.snippet("rudderanalytics.track('t');" + READY, { options }));
     await page.waitForFunction('window.isReady');
     await until(() => world.plane.names().includes('t'));
-    assert.deepEqual(asked, scripts);
+    assert.deepEqual(asked.map((url) => new URL(url).pathname), scripts);
     assert.deepEqual(page.problems, []);
   });
 }
@@ -65,4 +65,85 @@ test('blocked: nothing for the destination of the page, events leave with the co
   await page.waitForFunction('got.length');
   assert.deepEqual(await page.evaluate('got'), ['one']);
   assert.deepEqual(page.problems, []);
+});
+
+test('its address has the mark of the build, so that a cached one of another build is not used', async () => {
+  const { page, asked } = await open(world.snippet(READY, { options: CONSENT }));
+  await page.waitForFunction('window.isReady');
+  const [, mark] = asked.map((url) => new URL(url).search);
+  assert.match(mark, /^\?[\w-]{6}$/);
+  assert.ok((await (await fetch(world.plane.url + '/lib/sp.more.min.js')).text()).includes(`"${mark.slice(1)}"`));
+});
+
+test('of another build (after an update, out of a cache) it is not taken in: an error, and the page goes on without it', async () => {
+  world.plane.config = sourceConfig([OWN]);
+  const other = async (route) => {
+    const body = await (await fetch(world.plane.url + '/lib/sp.more.min.js')).text();
+    await route.fulfill({ contentType: 'text/javascript', body: body.replace(new URL(route.request().url()).search.slice(1), 'other_') });
+  };
+  const { page } = await open(world.snippet(ADD + "rudderanalytics.track('one');" + READY, { options: CONSENT }), other);
+  await until(() => world.plane.names().includes('one'));
+  await page.waitForFunction('window.isReady');
+  assert.deepEqual(await page.evaluate('got'), []);
+  assert.equal(page.consoleLines.filter((line) => line.includes('not available')).length, 1);
+  assert.deepEqual(page.problems, []);
+});
+
+/** What the getters answer in the moment in which our script has run, in `window.said`: the second file cannot be here yet. */
+const SAY = `document.addEventListener('load', function (event) { if (event.target.dataset.loader) window.said = [rudderanalytics.getAnonymousId(),
+  rudderanalytics.getUserId(), rudderanalytics.getUserTraits(), rudderanalytics.getGroupId(), rudderanalytics.getGroupTraits(), rudderanalytics.getSessionId()]; }, true);`;
+const said = async (page) => page.waitForFunction('window.said').then(() => page.evaluate('said'));
+
+for (const [title, options, isKnown] of [
+  ['consent', CONSENT, true],
+  ['an anonymousId that may be elsewhere, and is not guessed', { externalAnonymousIdCookieName: 'mine' }, false],
+]) {
+  test('while it is on its way the getters answer from the storage: ' + title, async () => {
+    const context = await world.browser.visitor();
+    const first = await world.show('/first', world.snippet("rudderanalytics.identify('A', {n: 1}); rudderanalytics.group('G', {m: 2});" + READY), context);
+    await first.waitForFunction('window.isReady');
+    const [id, session] = await first.evaluate('[rudderanalytics.getAnonymousId(), rudderanalytics.getSessionId()]');
+    await first.close();
+    await context.route(/sp\.more/, (route) => route.abort());
+    const page = await world.show('/second', world.snippet(SAY, { options }), context);
+    assert.deepEqual(await said(page), [isKnown ? id : undefined, 'A', { n: 1 }, 'G', { m: 2 }, session]);
+  });
+}
+
+test('while it is on its way somebody new has the anonymousId of their events', async () => {
+  const { page } = await open(world.snippet(SAY + "rudderanalytics.track('one');", { options: CONSENT }));
+  const [id] = await said(page);
+  await until(() => world.plane.names().includes('one'));
+  assert.equal(world.plane.events()[0].anonymousId, id);
+});
+
+test('before consent nothing of the storage is told, nor stored', async () => {
+  const context = await world.browser.visitor();
+  const first = await world.show('/first', world.snippet("rudderanalytics.identify('A');" + READY), context);
+  await first.waitForFunction('window.isReady');
+  await first.close();
+  await context.route(/sp\.more/, (route) => route.abort());
+  const options = { consentManagement: { enabled: true, provider: 'custom' }, preConsent: { enabled: true } };
+  const page = await world.show('/second', world.snippet(SAY, { options }), context);
+  assert.deepEqual((await said(page)).slice(0, 2), [undefined, '']);
+});
+
+test('values are those of the call, as with the genuine SDK, however late their turn comes', async () => {
+  const calls = `var p = {n: 1, deep: {list: [1]}}, t = {n: 1}, o = {mine: {n: 1}}; SDK.track('one', p, o); SDK.identify('A', t);
+    p.n = t.n = o.mine.n = 2; p.deep.list.push(2); `;
+  const values = () => world.plane.events().map(({ properties, context }) => [properties, context.mine, context.traits]);
+  await world.show('/v3', world.genuine('v3', calls.replaceAll('SDK', 'ra')));
+  await until(() => world.plane.events().length === 2);
+  const theirs = values();
+  world.plane.requests.length = 0;
+  let release;
+  const { page } = await open(world.snippet(READY), (route) => (release = () => route.continue()));
+  await page.waitForFunction('window.rudderanalytics.getAnonymousId');
+  // A call that asks for the second file.
+  await page.evaluate('rudderanalytics.clearCustomContext();' + calls.replaceAll('SDK', 'rudderanalytics'));
+  await until(() => release);
+  release();
+  await until(() => world.plane.events().length === 2);
+  assert.deepEqual(values(), theirs);
+  assert.deepEqual(theirs[0].slice(0, 2), [{ n: 1, deep: { list: [1] } }, { n: 1 }]);
 });

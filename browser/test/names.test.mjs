@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import vm from 'node:vm';
+import { formerNames } from '../scripts/former.mjs';
 import { analyse, checkNames, checkOrder, print, rename } from '../scripts/names.mjs';
 
 const chance = (seed) => () => {
@@ -185,4 +186,20 @@ test('a script that no naming can be proven for, and names of another script, ar
   assert.throws(() => analyse('(a=>{with(a)b})'), /with/);
   assert.throws(() => rename('(a=>a)', { names: ['b', 'c'], order: [] }), /another script/);
   assert.throws(() => rename('(()=>{var a=1,b=2})', { names: ['a', 'b'], order: [[0, 0]] }), /another script/);
+});
+
+test('a search begins with the names and the order that a former build had, as far as the script is the same', () => {
+  const code = (added) =>
+    `(()=>{let first=()=>document.title,second=x=>{${added}return x.slice(4)+first()+"one"},third=(y,z)=>y.of("two",z)*second(y),fourth="a text";say("three",third,fourth)})()`;
+  const built = `(()=>{let d="a text",b=p=>{return p.slice(4)+a()+"one"},c=(q,r)=>q.of("two",r)*b(q),a=()=>document.title;say("three",c,d)})()`;
+  const now = analyse(code('')).bindings.map((one) => one.name);
+  const had = { first: 'a', second: 'b', x: 'p', third: 'c', y: 'q', z: 'r', fourth: 'd' };
+  const same = formerNames(code(''), built);
+  assert.deepEqual(same.names, now.map((name) => had[name]));
+  assert.deepEqual(same.order, [[3, 1, 2, 0]]);
+  assert.equal(rename(code(''), same), built);
+  const changed = code('let fresh=x.size;say(fresh,fresh);');
+  const { bindings } = analyse(changed);
+  const found = formerNames(changed, built);
+  for (const [index, { name }] of bindings.entries()) if (name !== 'x') assert.equal(found.names[index], had[name], name);
 });

@@ -73,3 +73,29 @@ test('without localStorage and cookies the page works and nothing is thrown', as
   assert.equal(world.plane.events()[1].userId, 'A');
   assert.deepEqual(page.problems, []);
 });
+
+test('document.cookie, which asks another process, is read once for a task, and once for what an event stores', async () => {
+  const count = `{ const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie');
+    window.reads = 0;
+    Object.defineProperty(document, 'cookie', { get() { window.reads++; return get.call(document); }, set(text) { set.call(document, text); } }); }`;
+  world.site.pages['/count'] = world.snippet("rudderanalytics.identify('A', {n: 1}); rudderanalytics.group('G');" + READY);
+  const page = await world.browser.open(await world.browser.visitor(), world.site.url + '/count', count);
+  await wait(page);
+  const reads = (calls) => page.evaluate(`(function () { window.reads = 0; ${calls}; return window.reads; })()`);
+  assert.equal(await reads(READ), 1);
+  assert.equal(await reads("rudderanalytics.track('one')"), 2);
+  assert.equal(await reads("for (var i = 0; i < 5; i++) rudderanalytics.track('burst')"), 6);
+});
+
+test('what another script did to the cookies is seen by the next task', async () => {
+  const page = await world.show('/a', world.snippet("rudderanalytics.identify('A');" + READY));
+  await wait(page);
+  const ids = await page.evaluate(`(async function () {
+    var ids = [rudderanalytics.getUserId()];
+    document.cookie = 'rl_user_id=;max-age=0;path=/';
+    await 0;
+    ids.push(rudderanalytics.getUserId());
+    return ids;
+  })()`);
+  assert.deepEqual(ids, ['A', '']);
+});

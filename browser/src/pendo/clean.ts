@@ -46,7 +46,7 @@ const cleanKey = (key: string): string => {
 /** Texts within their bound, finite numbers and booleans; undefined for anything else. */
 const scalar = (value: unknown): unknown =>
   isString(value)
-    ? Array.from(value).slice(0, TEXT_CHARS_MAX).join('')
-    : Number.isFinite(value) || typeof value === 'boolean'
+    ? [...value].slice(0, TEXT_CHARS_MAX).join('')
+    : Number.isFinite(value) || value === !!value
       ? value
       : undefined;

@@ -200,7 +200,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     if (status !== LOADING) return;
     status = FAILED;
     waiting = [];
-    log("Pendo's agent:", state);
+    log('Pendo:', state);
     report(state);
   };
 
@@ -256,8 +256,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
     if (type === 'page') return config.pageLoad && agent('pageLoad');
     if (type === 'track') {
-      if (config.connectionMode === 'hybrid' || (!user && anonymousVisitors === 'skip')) return;
-      if (!idOf(message.event)) return;
+      if (config.connectionMode === 'hybrid' || (!user && anonymousVisitors === 'skip') || !idOf(message.event)) return;
       if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
       apply(person);
       sendTrack(parcel);
@@ -291,7 +290,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     init() {
       if (isTaken) {
         status = FAILED;
-        return log('one Pendo agent a page');
+        return log('Pendo: one a page');
       }
       isTaken = true;
       const [, , group, traits] = recall();

@@ -19,7 +19,7 @@
   var json = JSON.stringify;
   var page = window;
   var now = () => Date.now();
-  var iso = () => (/* @__PURE__ */ new Date()).toISOString();
+  var iso = (at = now()) => new Date(at).toISOString();
   var isFilled = (value) => !!keys(value || "")[0];
   var attempt = (make) => {
     try {
@@ -38,9 +38,9 @@
     return parse(
       attempt(
         () => json(value, function(key, entry) {
-          while (parents.length && parents[0] !== this) parents.shift();
+          parents.splice(0, parents.indexOf(this));
           if (parents.includes(entry)) return "[Circular Reference]";
-          if (typeof entry === "object") parents.unshift(entry);
+          parents.unshift(entry);
           return key === "__proto__" ? void 0 : typeof entry === "bigint" ? "[BigInt]" : entry;
         })
       )
@@ -54,7 +54,6 @@
     return merged;
   };
   var base64 = (text2) => btoa(unescape(encodeURIComponent(text2)));
-  var unbase64 = (text2) => decodeURIComponent(escape(atob(text2)));
   var on = (target, name2, listener, isCapturing) => target.addEventListener(name2, listener, isCapturing);
   var idOf = (value) => value == null ? "" : String(value).trim();
   var TIMEOUT_MS = 3e4;
@@ -87,7 +86,7 @@
         if (config.source.id != null && isList(config.source.destinations)) return config;
         throw answer;
       } catch (cause) {
-        log("no sourceConfig", cause);
+        log("sourceConfig:", cause);
         failed();
         await new Promise((done) => setTimeout(done, waitMs));
       }
@@ -147,16 +146,24 @@
   var PREFIX = "RS_ENC_v3_";
   var TEST = "rl_test";
   var TYPES = ["cookieStorage", "localStorage", "sessionStorage", "memoryStorage"];
+  var LOCAL = 1;
+  var SESSION = 2;
   var MEMORY = 3;
-  var YEAR_MS = 31536e6;
   var stores;
   var slots = {};
-  var readCookie = (name2) => attempt(() => decodeURIComponent(("; " + document.cookie).split(`; ${name2}=`)[1].split(";")[0]));
+  var jar = "";
+  var readCookie = (name2) => attempt(() => {
+    if (!jar) {
+      jar = "; " + document.cookie;
+      queueMicrotask(() => jar = "");
+    }
+    return decodeURIComponent(jar.split(`; ${name2}=`)[1].split(";")[0]);
+  });
   var cookieStore = (options) => {
-    const { maxage = YEAR_MS, path = "/", samesite = options.sameSiteCookie || "Lax", secure = options.secureCookie, domain = options.setCookieDomain } = options.storage.cookie || {};
+    const { maxage = 31536e6, path = "/", samesite = options.sameSiteCookie || "Lax", secure = options.secureCookie, domain = options.setCookieDomain } = options.storage.cookie || {};
     let host = domain || "";
     const store2 = (name2, text2) => text2 == null ? readCookie(name2) : attempt(
-      () => document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? maxage / 1e3 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ";secure" : ""}`
+      () => (jar = "", document.cookie = `${name2}=${encodeURIComponent(text2)};max-age=${text2 ? maxage / 1e3 : 0};path=${path};samesite=${samesite};domain=${host}${secure ? ";secure" : ""}`)
     );
     const sticks = () => {
       store2(TEST, TEST);
@@ -173,14 +180,14 @@
     }
     return sticks() ? store2 : void 0;
   };
-  var webStorage = (name2) => attempt(() => (page[name2].getItem(TEST), page[name2]));
-  var webStore = (name2) => {
-    const store2 = webStorage(name2);
+  var webStorage = (type) => attempt(() => (page[TYPES[type]].getItem(TEST), page[TYPES[type]]));
+  var webStore = (type) => {
+    const store2 = webStorage(type);
     return store2 && ((key, text2) => attempt(() => text2 == null ? store2.getItem(key) : text2 ? store2.setItem(key, text2) : store2.removeItem(key)));
   };
-  var decode = (raw) => parse(attempt(() => raw.startsWith(PREFIX) ? unbase64(raw.slice(PREFIX.length)) : raw));
+  var decode = (raw) => attempt(() => JSON.parse(raw.startsWith(PREFIX) ? decodeURIComponent(escape(atob(raw.slice(PREFIX.length)))) : raw));
   var openStorage = (options, type) => {
-    stores = stores || [cookieStore(options), webStore(TYPES[1]), webStore(TYPES[2]), () => void 0];
+    stores = stores || [cookieStore(options), webStore(LOCAL), webStore(SESSION), () => void 0];
     for (const entry of ENTRIES) {
       let value = read(entry);
       let chosen = TYPES.indexOf(type(entry));
@@ -232,7 +239,7 @@
     max = size;
   };
   var persist = () => {
-    store = webStorage("localStorage") || webStorage("sessionStorage");
+    store = webStorage(LOCAL) || webStorage(SESSION);
     items.forEach(keep);
     adopt();
   };
@@ -268,8 +275,7 @@
     });
   };
   var comeBack = () => {
-    items = items.filter((item) => !item.key || store.getItem(item.key));
-    for (const item of items) item.isSending = false;
+    items = items.filter((item) => (item.isSending = false, !item.key || store.getItem(item.key)));
   };
 
   // src/delivery.ts
@@ -439,17 +445,17 @@
   var WORDED = RegExp(
     `^(?:[A-Za-z]{3,9},? )?((?:[A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}(?= \\d{4} )) \\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
   );
-  var isDateKey = (key) => /(^|_)(at|date|datetime|timestamp|birthday|dob|since|until)_*$/.test(
+  var isDateKey = (key) => /(^|_)(at|date(time)?|timestamp|birthday|dob|since|until)_*$/.test(
     key.replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2_").toLowerCase()
   );
   var asDate = (value) => attempt(() => {
     const text2 = String(value).trim();
-    if (/^\d{1,20}(\.\d{1,9})?$/.test(text2)) return +text2 < 1e8 || +text2 >= 1e14 ? void 0 : new Date(+text2 < 1e11 ? +text2 * 1e3 : +text2).toISOString();
+    if (/^\d{1,20}(\.\d{1,9})?$/.test(text2)) return +text2 < 1e8 || +text2 >= 1e14 ? void 0 : iso(+text2 < 1e11 ? +text2 * 1e3 : +text2);
     const [, words, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = ISO.exec(text2) || WORDED.exec(text2);
-    const day = /-/.test(words) ? words : (/* @__PURE__ */ new Date(words + " UTC")).toISOString().slice(0, 10);
-    const at = (offset) => (/* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset)).toISOString();
+    const day = /-/.test(words) ? words : iso(words + " UTC").slice(0, 10);
+    const at = (offset) => iso(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset);
     const found = at(zone.replace(/\D*(?=[+-])/, "").replace(/(\d\d)(?=\d\d)/, "$1:").replace(/^\D*$/, "Z"));
-    return (day === words || +day.slice(8) === parseInt(words.replace(/^\D*/, ""))) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
+    return (day === words || +day.slice(8) === +/\d+/.exec(words)) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
   });
 
   // src/pendo/clean.ts
@@ -481,7 +487,7 @@
     const name2 = key.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/\W/gu, "_");
     return /[A-Za-z\d]/.test(name2) ? name2.replace(/^(?=\d)/, "_").toLowerCase() : "";
   };
-  var scalar = (value) => isString(value) ? Array.from(value).slice(0, TEXT_CHARS_MAX).join("") : Number.isFinite(value) || typeof value === "boolean" ? value : void 0;
+  var scalar = (value) => isString(value) ? [...value].slice(0, TEXT_CHARS_MAX).join("") : Number.isFinite(value) || value === !!value ? value : void 0;
 
   // src/pendo/hosts.ts
   var INFIX = { eu: ".eu", jp: ".jpn", au: ".au" };
@@ -609,7 +615,7 @@
       if (status !== LOADING) return;
       status = FAILED;
       waiting3 = [];
-      log("Pendo's agent:", state);
+      log("Pendo:", state);
       report(state);
     };
     const report = (state, ms) => {
@@ -654,8 +660,7 @@
       person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
-        if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-        if (!idOf(message.event)) return;
+        if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip" || !idOf(message.event)) return;
         if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
         apply(person);
         sendTrack(parcel);
@@ -682,7 +687,7 @@
       init() {
         if (isTaken) {
           status = FAILED;
-          return log("one Pendo agent a page");
+          return log("Pendo: one a page");
         }
         isTaken = true;
         const [, , group, traits] = recall();
@@ -764,7 +769,7 @@
         if (!isAllowed) continue;
         const integration = name2 === "Pendo" ? createPendo(config, analytics, id, home) : shared.adapt(id, config, analytics);
         if (!integration) {
-          log("no integration:", name2);
+          log("not available:", name2);
           continue;
         }
         waiting = waiting || [];
@@ -808,9 +813,7 @@
   var forgetWaiting = () => {
     if (waiting) waiting = [];
   };
-  var watchDevices = () => {
-    for (const device of devices) tell(device.integration, "watch");
-  };
+  var watchDevices = () => devices.forEach((one) => tell(one.integration, "watch"));
   var nameVisitor = (message) => {
     const { userId, anonymousId: anonymousId2, integrations } = message;
     if (userId || !isIntegrated(integrations, "Pendo")) return;
@@ -823,7 +826,6 @@
   // src/session.ts
   var ENTRY = "sessionInfo";
   var TIMEOUT_MS2 = 18e5;
-  var whole = (value, otherwise) => Number.isInteger(value) && value >= 0 ? value : otherwise;
   var info = () => read(ENTRY) || {};
   var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
   var renew = (session) => {
@@ -834,17 +836,17 @@
       if (cutOff) cutOff.expiresAt = now() + cutOff.duration;
     }
     session.expiresAt = now() + session.timeout;
-    write(ENTRY, session);
+    return session;
   };
-  var openSession = (options = {}) => {
+  var openSession = ({ autoTrack, timeout } = {}) => {
     const session = info();
-    const timeout = whole(options.timeout, TIMEOUT_MS2);
+    if (!Number.isInteger(timeout) || timeout < 0) timeout = TIMEOUT_MS2;
     if (session.manualTrack) return;
-    if (options.autoTrack === false || !timeout) return write(ENTRY);
+    if (autoTrack === false || !timeout) return write(ENTRY);
     session.autoTrack = true;
     session.timeout = timeout;
     session.cutOff = shared.cutOff(session, timeout);
-    renew(session);
+    write(ENTRY, renew(session));
   };
   var touchSession = () => {
     const session = info();
@@ -859,7 +861,7 @@
     const session = info();
     if (session.autoTrack) {
       session.expiresAt = 0;
-      renew(session);
+      write(ENTRY, renew(session));
     } else if (session.manualTrack) write(ENTRY, { id: now(), manualTrack: true });
   };
   var sessionId = () => {
@@ -882,6 +884,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
+  var BUILD = "hzL3_7";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";
@@ -894,7 +897,7 @@
   };
   var text = (value) => isString(value) || value == null ? value : json(value);
   var readCall = (type, given, originalTimestamp, details) => {
-    let [a, b, c, d] = given.map(clone);
+    let [a, b, c, d] = given;
     let id;
     let traits;
     const message = {
@@ -989,7 +992,7 @@
   };
   var WAIT_MS = 1e3;
   var RETRY_MS_MAX2 = 6e4;
-  var NEEDS_MORE = /"(consentM|autoT|uaCh|sendAdblockPage"|sourceConf|externalA|anonymousIdO|context"|cutOff")[^:]*:(?!false|"none"|\{("enabled":false|}))|"logLevel":"[LIDW]|[?&]ajs_/;
+  var NEEDS_MORE = /"(consentM|autoT|uaC|sendA|sourceC|externalA|anonymousIdO|context"|cutO)[^:]*:(?!f|"none|\{(}|"enabled":f))|"logLevel":"[LIDW]|"type":"none|[?&]ajs_/;
   var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
   var createSdk = (origin, installType, more) => {
     const sdk = {};
@@ -1000,6 +1003,7 @@
     let config;
     let isReady = false;
     let isDisabled = false;
+    let isNamed = false;
     let early = [];
     const readyCalls = [];
     let isMissing;
@@ -1035,7 +1039,7 @@
     };
     const openIdentity = () => {
       openStorage(options, storageType);
-      view.trulyAnonymousTracking = ENTRIES.every((entry) => storageType(entry) === "none") || void 0;
+      isNamed = true;
       anonymousId();
       const from = read("initialReferrer") || referrer();
       write("initialReferrer", from);
@@ -1047,7 +1051,7 @@
       if (options !== DEFAULTS) return;
       if (isObject(url2)) [url2, given] = [origin, url2];
       dataPlaneUrl = httpUrl(url2 || origin);
-      if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load: writeKey, dataPlaneUrl");
+      if (!isString(key) || !key.trim() || !dataPlaneUrl) return log("load:", key, url2);
       options = assign({}, merge(DEFAULTS, given, true));
       options.integrations = clone(options.integrations);
       setLevel(options.logLevel);
@@ -1062,8 +1066,13 @@
         if (!shared.isClosed) persist();
         openConfig();
       };
-      if (isMissing || NEEDS_MORE.test(json(clone(options)) + location.search)) needMore();
+      const wishes = json(clone(options)) + location.search;
+      if (isMissing || NEEDS_MORE.test(wishes)) needMore();
       if (!isMissing) goOn();
+      else if (options.preConsent.enabled !== true) {
+        openStorage(options, storageType);
+        isNamed = !/externalA|anonymousIdO/.test(wishes);
+      }
     };
     let start;
     const goOn = () => {
@@ -1081,7 +1090,7 @@
       early = early || [];
       on(window, "pagehide", goWithout, true);
       if (isString(more)) fetchMore(more, WAIT_MS);
-      else sdk.more(more);
+      else sdk.second(more, BUILD);
     };
     const fetchMore = (url2, waitMs) => {
       const script = addScript(url2);
@@ -1095,7 +1104,7 @@
       const { consentManagement, preConsent } = options;
       const isGuarded = consentManagement.enabled === true;
       if (!isMissing || isGuarded && preConsent.enabled === true) return;
-      if (isGuarded) view.consentManagement = merge({ allowedConsentIds: [], deniedConsentIds: [] }, clone(consentManagement), true);
+      if (isGuarded) view.consentManagement = clone(consentManagement);
       goOn();
       shared.isClosed = isGuarded;
     };
@@ -1111,7 +1120,7 @@
       if (answer.source.enabled === false) {
         isDisabled = true;
         settle(items);
-        return log("The source is disabled");
+        return log("source disabled");
       }
       config = answer;
       startDelivery();
@@ -1136,7 +1145,7 @@
     };
     const commands = {
       ready([callback]) {
-        if (!isFunction(callback)) log("ready: no function");
+        if (!isFunction(callback)) log("ready:", callback);
         else if (isReady) run(callback);
         else readyCalls.push(callback);
       },
@@ -1150,11 +1159,12 @@
       load
     };
     for (const type of ["identify", "track", "page", "group", "alias"]) commands[type] = (given, at) => emit(type, given, at);
-    for (const method of keys(commands).concat("consent", "setCustomContext", "clearCustomContext", "addCustomIntegration", "setAuthToken", "startSession", "endSession")) {
+    for (const method of keys(commands).concat("consent setCustomContext clearCustomContext addCustomIntegration setAuthToken startSession endSession".split(" "))) {
       sdk[method] = (...given) => {
         const at = [iso(), pageProperties()];
+        const values = /^(lo|ad)/.test(method) ? given : given.map((one) => isFunction(one) ? one : clone(one));
         const call = () => {
-          if (commands[method]) run(commands[method], given, at);
+          if (commands[method]) run(commands[method], values, at);
           else rare.push(call);
         };
         if (!commands[method]) needMore();
@@ -1162,11 +1172,11 @@
         else call();
       };
     }
-    sdk.more = (install) => {
-      if (!isMissing) return;
+    sdk.second = (install, build) => {
+      if (!isMissing || build !== BUILD) return;
       const queued = rare.concat(early || []);
       early = rare = [];
-      install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, () => basicAuth(writeKey2), () => config]);
+      install([sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, () => [writeKey2, config]]);
       isMissing = false;
       shared.isClosed = false;
       if (writeKey2) {
@@ -1179,7 +1189,7 @@
     };
     return assign(sdk, {
       getAnalyticsInstance: () => sdk,
-      getAnonymousId: () => writeKey2 ? anonymousId() : void 0,
+      getAnonymousId: () => isNamed ? anonymousId() : void 0,
       getUserId: () => read("userId") || "",
       getUserTraits: () => clone(read("userTraits") || {}),
       getGroupId: () => read("groupId") || "",
@@ -1193,7 +1203,7 @@
   var waiting2 = page.rudderanalytics || [];
   if (isList(waiting2)) {
     const src = attempt(() => document.currentScript.src) || "";
-    const sdk = createSdk(attempt(() => new URL(src).origin) || "", "cdn", src.replace(/\/sp(?=[^/]*$)/, "/sp.more"));
+    const sdk = createSdk(attempt(() => new URL(src).origin) || "", "cdn", src.replace(/\/sp([^/?]*)[^/]*$/, "/sp.more$1?" + BUILD));
     page.rudderanalytics = sdk;
     const call = ([name2, ...given]) => attempt(() => sdk[name2](...given));
     const rank = ([name2]) => +(name2 === "load") - +(name2 === "consent");

@@ -26,9 +26,9 @@
     return parse(
       attempt(
         () => json(value, function(key, entry) {
-          while (parents.length && parents[0] !== this) parents.shift();
+          parents.splice(0, parents.indexOf(this));
           if (parents.includes(entry)) return "[Circular Reference]";
-          if (typeof entry === "object") parents.unshift(entry);
+          parents.unshift(entry);
           return key === "__proto__" ? void 0 : typeof entry === "bigint" ? "[BigInt]" : entry;
         })
       )
@@ -42,6 +42,23 @@
     return merged;
   };
   var on = (target, name, listener, isCapturing) => target.addEventListener(name, listener, isCapturing);
+
+  // src/storage.ts
+  var KEYS = {
+    userId: "user_id",
+    userTraits: "trait",
+    groupId: "group_id",
+    groupTraits: "group_trait",
+    sessionInfo: "session",
+    authToken: "auth_token",
+    anonymousId: "anonymous_id",
+    initialReferrer: "page_init_referrer",
+    initialReferringDomain: "page_init_referring_domain"
+  };
+  var ENTRIES = keys(KEYS);
+
+  // src/delivery.ts
+  var basicAuth = (key) => "Basic " + btoa(key + ":");
 
   // src/consent.ts
   var provider = "";
@@ -146,8 +163,8 @@
     if (type === "cookieStorage" ? !attempt(() => navigator.cookieEnabled) : /^(local|session)/.test(type) && !attempt(() => page[type])) warn("not available:", type);
     checkIntegrations(integrations, names);
   };
-  var watchCalls = ([, commands, shared, , , , , , , , , , config]) => {
-    const names = () => (config() || { source: { destinations: [] } }).source.destinations.map((one) => one.destinationDefinition.displayName);
+  var watchCalls = ([, commands, shared, , , , , , , , source]) => {
+    const names = () => (source()[1] || { source: { destinations: [] } }).source.destinations.map((one) => one.destinationDefinition.displayName);
     const { send } = shared;
     shared.send = (message) => {
       attempt(() => checkEvent(message, names()));
@@ -202,10 +219,21 @@
     return found;
   };
 
+  // src/version.ts
+  var BUILD = "hzL3_7";
+
+  // src/message.ts
+  var mergeContext = (context, given) => {
+    const copy = clone(given);
+    if (!isObject(copy) || /"(constructor|prototype)":/.test(json(copy))) return context;
+    for (const key of ["library", "consentManagement", "userAgent", "ua-ch", "screen"]) delete copy[key];
+    return merge(context, copy);
+  };
+
   // src/more.ts
   var CUT_OFF_MS = 432e5;
   var install = (kit) => {
-    const [sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, mergeContext, authorization, config] = kit;
+    const [sdk, commands, shared, view, write, readCookie, openIdentity, persist, loadDevices, forgetWaiting, source] = kit;
     const custom = {};
     let options;
     let storage;
@@ -262,7 +290,7 @@
       checkOptions(options, []);
     };
     const beginConsent = () => {
-      readMetadata(() => (config() || {}).consentManagementMetadata);
+      readMetadata(() => (source()[1] || {}).consentManagementMetadata);
       setConsent(options.consentManagement, error, true);
       Object.defineProperty(view, "consentManagement", { get: consentContext, enumerable: true, configurable: true });
       if (!isConsentOpen() || options.preConsent.enabled !== true) return;
@@ -283,12 +311,14 @@
     shared.opened = () => {
       const external = options.externalAnonymousIdCookieName && readCookie(options.externalAnonymousIdCookieName);
       if (external) write("anonymousId", external);
-      if (storage && options.storage.type === "memoryStorage" && !keys(options.storage.entries)[0]) view.trulyAnonymousTracking = true;
+      const { type, entries = {} } = options.storage;
+      const isAnonymous = storage ? type === "memoryStorage" && !keys(entries)[0] : ENTRIES.every((entry) => ((entries[entry] || {}).type || type) === "none");
+      view.trulyAnonymousTracking = isAnonymous || void 0;
     };
     shared.firstId = () => {
-      const { enabled, source } = (options.anonymousIdOptions || {}).autoCapture || {};
+      const { enabled, source: source2 } = (options.anonymousIdOptions || {}).autoCapture || {};
       const key = "ajs_anonymous_id";
-      const id = enabled === true && source === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie(key));
+      const id = enabled === true && source2 === "segment" && (attempt(() => localStorage.getItem(key)) || readCookie(key));
       return id ? id.replace(/"/g, "") : void 0;
     };
     shared.cutOff = ({ cutOff = {} }, timeout) => {
@@ -296,9 +326,9 @@
       const wanted = Number.isInteger(duration) && duration >= 0 ? duration : CUT_OFF_MS;
       return enabled === true && wanted >= timeout ? { enabled, duration: wanted, expiresAt: (cutOff || {}).expiresAt } : void 0;
     };
-    shared.choose = ({ source }) => {
+    shared.choose = ({ source: source2 }) => {
       const overrides = (options.sourceConfigurationOverride || {}).destinations || [];
-      return source.destinations.map((one) => {
+      return source2.destinations.map((one) => {
         const wanted = merge(one, overrides.find(({ id }) => id === one.id), true);
         return isConsented(wanted.config) ? wanted : assign({}, wanted, { enabled: false });
       });
@@ -313,7 +343,7 @@
     };
     const askForBlockers = (base) => {
       let isBlocked = false;
-      const headers = { Authorization: authorization() };
+      const headers = { Authorization: basicAuth(source()[0]) };
       fetch(base + "?view=ad", { method: "HEAD", headers }).catch(() => isBlocked = true);
       const { page: page2 } = commands;
       commands.page = (given, at) => {
@@ -338,5 +368,5 @@
   };
 
   // src/second.ts
-  attempt(() => page.rudderanalytics.more(install));
+  attempt(() => page.rudderanalytics.second(install, BUILD));
 })();

@@ -19,6 +19,7 @@
   var json = JSON.stringify;
   var page = window;
   var now = () => Date.now();
+  var iso = (at = now()) => new Date(at).toISOString();
   var isFilled = (value) => !!keys(value || "")[0];
   var attempt = (make) => {
     try {
@@ -37,9 +38,9 @@
     return parse(
       attempt(
         () => json(value, function(key, entry) {
-          while (parents.length && parents[0] !== this) parents.shift();
+          parents.splice(0, parents.indexOf(this));
           if (parents.includes(entry)) return "[Circular Reference]";
-          if (typeof entry === "object") parents.unshift(entry);
+          parents.unshift(entry);
           return key === "__proto__" ? void 0 : typeof entry === "bigint" ? "[BigInt]" : entry;
         })
       )
@@ -96,17 +97,17 @@
   var WORDED = RegExp(
     `^(?:[A-Za-z]{3,9},? )?((?:[A-Za-z]{3} \\d{1,2}|\\d{1,2} [A-Za-z]{3}(?= \\d{4} )) \\d{4})(?: ${CLOCK}(?: ?((?:GMT|UTC)?[+-]\\d{4}|GMT|UTC?|Z))?(?: ?\\([^()]*\\))?)?$`
   );
-  var isDateKey = (key) => /(^|_)(at|date|datetime|timestamp|birthday|dob|since|until)_*$/.test(
+  var isDateKey = (key) => /(^|_)(at|date(time)?|timestamp|birthday|dob|since|until)_*$/.test(
     key.replace(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2_").toLowerCase()
   );
   var asDate = (value) => attempt(() => {
     const text = String(value).trim();
-    if (/^\d{1,20}(\.\d{1,9})?$/.test(text)) return +text < 1e8 || +text >= 1e14 ? void 0 : new Date(+text < 1e11 ? +text * 1e3 : +text).toISOString();
+    if (/^\d{1,20}(\.\d{1,9})?$/.test(text)) return +text < 1e8 || +text >= 1e14 ? void 0 : iso(+text < 1e11 ? +text * 1e3 : +text);
     const [, words, hour = "00", minute = "00", second = "00", fraction = "", zone = ""] = ISO.exec(text) || WORDED.exec(text);
-    const day = /-/.test(words) ? words : (/* @__PURE__ */ new Date(words + " UTC")).toISOString().slice(0, 10);
-    const at = (offset) => (/* @__PURE__ */ new Date(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset)).toISOString();
+    const day = /-/.test(words) ? words : iso(words + " UTC").slice(0, 10);
+    const at = (offset) => iso(`${day}T${hour}:${minute}:${second}.${(fraction + "00").slice(0, 3)}` + offset);
     const found = at(zone.replace(/\D*(?=[+-])/, "").replace(/(\d\d)(?=\d\d)/, "$1:").replace(/^\D*$/, "Z"));
-    return (day === words || +day.slice(8) === parseInt(words.replace(/^\D*/, ""))) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
+    return (day === words || +day.slice(8) === +/\d+/.exec(words)) && at("Z").startsWith(day) && /^(?!0000)\d{4}-/.test(found) ? found : void 0;
   });
 
   // src/pendo/clean.ts
@@ -138,7 +139,7 @@
     const name = key.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/\W/gu, "_");
     return /[A-Za-z\d]/.test(name) ? name.replace(/^(?=\d)/, "_").toLowerCase() : "";
   };
-  var scalar = (value) => isString(value) ? Array.from(value).slice(0, TEXT_CHARS_MAX).join("") : Number.isFinite(value) || typeof value === "boolean" ? value : void 0;
+  var scalar = (value) => isString(value) ? [...value].slice(0, TEXT_CHARS_MAX).join("") : Number.isFinite(value) || value === !!value ? value : void 0;
 
   // src/pendo/hosts.ts
   var INFIX = { eu: ".eu", jp: ".jpn", au: ".au" };
@@ -266,7 +267,7 @@
       if (status !== LOADING) return;
       status = FAILED;
       waiting = [];
-      log("Pendo's agent:", state);
+      log("Pendo:", state);
       report(state);
     };
     const report = (state, ms) => {
@@ -311,8 +312,7 @@
       person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
-        if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip") return;
-        if (!idOf(message.event)) return;
+        if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip" || !idOf(message.event)) return;
         if (!person.user && hidesUnknown) return push(held, parcel, WAITING_MAX);
         apply(person);
         sendTrack(parcel);
@@ -339,7 +339,7 @@
       init() {
         if (isTaken) {
           status = FAILED;
-          return log("one Pendo agent a page");
+          return log("Pendo: one a page");
         }
         isTaken = true;
         const [, , group, traits] = recall();
