@@ -9,13 +9,14 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import bodies
 import browser_sdk
 import client
+import isolation
 import load as wrk
 import store
 from processes import HERE, BenchError, Program, Usage, free_port
@@ -28,6 +29,7 @@ CONCURRENCY = 64
 POLL_S = 0.02
 DRAIN_S_MAX = 300.0
 SETTLE_S_MAX = 30.0
+FILL_S_MAX = 900.0
 PREFILL_BATCH = 100
 METADATA_ITEMS = 1_000
 HEADERS = {"Authorization": wrk.AUTHORIZATION, "Content-Type": "application/json"}
@@ -68,6 +70,11 @@ class Plan:
     starts: int
     browser_rounds: int  #: page views of each SDK; below 10 without the slow network
     events_max: int  #: of one run of wrk
+    isolation_rounds: int = 6
+    isolation_seconds: float = 4.0  #: of each round, at a steady pace and as fast as it can
+    isolation_events: int = 3_000  #: as fast as they are taken, to each of the destinations
+    isolation_backlog: int = 10_000
+    isolation_waiting: int = 1_000_000
 
 
 class Bench:
@@ -163,6 +170,17 @@ class Bench:
             yield program
         finally:
             program.kill()
+
+    def fill(
+        self, data_dir: Path, count: int, *, people: int, to: Sequence[str], source: str = "bench"
+    ) -> None:
+        """Events of 0.7 KB that wait for `to` (destination:channel each), written by the package that is measured."""
+        self.say(f"{count:,} events that wait")
+        argv = [str(HERE / "filling.py"), str(data_dir), "--events", str(count), "--people", str(people)]
+        argv += ["--source", source, *(word for one in to for word in ("--to", one))]
+        program = self._program("filling", *argv, port=0)
+        program.start()
+        program.wait_ended(FILL_S_MAX)
 
     # --- steps -------------------------------------------------------------------------------------------------------
 
@@ -680,4 +698,6 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "latency": latency,
     "flow": flow,
     "browser": browser_sdk.measure,
+    "isolation": isolation.measure,
 }
+LARGE = frozenset({"isolation"})  #: minutes each, and gigabytes: only on demand

@@ -93,6 +93,17 @@ class Program:
             f"{self.name} did not answer 200 within {START_S_MAX:g} s. Its output: {self.tail()}"
         )
 
+    def wait_ended(self, seconds: float) -> None:
+        """Wait until it has ended by itself, well. Raises BenchError."""
+        assert self._process is not None
+        try:
+            status = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise BenchError(f"{self.name} took longer than {seconds:g} s.") from None
+        if status:
+            raise BenchError(f"{self.name} ended with status {status}. Its output: {self.tail()}")
+
     def check(self) -> None:
         """Raises BenchError when it has ended."""
         if self._process is not None and self._process.poll() is not None:
@@ -103,6 +114,16 @@ class Program:
     def tail(self) -> str:
         text = self.log.read_bytes()[-2_000:].decode("utf-8", "replace") if self.log.exists() else ""
         return text.strip() or "(nothing)"
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it stand still meanwhile (without its children: it has none that work by themselves)."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it politely; by force when that takes too long."""

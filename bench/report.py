@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -28,9 +29,15 @@ class Figure:
     baseline: float | None = None  #: measured in the same run, in the same unit
     against: str = ""  #: what the baseline is
     more: dict[str, Any] = field(default_factory=dict)  #: everything else that was measured
+    #: (value, baseline) of each round, when they were measured in turn: the ratio is the median of theirs, since what disturbs the
+    #: machine disturbs both of a round, and not all rounds alike
+    rounds: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def ratio(self) -> float | None:
+        ratios = [value / baseline for value, baseline in self.rounds if baseline]
+        if ratios:
+            return statistics.median(ratios)
         return self.value / self.baseline if self.baseline else None
 
 

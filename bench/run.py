@@ -2,7 +2,8 @@
 
     make bench                          about a quarter of an hour
     make bench ARGS=--quick             about a minute, less exact
-    make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow, browser
+    make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow, browser; isolation
+    make bench ARGS=--full              all phases, also those that take long
 
 Prints a table and writes JSON to .bench/. Exits with 1 when an event that was answered with 200 is not in the store, or anything else
 was lost: such figures are worth nothing. docs/performance.md says what is measured and how.
@@ -19,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from phases import PHASES, Bench, Plan
+from phases import LARGE, PHASES, Bench, Plan
 from processes import BenchError
 from report import REPOSITORY, Report
 
@@ -48,7 +49,7 @@ def main(given: Sequence[str] | None = None) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="run-", dir=folder.resolve()))
     try:
         bench = Bench(plan, report, scratch, source)
-        for name in arguments.only or PHASES:
+        for name in arguments.only or (one for one in PHASES if arguments.full or one not in LARGE):
             try:
                 PHASES[name](bench)
             except BenchError as error:
@@ -78,6 +79,10 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             starts=1,
             browser_rounds=3,
             events_max=300_000,
+            isolation_rounds=2,
+            isolation_seconds=2,
+            isolation_events=1_000,
+            isolation_waiting=100_000,
         )
     return Plan(
         seconds=arguments.seconds,
@@ -111,6 +116,7 @@ def read_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=list(PHASES), help="one phase; may be given several times"
     )
+    parser.add_argument("--full", action="store_true", help="also the phases that take minutes each")
     parser.add_argument(
         "--source", metavar="DIR", help="a folder with another sternpost package to measure (its src)"
     )

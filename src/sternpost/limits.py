@@ -70,6 +70,11 @@ REFUSED_OF_LAST = (
     200  #: answers of a channel; when so many of them are final refusals, it blocks and waits for a person:
 )
 REFUSED_SHARE = 0.95  #: a backlog that is wrong as a whole must not become dead letters
+AILING_AFTER = 20  #: requests of a channel in a row that nothing came of: from then on it is only looked whether it works again,
+AILING_LANES = 4  #: by so many lanes
+AILING_PAUSE_S = (
+    0.5  #: every so often: the tries of a thousand lanes must not cost the other destinations their time
+)
 SHUTDOWN_GRACE_S = 8.0  #: for requests on their way when the server stops
 DO_NOT_PROCESS_IDS_MAX = 100_000  #: remembered ids per destination
 SAME_STAMP_ENTRIES_MAX = 10_000  #: recent (visitor, millisecond) pairs per destination

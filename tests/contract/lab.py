@@ -197,6 +197,8 @@ class Lab:
         run_max: int = 100,
         lease_s: float = LEASE_S,
         open_gates: bool = False,
+        latest_first: bool = False,
+        backing_off_max: int | None = None,
         store: Any = None,
     ) -> Claim:
         claimed: Claim = await (store or self.store).claim(
@@ -207,6 +209,8 @@ class Lab:
             run_max=run_max,
             lease_s=lease_s,
             open_gates=open_gates,
+            latest_first=latest_first,
+            backing_off_max=backing_off_max,
         )
         return claimed
 

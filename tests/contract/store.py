@@ -23,7 +23,7 @@ from sternpost.limits import (
     MEMBERSHIPS_PER_PERSON_MAX,
     PROFILE_KEPT_DAYS,
 )
-from sternpost.model import Blocked, LaneKey, Retry, Route, Settled, Settlement
+from sternpost.model import Blocked, LaneKey, Retry, Route, Run, Settled, Settlement
 from sternpost.person import membership_at
 from sternpost.store.base import NewReplay, Replay, Replayed
 
@@ -478,6 +478,27 @@ async def claims_are_bounded(lab: Lab) -> None:
             seen += names_of(run)
             await lab.settle(run, DONE)
     assert sorted(seen) == [f"big{i}" for i in range(6)]
+
+
+@promise
+async def claims_can_begin_with_the_latest(lab: Lab) -> None:
+    """With latest_first the lanes that became due last come first; with backing_off_max a lane that backs off gives so many events, and
+    as many as any other once its head went through.
+    """
+    for i in range(4):
+        await lab.accept(entry(f"{i}a", user=f"u{i}"), entry(f"{i}b", user=f"u{i}"))
+        lab.now += 1
+    claimed = await lab.claim(lanes_max=2, latest_first=True)
+    assert [names_of(run) for run in claimed.runs] == [["3a", "3b"], ["2a", "2b"]]
+    for run in claimed.runs:
+        await lab.settle(Run(run.key, run.lease, run.events[:1]), AGAIN, backing_off=True)
+    third, second = (await lab.claim(lanes_max=2, latest_first=True, backing_off_max=1)).runs
+    assert sorted([*names_of(third), *names_of(second)]) == ["2a", "3a"], "heads alone"
+    await lab.settle(third, DONE)
+    await lab.settle(second, DONE)
+    claimed = await lab.claim(latest_first=True, backing_off_max=1)
+    assert [names_of(run) for run in claimed.runs[2:]] == [["1a", "1b"], ["0a", "0b"]]
+    assert sorted(names_of(run) for run in claimed.runs[:2]) == [["2b"], ["3b"]]
 
 
 @promise

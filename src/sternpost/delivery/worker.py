@@ -20,13 +20,16 @@ from typing import Protocol
 import structlog
 
 from sternpost import rules
+from sternpost.delivery.ailing import Ailing
 from sternpost.delivery.batches import Batches
-from sternpost.delivery.desk import Desk, NotKnown
+from sternpost.delivery.desk import Desk, NotKnown, Result
 from sternpost.delivery.pacing import backoff_s
 from sternpost.delivery.refusals import Refusals
 from sternpost.destinations.base import Part, Plan
 from sternpost.errors import StoreError
 from sternpost.limits import (
+    AILING_LANES,
+    AILING_PAUSE_S,
     BLOCKED_PROBE_S,
     IDLE_POLL_S,
     LEASE_RENEW_S,
@@ -134,6 +137,9 @@ class ChannelWorker:
         self._gates_open = gates_open
         self.blocked = blocked
         self._refusals = Refusals()
+        self._ailing = Ailing()
+        self._look_at = 0.0  #: while it ails: when the next lanes are tried
+        self._latest_first = False
         self._to_tell: Blocked | None = None  #: it is blocked, and nobody but this worker knows yet
         self._probe_at = 0.0
         self._awake = asyncio.Event()
@@ -235,6 +241,13 @@ class ChannelWorker:
         if room <= 0:
             self._hungry = True
             return
+        if self._ailing:
+            if now < self._look_at:
+                self._due_at = self._look_at
+                return
+            self._look_at = now + AILING_PAUSE_S
+            # From both ends: a person whose events would go through does not stand behind all those that wait.
+            self._latest_first = not self._latest_first
         claim = await self._claim(room)
         for run in claim.runs:
             self._start(run)
@@ -254,9 +267,13 @@ class ChannelWorker:
             run_max=run_max or (RUN_MAX if batching.items_max > 1 else RUN_MAX_ALONE),
             lease_s=LEASE_S,
             open_gates=self._gates_open(),
+            latest_first=self._latest_first and bool(self._ailing),
+            backing_off_max=1,  # it fails most likely: those behind it are read once it went through
         )
 
     def _lanes_max(self) -> int:
+        if self._ailing:
+            return AILING_LANES
         config = self._desk.config
         items_max = self._desk.destination.batching(self.channel, config.settings).items_max
         return min(LANES_MAX, LANES_PER_SLOT * (items_max if items_max > 1 else config.concurrency))
@@ -321,6 +338,7 @@ class ChannelWorker:
                 else:
                     segment = [prepared]
             elif isinstance(prepared, NotKnown):
+                self._take_note([prepared.outcome])
                 if await self._conclude(lane, waiting, prepared.outcome, prepared.attempt, sent=False):
                     return True
             elif await self._conclude(lane, waiting, prepared, None):
@@ -424,7 +442,7 @@ class ChannelWorker:
         done = waiting.parts_done
         for part in ready.plan.parts[done:]:
             if part.batch_key is None:
-                [(outcome, attempt)] = await self._desk.deliver([part])
+                [(outcome, attempt)] = await self._send([part])
             else:
                 [(outcome, attempt)] = await self._batch(part).submit([part])
             lane.sent = True
@@ -438,6 +456,20 @@ class ChannelWorker:
         await self._settle(lane, release=last)
         return last
 
+    async def _send(self, parts: Sequence[Part]) -> list[Result]:
+        results = await self._desk.deliver(parts)
+        self._take_note([outcome for outcome, _ in results])
+        return results
+
+    def _take_note(self, outcomes: Sequence[Outcome]) -> None:
+        """What became of one request, for the decision whether the destination answers at all."""
+        before = bool(self._ailing)
+        self._ailing.add(outcomes)
+        if bool(self._ailing) != before:
+            who = {"destination": self.destination_id, "channel": self.channel}
+            log.info("answers_again" if before else "does_not_answer", **who)
+            self.wake(self._around.clock())
+
     def _batch(self, part: Part) -> Batches:
         key = part.batch_key or ""
         batches = self._batches.get(key)
@@ -445,9 +477,7 @@ class ChannelWorker:
             for other in [other for other, known in self._batches.items() if known.idle]:
                 del self._batches[other]
             batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
-            batches = self._batches[key] = Batches(
-                self._desk.deliver, batching, self._busy, self._batches.values
-            )
+            batches = self._batches[key] = Batches(self._send, batching, self._busy, self._batches.values)
         return batches
 
     # --- outcomes --------------------------------------------------------------------------------------------------

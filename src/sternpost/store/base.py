@@ -139,8 +139,11 @@ class Store(Protocol):
         run_max: int,
         lease_s: float,
         open_gates: bool = False,
+        latest_first: bool = False,
+        backing_off_max: int | None = None,
     ) -> Claim:
-        """Lease up to `lanes_max` due lanes, longest due first, with up to `run_max` of the oldest events each.
+        """Lease up to `lanes_max` due lanes, longest due first (or last, with `latest_first`), with up to `run_max` of the oldest events
+        each; of a lane whose last try failed with up to `backing_off_max`, when that is given.
 
         A leased lane is handed to nobody else until it is settled or `lease_s` has passed. With `open_gates`, rule G3 does not apply
         (the gating channel is blocked).

@@ -15,13 +15,17 @@ from sternpost.store.names import Names, replayed_gate
 CLAIM_BYTES_MAX = 32 * 1024 * 1024  #: bodies handed out at once; a claim stops there and the next goes on
 
 SELECT_DUE = (
-    "SELECT no, lane, window_pos, window_until, 0 FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
+    "SELECT no, lane, window_pos, window_until, backing_off, 0 FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
     "AND behind = 0 AND ready_at <= ? ORDER BY ready_at LIMIT ?"
 )
 #: Lanes of replayed events: handed out when there is room that no live lane wants.
 SELECT_DUE_BEHIND = (
-    "SELECT no, lane, window_pos, window_until, 1 FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
+    "SELECT no, lane, window_pos, window_until, backing_off, 1 FROM lanes WHERE destination_no = ? AND channel_no = ? AND pending > 0 "
     "AND behind = 1 AND ready_at <= ? ORDER BY ready_at LIMIT ?"
+)
+SELECT_LATEST_DUE = tuple(
+    statement.replace("ORDER BY ready_at", "ORDER BY ready_at DESC")
+    for statement in (SELECT_DUE, SELECT_DUE_BEHIND)
 )
 SELECT_RUN = (
     "SELECT d.seq, d.attempts, d.first_attempt_at, d.parts_done, d.gated, d.person, d.ord, e.source_no, "
@@ -55,6 +59,8 @@ def claim(
     lease_s: float,
     lease: str,
     open_gates: bool,
+    latest_first: bool,
+    backing_off_max: int,
 ) -> Claim:
     """See `store.base.Store.claim`."""
     destination_no = names.number(cx, "destination", destination_id)
@@ -62,16 +68,20 @@ def claim(
     runs: list[Run] = []
     left = CLAIM_BYTES_MAX
     people: dict[str, tuple[Membership, ...]] = {}
-    due = cx.execute(SELECT_DUE, (destination_no, channel_no, now, lanes_max)).fetchall()
+    select_due, select_due_behind = SELECT_LATEST_DUE if latest_first else (SELECT_DUE, SELECT_DUE_BEHIND)
+    due = cx.execute(select_due, (destination_no, channel_no, now, lanes_max)).fetchall()
     if len(due) < lanes_max:
         due += cx.execute(
-            SELECT_DUE_BEHIND, (destination_no, channel_no, now, lanes_max - len(due))
+            select_due_behind, (destination_no, channel_no, now, lanes_max - len(due))
         ).fetchall()
-    for no, lane, window_pos, window_until, behind in due:
+    for no, lane, window_pos, window_until, backing_off, behind in due:
         if left <= 0:
             break
         window_open = window_until > now
-        rows = cx.execute(SELECT_RUN, (no, window_pos if window_open else EVERY_POSITION, run_max)).fetchall()
+        rows = cx.execute(
+            SELECT_RUN,
+            (no, window_pos if window_open else EVERY_POSITION, backing_off_max if backing_off else run_max),
+        ).fetchall()
         if not rows:
             # All that waits is within its window (rule G4).
             cx.execute("UPDATE lanes SET ready_at = ? WHERE no = ?", (window_until, no))

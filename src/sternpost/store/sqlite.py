@@ -106,6 +106,8 @@ class SqliteStore:
         run_max: int,
         lease_s: float,
         open_gates: bool = False,
+        latest_first: bool = False,
+        backing_off_max: int | None = None,
     ) -> Claim:
         lease = self._new_lease()
 
@@ -121,6 +123,8 @@ class SqliteStore:
                 lease_s=lease_s,
                 lease=lease,
                 open_gates=open_gates,
+                latest_first=latest_first,
+                backing_off_max=run_max if backing_off_max is None else backing_off_max,
             )
 
         return await self._write(run, weight=lanes_max)
