@@ -48,3 +48,17 @@ async def test_what_was_held_for_a_removed_destination_ends(tmp_path):
         await pipeline.engine.apply()
         outcome = await pipeline.outcome("pendo", seq)
         assert (type(outcome), outcome.reason) == (Skipped, "not_connected")
+
+
+async def test_a_large_backlog_of_a_removed_destination_keeps_nobody_waiting(tmp_path):
+    """It ends step by step beside everything else: neither a change nor a start of the server waits for the last of a million."""
+    async with Pipeline(
+        tmp_path, lambda call: OK, workspace(hook={"ratePerSecond": 1}, other={})
+    ) as pipeline:
+        for number in range(3):
+            await pipeline.send(*(track(f"u{person}", f"{number}") for person in range(500)))
+        pipeline.settings = workspace(other={})
+        await pipeline.engine.apply()
+        waiting = {state.destination_id: state.waiting for state in await pipeline.store.channels()}
+        assert waiting["hook"] > 1_000
+        await pipeline.until(lambda: sum(name == "hook" for name, _ in pipeline.watcher.outcomes) == 1_500)

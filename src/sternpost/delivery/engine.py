@@ -26,6 +26,7 @@ from sternpost.store.base import ChannelState
 log = structlog.get_logger("sternpost.delivery")
 
 LOOK_PAUSE_S = 0.05  #: between two looks at what a removed destination leaves behind
+DRAIN_LANES = 20  #: of that, taken at once: accepting must not wait long for it
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Engine:
             self._keeping = asyncio.get_running_loop().create_task(self._keep_in_step(), name="keep in step")
         async with self._changing:
             await self._bring_in_step()
-        self._look_again.set()
+        self._look_again.set()  # what it leaves behind ends beside everything else: it may be a million events
 
     async def _keep_in_step(self) -> None:
         """Look now and then. Not all that a change leaves behind is there when it happens: lanes back off, events are just being
@@ -89,7 +90,8 @@ class Engine:
             self._look_again.clear()
             try:
                 async with self._changing:
-                    due_at = await self._bring_in_step()
+                    await self._bring_in_step()
+                    due_at = await self._end_what_is_left()
             except StoreError as error:
                 log.warning("not_in_step", error=str(error))
                 due_at = self._around.clock() + STORE_RETRY_S
@@ -97,8 +99,8 @@ class Engine:
                 log.exception("not_in_step")
                 due_at = self._around.clock() + STORE_RETRY_S
 
-    async def _bring_in_step(self) -> float | None:
-        """The workers as the workspace says; what removed destinations leave behind ends. When more of that is due."""
+    async def _bring_in_step(self) -> None:
+        """The workers as the workspace says."""
         workspace = self._around.workspace()
         states = await self._around.store.channels()
         for destination_id in [known for known in self._running if known not in workspace.destinations]:
@@ -115,6 +117,11 @@ class Engine:
                 await self._end(config.id)
             before = running.desk if running is not None and running.desk.config.type == config.type else None
             self._begin(config, states, before=before)
+
+    async def _end_what_is_left(self) -> float | None:
+        """A step of what changes leave behind: held events of those that hold no more, and what waits for removed destinations. When more
+        of that is due.
+        """
         await self._release_what_is_no_longer_held()
         due = [
             await self._drain(state.destination_id, state.channel)
@@ -191,38 +198,36 @@ class Engine:
                 worker.wake(self._around.clock())
 
     async def _drain(self, destination_id: str, channel: str) -> float | None:
-        """What waited for a destination that was removed ends as not connected; when the rest is due."""
+        """Some of what waited for a destination that was removed ends as not connected; when the rest is due."""
         store, clock = self._around.store, self._around.clock
         reason = Skipped(
             "not_connected", f"The destination {destination_id} was removed while the event waited."
         )
-        while destination_id not in self._around.workspace().destinations:
-            claim = await store.claim(
-                destination_id,
-                channel,
-                now=clock(),
-                lanes_max=RUN_MAX,
-                run_max=RUN_MAX,
-                lease_s=LEASE_S,
-                open_gates=True,
+        claim = await store.claim(
+            destination_id,
+            channel,
+            now=clock(),
+            lanes_max=DRAIN_LANES,
+            run_max=RUN_MAX,
+            lease_s=LEASE_S,
+            open_gates=True,
+        )
+        settlements = [
+            Settlement(
+                run.key,
+                run.lease,
+                [
+                    Settled(waiting.event.seq, reason, clock(), source_id=waiting.event.source_id)
+                    for waiting in run.events
+                ],
             )
-            if not claim.runs:
-                return claim.next_due_at
-            settlements = [
-                Settlement(
-                    run.key,
-                    run.lease,
-                    [
-                        Settled(waiting.event.seq, reason, clock(), source_id=waiting.event.source_id)
-                        for waiting in run.events
-                    ],
-                )
-                for run in claim.runs
-            ]
+            for run in claim.runs
+        ]
+        if settlements:
             await store.settle(settlements, now=clock())
-            for settlement in settlements:
-                self._around.observer.settled(destination_id, settlement.settled)
-        return None  # it has come back meanwhile
+        for settlement in settlements:
+            self._around.observer.settled(destination_id, settlement.settled)
+        return clock() if settlements else claim.next_due_at
 
     async def exchange(self, destination_id: str, call: Call) -> Reply:
         """Send a request of a person (a check, a try) at the destination's pace and by its rules for addresses."""
