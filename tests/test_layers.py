@@ -45,6 +45,7 @@ NEIGHBOURS = ("sternpost.store", "sternpost.intake", "sternpost.delivery", "ster
 SEAMS = {
     "sternpost.store.access",
     "sternpost.store.base",
+    "sternpost.store.beside",
     "sternpost.store.views",
     "sternpost.store.series",
     "sternpost.store.standing",

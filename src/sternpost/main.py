@@ -31,6 +31,7 @@ from sternpost.browserside import AgentHealth, BrowserSide
 from sternpost.console import wiring as console
 from sternpost.control.answers import Answers
 from sternpost.control.api import create_api
+from sternpost.control.attempts import Attempts
 from sternpost.control.audit import AuditLog
 from sternpost.control.auth import Principal, owner_token
 from sternpost.control.context import Context
@@ -286,6 +287,7 @@ async def _build(
         clock=clock,
         people=people,
         audit=audit,
+        attempts=Attempts(audit, clock=clock),
         personal=personal,
         route_for=intake.route,
         wake=wake,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.console.house import House, house
+from tests.control.bench import Bench, make
 
 
 @pytest.fixture
@@ -21,3 +22,10 @@ async def remote(tmp_path: Path) -> AsyncIterator[House]:
     made = await house(tmp_path, on_loopback=False)
     yield made
     made.bench.close()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = await make(tmp_path)
+    yield made
+    made.close()

@@ -162,6 +162,7 @@ async def house(
     access = Access(
         bench.people,
         bench.context.audit,
+        bench.context.attempts,
         clock=lambda: bench.now,
         on_loopback=on_loopback,
         work=WORK,

@@ -400,7 +400,11 @@ async def test_sessions_outlive_a_restart(home: House) -> None:
     browser = await home.owner()
     await home.bench.people.start()
     again = Access(
-        home.bench.people, home.bench.context.audit, clock=lambda: home.bench.now, on_loopback=True
+        home.bench.people,
+        home.bench.context.audit,
+        home.bench.context.attempts,
+        clock=lambda: home.bench.now,
+        on_loopback=True,
     )
     assert await again.start() == ""
     assert again.session(browser.cookies["sternpost_session"]) is not None

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from sternpost.browserside import AgentHealth
 from sternpost.control.answers import Answers
 from sternpost.control.api import create_api
+from sternpost.control.attempts import Attempts
 from sternpost.control.audit import AuditLog
 from sternpost.control.auth import owner_token
 from sternpost.control.context import Context
@@ -146,6 +147,7 @@ class Bench:
             forget_in_memory=self._forget,
         )
         self.agents = AgentHealth()
+        audit = AuditLog(self.tables, clock=lambda: self.now, answers=Answers(lambda: self.holder.current))
         self.context = Context(
             store=self.store,
             views=self.views,
@@ -156,7 +158,8 @@ class Bench:
             clock=lambda: self.now,
             people=self.people,
             personal=Personal(b"k" * 32),
-            audit=AuditLog(self.tables, clock=lambda: self.now, answers=Answers(lambda: self.holder.current)),
+            audit=audit,
+            attempts=Attempts(audit, clock=lambda: self.now),
             route_for=lambda event, destination: self.fanout.route(event, destination),
             wake=lambda due: self.woken.extend(due),
             send=self._send,
@@ -372,8 +375,14 @@ async def call(
     )
 
 
-async def make(path: Path, document: dict[str, Any] | None = None, *, file: Path | None = None) -> Bench:
-    store = SqliteStore(path / "store.db")
+async def make(
+    path: Path,
+    document: dict[str, Any] | None = None,
+    *,
+    file: Path | None = None,
+    observe: Callable[[str, float], None] | None = None,
+) -> Bench:
+    store = SqliteStore(path / "store.db", observe=observe)
     holder = WorkspaceHolder(
         destinations=DESTINATIONS,
         keeper=store,

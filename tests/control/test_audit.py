@@ -71,7 +71,9 @@ async def test_a_change_that_failed_midway(bench: Bench) -> None:
     object.__setattr__(bench.context, "wake", wake)
     answer = await bench.ask("POST", "/failures/retry", {"destination": "pendo"})
     assert answer.status == 500
-    assert await lines(bench) == []
+    [line] = await lines(bench)
+    assert (line["action"], line["subject"]) == ("retry_failures", "pendo")
+    assert line["detail"] == {"reason": None, "failed": "the worker is gone"}
 
 
 async def test_no_secret_is_kept(bench: Bench) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from sternpost.console.patience import Patience
 from sternpost.control import passwords
-from sternpost.control.audit import AuditLog
+from sternpost.control.attempts import Attempts
+from sternpost.control.audit import AuditLog, Note
 from sternpost.control.auth import Principal
 from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, Client, People, digest, key_of, session_id
 from sternpost.store.access import UserRow
@@ -55,6 +56,7 @@ class Access:
         self,
         people: People,
         audit: AuditLog,
+        attempts: Attempts,
         *,
         clock: Callable[[], float],
         on_loopback: bool,
@@ -63,6 +65,7 @@ class Access:
     ) -> None:
         self._people = people
         self._audit = audit
+        self._attempts = attempts
         self._on_loopback = on_loopback
         self._work = work
         self._patience = Patience(clock=clock, sleep=sleep)
@@ -128,13 +131,13 @@ class Access:
         reset = bool(user.password)
         if password:
             user = replace(user, password=await self._stretch(password))
-        cookie = await self._people.use_address(token, user, client)
-        if cookie is None:
-            return None
-        if reset:
-            await self._end_others(user, cookie)
         who = self._people.principal(user)
-        await self._audit.add(who, "use_address", user.name, address=client.address)
+        async with self._line(who, "use_address", address=client.address):
+            cookie = await self._people.use_address(token, user, client)
+            if cookie is None:
+                return None
+            if reset:
+                await self._end_others(user, cookie)
         return Session(cookie, who)
 
     def _has_company(self, user: UserRow) -> bool:
@@ -144,7 +147,13 @@ class Access:
 
     async def sign_in(self, name: str, given: str, client: Client) -> tuple[SignIn, Session | None]:
         """Sign in with a user's name and password."""
-        key = key_of(name.strip()[: NAME_CHARS_MAX + 1])
+        came, session = await self._sign_in(key_of(name.strip()[: NAME_CHARS_MAX + 1]), given, client)
+        if session is None:
+            user = self._people.user(key_of(name.strip()))
+            await self._attempts.failed("console", user.name if user is not None else "", client.address)
+        return came, session
+
+    async def _sign_in(self, key: str, given: str, client: Client) -> tuple[SignIn, Session | None]:
         if self.wait_s(client.address):
             return "wait", None
         async with self._patience.turn(key) as soon:
@@ -165,9 +174,9 @@ class Access:
         if passwords.is_weaker(user.password, self._work):
             with contextlib.suppress(Busy):
                 await self._people.keep_password(user, await self._stretch(given))
-        cookie = await self._people.begin_session(user, client)
         who = self._people.principal(user)
-        await self._audit.add(who, "sign_in", user.name, address=client.address)
+        async with self._line(who, "sign_in", address=client.address):
+            cookie = await self._people.begin_session(user, client)
         return "in", Session(cookie, who)
 
     def wait_s(self, address: str) -> float:
@@ -182,9 +191,10 @@ class Access:
     async def sign_out_others(self, session: Session) -> int:
         """End every other session of the same user; how many there were."""
         user = self._people.user(session.who.name)
-        count = await self._end_others(user, session.token) if user is not None else 0
-        if count:
-            await self._audit.add(session.who, "sign_out_others", session.who.name, ended=count)
+        if user is None:
+            return 0
+        async with self._line(session.who, "sign_out_others") as note:
+            count = note.detail["ended"] = await self._end_others(user, session.token)
         return count
 
     # --- the password ------------------------------------------------------------------------------------------------
@@ -202,16 +212,24 @@ class Access:
                     return "Too many tries. Wait ten minutes."
                 if not await self._is_password(user, current[: passwords.CHARS_MAX + 1]):
                     self._patience.failed(client.address, user.key)
+                    await self._attempts.failed("console", user.name, client.address)
                     return "The current password is another one."
             stretched = await self._stretch(new)
         except Busy:
             return "Too many are signing in. Try again in a moment."
-        await self._people.keep_password(self._people.user(user.key) or user, stretched)
-        ended = await self._end_others(user, session.token)
-        await self._audit.add(session.who, "set_password", user.name, signedOut=ended)
+        async with self._line(session.who, "set_password") as note:
+            await self._people.keep_password(self._people.user(user.key) or user, stretched)
+            note.detail["signedOut"] = await self._end_others(user, session.token)
         return ""
 
     # --- below -------------------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _line(self, who: Principal, action: str, **detail: Any) -> AsyncIterator[Note]:
+        """What is changed within has its line in the audit log, in the same transaction."""
+        note = Note(who.name, detail, always=False)
+        async with self._audit.line(who, action, note):
+            yield note
 
     async def _end_others(self, user: UserRow, token: str) -> int:
         return await self._people.end_sessions(

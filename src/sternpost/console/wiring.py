@@ -42,7 +42,9 @@ async def create(
 ) -> tuple[App, str]:
     """The console's app, and the token of its one-time address, "" when somebody owns the server."""
     on_loopback = is_loopback(settings.host)
-    access = Access(context.people, context.audit, clock=context.clock, on_loopback=on_loopback)
+    access = Access(
+        context.people, context.audit, context.attempts, clock=context.clock, on_loopback=on_loopback
+    )
     setup_token = await access.start()
     pulse = Pulse(
         lambda: (counted(metrics.accepted) - counted(metrics.duplicates), counted(metrics.delivered)),

@@ -100,18 +100,14 @@ def _not_for_you() -> ApiError:
 
 
 async def _noted(context: Context, operation: Operation, request: Request, who: auth.Principal) -> Any:
-    """The answer of an operation; when it is one that changes something, the audit log has it before anybody is answered."""
-    note = audit.begin(request, " ".join(map(str, request.path_params.values())))
-    failed = ""
-    try:
+    """The answer of an operation; when it is one that changes something, the audit log has it with the change."""
+    # Who a person is has no place in the log.
+    named = [str(value) for name, value in request.path_params.items() if name != "person"]
+    note = audit.begin(request, " ".join(named))
+    if operation.method == "GET":
         return await operation.handler(context, request)
-    except Exception as error:
-        failed = str(error) or type(error).__name__
-        raise
-    finally:
-        if operation.method != "GET" and note.changes and (note.said or not failed):
-            detail = {**note.detail, "failed": failed} if failed else note.detail
-            await context.audit.add(who, operation.name, note.subject, **detail)
+    async with context.audit.line(who, operation.name, note):
+        return await operation.handler(context, request)
 
 
 class _Guard:
@@ -161,6 +157,9 @@ class _Guard:
             )
         who = self._context.people.who_is(token)
         if who is None:
+            client = scope.get("client") or ("", 0)
+            account = self._context.people.expired_token(token)
+            await self._context.attempts.failed("api", account, str(client[0]))
             raise ApiError(
                 401,
                 "This API token is not known: it was never made here, was revoked, or has expired.",

@@ -172,8 +172,9 @@ async def change(
         document = make(context.workspaces.document)
         lines, workspace = previewed(context, request, document, kind, key)
         if not dry and lines:
-            workspace = await context.workspaces.apply(document, author=author_of(request), note=note)
             subject = key or key_of(kind, document[LISTS[kind]][-1])
+            audit.intend(request, f"{kind} {subject}", changes=lines)
+            workspace = await context.workspaces.apply(document, author=author_of(request), note=note)
             audit.note(request, f"{kind} {subject}", changes=lines)
         else:
             audit.nothing_changed(request)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from sternpost.control.attempts import Attempts
 from sternpost.control.audit import AuditLog
 from sternpost.control.live import LiveHub
 from sternpost.control.pace import Pace
@@ -147,7 +148,8 @@ class Context:
     destinations: Mapping[str, Destination]  #: the registry, by type
     clock: Callable[[], float]  #: unix seconds
     people: People  #: users and API tokens
-    audit: AuditLog  #: the dispatcher writes a line after every change
+    audit: AuditLog  #: the dispatcher writes a line with every change
+    attempts: Attempts  #: who could not come in, for the same log
     personal: Personal  #: hides personal data from those who may not see it
     #: where an event that was accepted earlier goes by the workspace of now; None when its source is not connected to the
     #: destination any more (`Fanout.route`)

@@ -90,6 +90,11 @@ class People:
             return None
         return Principal(f"{TOKEN_PREFIX}{found.name}", _role(found.role), personal_data=found.personal_data)
 
+    def expired_token(self, token: str) -> str:
+        """Whose token it was while it was good, as records tell it; "" for one that is not known."""
+        found = self._tokens.get(digest(token))
+        return f"{TOKEN_PREFIX}{found.name}" if found is not None else ""
+
     async def token_used(self, token: str) -> None:
         """Note that a token was used now."""
         now = self._clock()

@@ -209,27 +209,34 @@ class AccessTables:
 
     # --- the audit log -----------------------------------------------------------------------------------------------
 
-    async def keep_audit(self, row: AuditRow, *, rows_max: int, before: float) -> None:
-        """One more line (its `no` is given here). Lines beyond `rows_max` and those of before `before` go, the oldest first."""
+    async def keep_audit(self, row: AuditRow, *, rows_max: int, before: float) -> int:
+        """See `write_audit`."""
+        return await self._store.transaction(
+            lambda cx: write_audit(cx, row, rows_max=rows_max, before=before)
+        )
 
-        def run(cx: sqlite3.Connection) -> None:
-            cursor = cx.execute(
-                "INSERT INTO audit (at, actor, via, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    row.at,
-                    storable(row.actor),
-                    row.via,
-                    row.action,
-                    storable(row.subject),
-                    storable(row.detail),
-                ),
-            )
-            cx.execute(
-                "DELETE FROM audit WHERE no IN (SELECT no FROM audit ORDER BY no LIMIT ?) AND (no <= ? OR at < ?)",
-                (AUDIT_PRUNED_AT_ONCE, int(cursor.lastrowid or 0) - rows_max, before),
-            )
 
-        await self._store.transaction(run)
+def write_audit(cx: sqlite3.Connection, row: AuditRow, *, rows_max: int, before: float) -> int:
+    """One more line, or when it has a `no` that line as it is now; its number.
+
+    With a new one, lines beyond `rows_max` and those of before `before` go, the oldest first.
+    """
+    if row.no:
+        cx.execute(
+            "UPDATE audit SET subject = ?, detail = ? WHERE no = ?",
+            (storable(row.subject), storable(row.detail), row.no),
+        )
+        return row.no
+    cursor = cx.execute(
+        "INSERT INTO audit (at, actor, via, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?)",
+        (row.at, storable(row.actor), row.via, row.action, storable(row.subject), storable(row.detail)),
+    )
+    number = int(cursor.lastrowid or 0)
+    cx.execute(
+        "DELETE FROM audit WHERE no IN (SELECT no FROM audit ORDER BY no LIMIT ?) AND (no <= ? OR at < ?)",
+        (AUDIT_PRUNED_AT_ONCE, number - rows_max, before),
+    )
+    return number
 
 
 def audit_rows(

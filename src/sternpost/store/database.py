@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sternpost.errors import StoreError, StoreTooNew, StoreUnavailable
+from sternpost.store.beside import companion
 from sternpost.store.trouble import explain
 
 SQLITE_VERSION_MIN = (
@@ -159,7 +160,22 @@ class Database:
 
         An exception of the function undoes only its own work and is raised here. Raises StoreUnavailable when the disk fails.
         """
-        return await self._ask(run, weight=weight, alone=False)
+        beside = companion()
+        if beside is None:
+            return await self._ask(run, weight=weight, alone=False)
+
+        def accompanied(connection: sqlite3.Connection) -> tuple[Result, bool]:
+            before = connection.total_changes
+            result = run(connection)
+            changed = connection.total_changes != before
+            if changed:
+                beside.write(connection)
+            return result, changed
+
+        result, changed = await self._ask(accompanied, weight=weight, alone=False)
+        if changed:
+            beside.kept()
+        return result
 
     async def alone(self, run: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a function between two transactions, in the thread: what SQLite does not do within one, such as VACUUM. Others wait."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from sternpost.control import audit
 from sternpost.control.again import again, undoes
 from sternpost.control.answers import ApiError
 from sternpost.control.context import Context
@@ -43,6 +44,7 @@ async def try_again(context: Context, request: Request) -> Any:
         )
     found = await possible(context, entry, standing)
     now = context.clock()
+    audit.intend(request, config.id, messageId=entry.event.message_id, how=found["how"])
     match found["how"]:
         case "retry":
             route = context.route_for(entry.event, config.id)

@@ -224,6 +224,7 @@ async def resume_destination(context: Context, request: Request) -> Any:
     channels = context.destinations[config.type].spec.channels
     if channel is not None and channel not in channels:
         raise no_such("channel", channel, dict.fromkeys(channels))
+    audit.intend(request, config.id, channel=channel)
     resumed = list(await context.resume(config.id, channel))
     audit.note(request, config.id, resumed=resumed)
     return {"resumed": resumed}

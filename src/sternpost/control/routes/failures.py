@@ -177,6 +177,7 @@ async def failure_entries(context: Context, request: Request) -> Any:
 async def retry_failures(context: Context, request: Request) -> Any:
     wanted = await _letters(context, await body_of(request, {"destination"}))
     retried = not_connected = 0
+    audit.intend(request, wanted.destination, reason=wanted.reason)
     while seqs := await _next_letters(context, wanted):
         routes: dict[tuple[int, str], EventRoute] = {}
         left: Sequence[int] = seqs
@@ -204,6 +205,7 @@ async def discard_failures(context: Context, request: Request) -> Any:
         raise ApiError(400, f"The note is longer than {NOTE_CHARS_MAX} characters.", "Shorten it.")
     wanted = await _letters(context, body)
     discarded = 0
+    audit.intend(request, wanted.destination, reason=wanted.reason, note=note)
     said = f'Discarded by {actor_of(request)}: "{note}"'
     while seqs := await _next_letters(context, wanted):
         discarded += await context.store.discard_rejected(

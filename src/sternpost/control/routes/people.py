@@ -112,9 +112,9 @@ async def users(context: Context, request: Request) -> Any:
 
 async def add_user(context: Context, request: Request) -> Any:
     body = await body_of(request, {"name", "role"})
-    user = await context.people.add_user(
-        text_of(body, "name"), text_of(body, "role"), personal_data=_flag(body, "personalData")
-    )
+    name, role, personal_data = text_of(body, "name"), text_of(body, "role"), _flag(body, "personalData")
+    audit.intend(request, name.strip(), role=role, personalData=personal_data)
+    user = await context.people.add_user(name, role, personal_data=personal_data)
     audit.note(request, user.name, role=user.role, personalData=user.personal_data)
     return {"user": _user(user, 0), **await _address(context, user)}
 
@@ -122,6 +122,7 @@ async def add_user(context: Context, request: Request) -> Any:
 async def change_user(context: Context, request: Request) -> Any:
     body = await body_of(request)
     user = _known_user(context, request)
+    audit.intend(request, user.name, asked={name: value for name, value in body.items() if name in USER})
     changed = await context.people.change_user(
         user,
         role=text_of(body, "role") if "role" in body else None,
@@ -135,6 +136,7 @@ async def change_user(context: Context, request: Request) -> Any:
 
 async def remove_user(context: Context, request: Request) -> Any:
     user = _known_user(context, request)
+    audit.intend(request, user.name, role=user.role)
     await context.people.remove_user(user)
     audit.note(request, user.name, role=user.role)
     return {"removed": user.name}
@@ -175,6 +177,7 @@ async def end_session(context: Context, request: Request) -> Any:
     for one in context.people.sessions:
         name = _name_of(context, one)
         if session_id(one) == wanted and (allows(who.role, "owner") or name == who.name):
+            audit.intend(request, name, session=wanted)
             await context.people.end_sessions([one])
             audit.note(request, name, session=wanted)
             return {"ended": wanted}
@@ -194,10 +197,12 @@ async def add_token(context: Context, request: Request) -> Any:
     days = body.get("days")
     if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
         raise ApiError(400, "`days` must be a whole number.")
+    name, role, personal_data = text_of(body, "name"), text_of(body, "role"), _flag(body, "personalData")
+    audit.intend(request, name.strip(), role=role, personalData=personal_data, days=days)
     text, token = await context.people.add_token(
-        text_of(body, "name"),
-        text_of(body, "role"),
-        personal_data=_flag(body, "personalData"),
+        name,
+        role,
+        personal_data=personal_data,
         days=days,
         by=principal_of(request),
     )
@@ -211,6 +216,7 @@ async def remove_token(context: Context, request: Request) -> Any:
     if wanted not in known:
         raise no_such("token", wanted, known)
     token = known[wanted]
+    audit.intend(request, token.name, role=token.role)
     await context.people.remove_token(token)
     audit.note(request, token.name, role=token.role)
     return {"removed": token.id}

@@ -181,6 +181,7 @@ async def person(context: Context, request: Request) -> Any:
 
 async def stop_person(context: Context, request: Request) -> Any:
     who, note = _id(request), await _note(request)
+    audit.intend(request, f"person {context.persons.short(who)}", note=note)
     if not await context.persons.stop(who, by=actor_of(request), note=note):
         raise ApiError(409, f"{STOPPED_MAX:,} ids are stopped, which is the most.", "Allow some again.")
     audit.note(request, f"person {context.persons.short(who)}", note=note)
@@ -189,6 +190,7 @@ async def stop_person(context: Context, request: Request) -> Any:
 
 async def allow_person(context: Context, request: Request) -> Any:
     who = _id(request)
+    audit.intend(request, f"person {context.persons.short(who)}")
     allowed = await context.persons.allow(who)
     audit.note(request, f"person {context.persons.short(who)}")
     return {"id": who, "stopped": False, "changed": allowed}
@@ -205,6 +207,7 @@ async def forget_person(context: Context, request: Request) -> Any:
             "Forget that user; its anonymous ids go with it.",
             users=users[:20],
         )
+    audit.intend(request, f"person {context.persons.short(who)}", note=note)
     deletion = await context.persons.forget(who, by=actor_of(request), note=note)
     audit.note(request, f"person {context.persons.short(who)}", deletion=deletion.no, note=note)
     return persons.shown(deletion)

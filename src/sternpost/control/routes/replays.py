@@ -176,6 +176,17 @@ async def begin_replay(context: Context, request: Request) -> Any:
         found.count,
         found.first_seq if found.exact else 1,
     )
+    told = {
+        "destination": config.id,
+        "from": fate.when(what.filter.since),
+        "to": fate.when(what.filter.until),
+        "only": "all" if what.everything else "not_delivered",
+        "ratePerSecond": rate,
+        "estimated": found.count,
+        # A filter may name people, whom the log must not remember.
+        "filtered": bool(what.filter.line),
+    }
+    audit.intend(request, "", **told)
     no = await context.store.add_replay(new, now=context.clock())
     if not no:
         raise ApiError(
@@ -185,9 +196,7 @@ async def begin_replay(context: Context, request: Request) -> Any:
         )
     context.replays_changed()
     job = replays.shown(await _job_of(context, no))
-    told = {name: job[name] for name in ("destination", "from", "to", "only", "ratePerSecond", "estimated")}
-    # A filter may name people, whom the log must not remember.
-    audit.note(request, str(no), **told, filtered=bool(job["filter"]))
+    audit.note(request, str(no), **told)
     return job
 
 

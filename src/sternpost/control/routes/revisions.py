@@ -59,6 +59,7 @@ async def roll_back(context: Context, request: Request) -> Any:
         _, document = await _known(context, number)
         lines = context.workspaces.difference(context.workspaces.document, document)
         if lines and not dry:
+            audit.intend(request, f"revision {number}", changes=lines)
             await context.workspaces.restore(number, author=changes.author_of(request))
             audit.note(request, f"revision {number}", changes=lines)
         else:

@@ -67,6 +67,7 @@ async def apply_workspace(context: Context, request: Request) -> Any:
             )
         with _with_lines(lines):
             changes = workspaces.diff(document)
+            audit.intend(request, f"revision {before + 1}", changes=changes)
             await workspaces.apply(document, author=author_of(request))
         audit.note(request, f"revision {workspaces.current.revision}", changes=changes)
     return {
