@@ -498,7 +498,7 @@ REASONS: dict[ReasonCode, Reason] = {
             "too_large_to_send",
             "rejected",
             "Too large to send",
-            "The request would be larger than the destination takes.",
+            "The request would be larger than the destination takes, or holds more values than are mapped.",
             "Send fewer or shorter properties.",
             "developer",
         ),
@@ -765,7 +765,7 @@ NOTES: dict[NoteCode, NoteText] = {
         NoteText(
             "props_dropped",
             "Property dropped",
-            "The properties were larger than the 512 bytes that Pendo shows; a property was left out.",
+            "The properties were larger than the 512 bytes that Pendo shows; some were left out.",
             "Send fewer properties.",
         ),
         NoteText(

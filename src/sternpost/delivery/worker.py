@@ -66,7 +66,9 @@ LANES_PER_SLOT = 2  #: lanes in hand per request that may be in flight: the next
 LANES_MAX = 2_000  #: lanes in hand at most; with RUN_MAX and the claim's byte bound this bounds memory
 RUN_MAX_ALONE = 25  #: events per lease where each is its own request: others wait no longer than that
 DEFECT_PAUSE_S = 30.0  #: a lane on which our own code failed rests so long: it must not turn in a circle
-PLAN_INLINE_BYTES_MAX = 256 * 1024  #: larger events are decoded and mapped beside the loop
+PLAN_INLINE_BYTES_MAX = (
+    64 * 1024
+)  #: larger events are decoded and mapped beside the loop, one at a time of a channel
 STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write; twice as long each time, up to
 STORE_RETRY_MAX_S = (
     4.0  #: this: two thousand lanes report then, and once the store is well they need not wait longer
@@ -149,6 +151,9 @@ class ChannelWorker:
         self._lanes: dict[asyncio.Task[None], Run] = {}
         self._busy: set[str] = set()
         self._batches: dict[str, Batches] = {}
+        self._large = asyncio.Semaphore(
+            1
+        )  # who maps a large event: threads that map share Python's lock with the loop
 
     @property
     def destination_id(self) -> str:
@@ -367,11 +372,11 @@ class ChannelWorker:
         # A body of megabytes takes long to decode and to map; the others must not wait for it.
         large = len(event.body) > PLAN_INLINE_BYTES_MAX
         kind = source.type if source else "server"
-        message = (
-            await asyncio.to_thread(wire_message.read, event, kind)
-            if large
-            else wire_message.read(event, kind)
-        )
+        if large:
+            async with self._large:
+                message = await asyncio.to_thread(wire_message.read, event, kind)
+        else:
+            message = wire_message.read(event, kind)
         if isinstance(message, Rejected):
             return message
         destination = self._desk.destination
@@ -388,7 +393,8 @@ class ChannelWorker:
             person = await self._with_parents(person, message.body)
         try:
             if large:
-                plan = await asyncio.to_thread(destination.plan, message, person, config.settings, known)
+                async with self._large:
+                    plan = await asyncio.to_thread(destination.plan, message, person, config.settings, known)
             else:
                 plan = destination.plan(message, person, config.settings, known)
         except Exception as error:

@@ -7,6 +7,7 @@ out come keys that match `[a-z_][a-z0-9_]*` with values that Pendo stores.
 from __future__ import annotations
 
 import math
+import operator
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,7 +17,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from sternpost.destinations.pendo.constants import METADATA_NULLS, METADATA_STRING_MAX
+from sternpost.destinations.pendo.constants import (
+    LIST_ITEMS_READ_MAX,
+    METADATA_NULLS,
+    METADATA_STRING_MAX,
+    NOTES_MAX,
+)
 from sternpost.destinations.pendo.dates import (
     KEY_CHARS_CACHED_MAX,
     KEYS_CACHED_MAX,
@@ -32,6 +38,9 @@ ROOT = "traits"
 
 #: In a text a whole number has no fraction below it, as in JavaScript: the page and the server write the same.
 WHOLE_END = 1e21
+
+#: What a list may hold that is sent as it is. A float is looked at: it may be infinite.
+_PLAIN = {str, int, bool}
 
 _CLEAN_KEY = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _NOT_KEY = re.compile(r"[^A-Za-z0-9_]")
@@ -159,7 +168,9 @@ def _put(
             values[cleaned] = items
             return
         notes.append(Note("list_in_custom", where))
-        value = ",".join(_scalar_text(item) for item in items)
+        if METADATA_STRING_MAX:
+            items = items[:LIST_ITEMS_READ_MAX]  # the text is cut far before
+        value = ",".join(map(_scalar_text, items))
     elif isinstance(value, float) and not math.isfinite(value):
         notes.append(Note("value_invalid", where, str(value)))
         return
@@ -175,16 +186,36 @@ def _put(
 
 def _scalars(items: list[Any], where: str, notes: list[Note]) -> list[Any]:
     """C5: a list without what Pendo does not take in lists."""
+    if _is_plain(items):
+        return items
     kept: list[Any] = []
+    dropped = 0
     for position, item in enumerate(items, start=1):
-        if isinstance(item, float) and not math.isfinite(item):
-            notes.append(Note("value_invalid", where, f"item {position} is {item}"))
-        elif isinstance(item, str | int | float):
+        kind = type(item)
+        if kind in _PLAIN:
             kept.append(_cut(item, where, notes))
-        else:
-            name = "null" if item is None else "a list" if isinstance(item, list) else "an object"
-            notes.append(Note("object_dropped", where, f"item {position} is {name}"))
+        elif kind is float and math.isfinite(item):
+            kept.append(item)
+        elif (dropped := dropped + 1) <= NOTES_MAX:
+            if kind is float:
+                notes.append(Note("value_invalid", where, f"item {position} is {item}"))
+            else:
+                name = "null" if item is None else "a list" if isinstance(item, list) else "an object"
+                notes.append(Note("object_dropped", where, f"item {position} is {name}"))
+    if dropped > NOTES_MAX:
+        notes.append(Note("object_dropped", where, f"and {dropped - NOTES_MAX} more items"))
     return kept
+
+
+def _is_plain(items: list[Any]) -> bool:
+    """The usual case, told quickly: nothing to leave out or to cut. None of it costs a step of Python's per item but mixed texts."""
+    kinds = set(map(type, items))
+    if not kinds <= _PLAIN | {float}:
+        return False
+    if float in kinds and (math.inf in items or -math.inf in items or any(map(operator.ne, items, items))):
+        return False
+    texts = items if kinds == {str} else [item for item in items if isinstance(item, str)]
+    return not 0 < METADATA_STRING_MAX < max(map(len, texts), default=0)
 
 
 def _dated(value: Any, leaf: Leaf, kind: str | None, where: str, notes: list[Note]) -> Any:

@@ -27,6 +27,9 @@ FLATTEN_KEY_CHARS_MAX = (
 )
 #: DATE_OUTPUT, A: RFC 3339 in UTC with milliseconds and Z; made by `dates.written`
 
+FIELDS_MAX = 10_000  #: P: traits or properties that are mapped, nested ones counted; Pendo shows hundreds, a body of 4 MB can hold 200,000
+LIST_ITEMS_READ_MAX = 10_000  #: P: of a list that becomes a text, far more than the text may hold
+
 PARENT_ACCOUNT_SEPARATOR = "::"  #: PARENT_ACCOUNT_ID_FORM `parent::child`; S and O for the agent, A for REST
 ANONYMOUS_PREFIX = "_PENDO_T_"  #: S, O: how Pendo's agent marks anonymous visitors
 PLACEHOLDER_IDS = frozenset({"VISITOR-UNIQUE-ID", "ACCOUNT-UNIQUE-ID"})  #: S, O: from Pendo's snippet

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.destinations.pendo.constants import FLATTEN_DEPTH, FLATTEN_KEY_CHARS_MAX
+from sternpost.destinations.pendo.constants import FIELDS_MAX, FLATTEN_DEPTH, FLATTEN_KEY_CHARS_MAX
 from sternpost.model import Note
 
 KEY_CHARS_SHOWN = 80  #: of a key in a path or an explanation
@@ -22,24 +22,45 @@ class Leaf:
     flattened: bool
 
 
-def leaves(key: str, value: Mapping[str, Any], too_deep: list[str]) -> Iterable[Leaf]:
-    """The values of a nested object, depth first, in the order of the document.
+def leaves(
+    key: str, value: Mapping[str, Any], too_deep: list[str], at_most: int = FIELDS_MAX
+) -> Iterator[Leaf]:
+    """The values of a nested object, depth first, in the order of the document; of more than `at_most` members the first.
 
     Objects below FLATTEN_DEPTH, or under a name above FLATTEN_KEY_CHARS_MAX, are named in `too_deep` instead.
     """
+    if len(key) > FLATTEN_KEY_CHARS_MAX:
+        too_deep.append(key)
+        return
     # A stack instead of recursion: a body may be nested 200 deep.
-    stack: list[tuple[str, str, int, Any]] = [(key, key, 1, value)]
-    while stack:
-        original, joined, depth, entry = stack.pop()
-        if not isinstance(entry, Mapping):
-            yield Leaf(original, joined, entry, flattened=True)
-        elif depth > FLATTEN_DEPTH or len(joined) > FLATTEN_KEY_CHARS_MAX:
-            too_deep.append(original)
+    stack: list[tuple[str, str, Iterator[tuple[str, Any]]]] = [(key, key, iter(value.items()))]
+    while stack and at_most > 0:
+        original, joined, members = stack[-1]
+        for name, inner in members:
+            at_most -= 1
+            below, flat = f"{original}.{name}", f"{joined}_{name}"
+            if not isinstance(inner, Mapping):
+                yield Leaf(below, flat, inner, flattened=True)
+            elif len(stack) >= FLATTEN_DEPTH or len(flat) > FLATTEN_KEY_CHARS_MAX:
+                too_deep.append(below)
+            else:
+                stack.append((below, flat, iter(inner.items())))
+                break
+            if at_most <= 0:
+                return
         else:
-            stack.extend(
-                (f"{original}.{name}", f"{joined}_{name}", depth + 1, inner)
-                for name, inner in reversed(list(entry.items()))
-            )
+            stack.pop()
+
+
+def size(value: Mapping[str, Any], at_most: int, *, nested: bool = True) -> int:
+    """How many members an object has, those of objects in it included (`nested`); stops counting above `at_most`."""
+    count, stack = 0, [value]
+    while stack and count <= at_most:
+        entry = stack.pop()
+        count += len(entry)
+        if nested and count <= at_most:
+            stack.extend(inner for inner in entry.values() if isinstance(inner, Mapping))
+    return count
 
 
 class Winners:

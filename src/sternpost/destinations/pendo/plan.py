@@ -11,11 +11,13 @@ from sternpost.destinations.pendo.clean import clean_traits
 from sternpost.destinations.pendo.constants import (
     EVENT_FUTURE_MAX_MS,
     EVENT_MAX_AGE_DAYS,
+    FIELDS_MAX,
     METADATA_BATCH_MAX_BYTES,
     NOTES_MAX,
     SAME_MS,
     TRACK_BODY_BYTES_MAX,
 )
+from sternpost.destinations.pendo.flatten import size
 from sternpost.destinations.pendo.ids import (
     BadId,
     account_of,
@@ -199,6 +201,8 @@ def _identify(
     context = body.get("context")
     below = context.get("traits") if isinstance(context, Mapping) else None
     traits = {**_object(below, "context.traits", notes), **_object(body.get("traits"), "traits", notes)}
+    if (too_many := _too_many(traits, settings)) is not None:
+        return too_many
     values = _cleaned(traits, "visitor", visitor, settings, known, notes)
     if not values:
         return Skipped(
@@ -221,6 +225,8 @@ def _group(
     if not child:
         return Skipped("group_without_id", "groupId is missing, null or blank.", _bounded(notes))
     traits = _object(message.body.get("traits"), "traits", notes)
+    if (too_many := _too_many(traits, settings)) is not None:
+        return too_many
     trait = settings.parent_account_trait
     parent, parent_traits = "", NOTHING
     if trait:
@@ -349,10 +355,19 @@ def _object(value: object, path: str, notes: list[Note]) -> Mapping[str, Any]:
     return NOTHING
 
 
-def _too_large(size: int, limit: int, notes: list[Note]) -> Rejected:
+def _too_many(traits: Mapping[str, Any], settings: PendoSettings) -> Rejected | None:
+    """C9: whoever sends so many traits uses ids as names, and mapping them would hold up others."""
+    if size(traits, FIELDS_MAX, nested=settings.nested_traits == "flatten") <= FIELDS_MAX:
+        return None
+    return Rejected(
+        "too_large_to_send", f"There are more than {FIELDS_MAX:,} traits; at most so many are mapped."
+    )
+
+
+def _too_large(size_bytes: int, limit: int, notes: list[Note]) -> Rejected:
     return Rejected(
         "too_large_to_send",
-        f"The request would have {size:,} bytes; at most {limit:,} are sent.",
+        f"The request would have {size_bytes:,} bytes; at most {limit:,} are sent.",
         _bounded(notes),
     )
 

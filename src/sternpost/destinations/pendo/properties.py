@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
 
 from sternpost.destinations.pendo.constants import (
+    FIELDS_MAX,
+    LIST_ITEMS_READ_MAX,
     TRACK_KEY_MAX,
     TRACK_PROPS_MAX_BYTES,
     TRACK_STRING_CUT_FLOOR,
 )
-from sternpost.destinations.pendo.flatten import KEY_CHARS_SHOWN, Leaf, Winners, leaves, path
+from sternpost.destinations.pendo.flatten import KEY_CHARS_SHOWN, Leaf, Winners, leaves, path, size
 from sternpost.model import Note
 
 ROOT = "properties"
@@ -28,16 +31,25 @@ _encode = msgspec.json.Encoder().encode
 def clean_properties(
     properties: Mapping[str, Any], *, notes: list[Note], nested: Literal["flatten", "drop"] = "flatten"
 ) -> dict[str, Any]:
-    """Flat scalars under keys that Pendo displays; each change is a note."""
+    """Flat scalars under keys that Pendo displays; each change is a note. Of more than FIELDS_MAX the first are looked at: far fewer fit."""
+    if size(properties, FIELDS_MAX, nested=nested == "flatten") > FIELDS_MAX:
+        notes.append(Note("props_dropped", ROOT, f"more than {FIELDS_MAX:,} values: the first are looked at"))
+        properties = dict(islice(properties.items(), FIELDS_MAX))
     if _is_clean(properties):
         return dict(properties)
     winners = Winners(ROOT, notes)
+    left = FIELDS_MAX
     for key, value in properties.items():
+        left -= 1
         if isinstance(value, Mapping):
-            for leaf in _nested(key, value, nested, notes):
+            found = _nested(key, value, nested, notes, left)
+            left -= len(found)
+            for leaf in found:
                 _offer(winners, leaf, notes)
         else:
             _offer(winners, Leaf(key, key, value, flattened=False), notes)
+        if left <= 0:
+            break
     values: dict[str, Any] = {}
     for cleaned, leaf in winners.items():
         if cleaned != leaf.key:
@@ -95,12 +107,12 @@ def _without_tail(key: str) -> str:
     return key.rstrip("_") if key.startswith("__") and key.endswith("__") else key
 
 
-def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note]) -> list[Leaf]:
+def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note], at_most: int) -> list[Leaf]:
     if nested == "drop":
         notes.append(Note("nested_property", path(ROOT, key), "dropped"))
         return []
     too_deep: list[str] = []
-    flat = list(leaves(key, value, too_deep))
+    flat = list(leaves(key, value, too_deep, at_most))
     notes.append(Note("nested_property", path(ROOT, key), "flattened"))
     notes.extend(
         Note("nested_property", path(ROOT, name), "nested too deep, or under too long a name: dropped")
@@ -135,7 +147,10 @@ def _offer(winners: Winners, leaf: Leaf, notes: list[Note]) -> None:
 
 
 def _list_text(items: list[Any]) -> str:
-    """Scalars joined with a comma; a list with anything else (null is no scalar) as compact JSON."""
+    """Scalars joined with a comma; a list with anything else (null is no scalar) as compact JSON. Of a long list the beginning is enough:
+    what fits is far shorter.
+    """
+    items = items[:LIST_ITEMS_READ_MAX]
     if all(isinstance(item, str | int | float) for item in items) and not any(
         isinstance(item, float) and not math.isfinite(item) for item in items
     ):
@@ -145,7 +160,7 @@ def _list_text(items: list[Any]) -> str:
 
 def _trim(properties: dict[str, Any], excess: int, notes: list[Note]) -> None:
     """Step 1: cut the longest texts by the excess, none below TRACK_STRING_CUT_FLOOR bytes. Of equal ones the later is cut first."""
-    size = len(_encode(properties))
+    total = len(_encode(properties))
     texts = [
         (len(data), position, key, data)
         for position, (key, value) in enumerate(properties.items())
@@ -160,8 +175,8 @@ def _trim(properties: dict[str, Any], excess: int, notes: list[Note]) -> None:
             continue
         before = len(_encode(properties[key]))
         properties[key] = cut.decode()
-        size -= before - len(_encode(properties[key]))
-        excess = size - TRACK_PROPS_MAX_BYTES
+        total -= before - len(_encode(properties[key]))
+        excess = total - TRACK_PROPS_MAX_BYTES
         notes.append(Note("props_trimmed", path(ROOT, key), f"{key} {length}→{len(cut)}"))
 
 
