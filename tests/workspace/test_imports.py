@@ -161,6 +161,46 @@ def test_webhook_hides_what_looks_secret() -> None:
     assert remarks(found).count("left out:") == 4
 
 
+@pytest.mark.parametrize("by_id", [False, True])
+def test_destinations_beside_the_sources(by_id: bool) -> None:
+    """Destinations and connections of their own are taken, or named with the reason."""
+    web, shop = source(name="Web app"), source(name="Shop", product="Node")
+    links = [
+        {"id": "c1", "sourceId": web["id"], "destinationId": "p1", "enabled": True},
+        {"id": "c2", "sourceId": shop["id"], "destinationId": "p1", "enabled": True},
+        {"id": "c3", "sourceId": shop["id"], "destinationId": "p2", "enabled": False},
+        {"id": "c4", "sourceId": shop["id"], "destinationId": "gone"},
+        {"id": "c5", "sourceId": "nobody", "destinationId": "p1"},
+    ]
+    found = imported(
+        web,
+        shop,
+        destinations=[pendo("p1"), pendo("p2", other=1), {**pendo("p3"), "name": "Alone"}],
+        connections={one["id"]: one for one in links} if by_id else links,
+    )
+    assert [one["id"] for one in found.document["destinations"]] == ["p1"]
+    assert {(one["source"], one["mode"]) for one in found.document["connections"]} == {
+        ("web-app", "device"),
+        ("shop", "cloud"),
+    }
+    said = remarks(found)
+    assert f"left out: connection {shop['id']} → p2: it was switched off" in said
+    assert f"left out: connection {shop['id']} → gone: the file has no such destination" in said
+    assert "left out: connection nobody → p1: the file has no such source" in said
+    assert "left out: destination “Alone”: no source is connected to it" in said
+
+
+def test_connections_of_what_stands_in_its_source() -> None:
+    """They say nothing new, unless the connection was switched off."""
+    one = source(pendo("p1"))
+    on = {"sourceId": one["id"], "destinationId": "p1", "enabled": True}
+    plain, linked = imported(one), imported(one, connections=[on])
+    assert (plain.document, plain.remarks) == (linked.document, linked.remarks)
+    assert "it was switched off, and is on here" in remarks(
+        imported(one, connections=[{**on, "enabled": False}])
+    )
+
+
 def test_source_config() -> None:
     """An answer of /sourceConfig has one source and does not say what kind."""
     given = source(pendo())

@@ -1,7 +1,7 @@
 """A workspace of RudderStack becomes one of ours: as much of it as has a counterpart here, with a remark for each part that has none.
 
 Two documents are read: `workspaceConfig.json`, as rudder-server reads it and its control plane serves it, and a saved answer of
-`/sourceConfig`, which has a single source. Keys are matched without regard to case, as rudder-server does. `convert` is pure: data in,
+`/sourceConfig`, which has a single source. Destinations stand within their sources, or beside them with `connections` that name both. Keys are matched without regard to case, as rudder-server does. `convert` is pure: data in,
 document and remarks out. What it returns is accepted by `document.parse`; what would not be is left out, and the remark says why.
 """
 
@@ -98,7 +98,9 @@ def convert(data: Any, destinations: Mapping[str, Destination]) -> Imported:
             'The first has "sources", the second "source" with "destinations".',
         )
     found = [entry for entry in listed if isinstance(entry, Mapping)]
-    occurrences = sum(len(_list(_at(entry, "destinations"))) for entry in found)
+    flat = _list(_at(data, "destinations"))
+    links = _links(_at(data, "connections"))
+    occurrences = len(flat) + len(links) + sum(len(_list(_at(entry, "destinations"))) for entry in found)
     if len(found) > SOURCES_MAX or occurrences > DESTINATIONS_MAX:
         raise _error(
             f"The file has more than {SOURCES_MAX} sources or {DESTINATIONS_MAX} destinations.",
@@ -108,8 +110,9 @@ def convert(data: Any, destinations: Mapping[str, Destination]) -> Imported:
     import_.blocked = list(
         dict.fromkeys(_text(name) for name in _list(blocking)[:ENTRIES_MAX] if _text(name))
     )
-    for source in found:
-        import_.source(source)
+    beside = import_.beside(found, [one for one in flat if isinstance(one, Mapping)], links)
+    for source, more in zip(found, beside, strict=True):
+        import_.source(source, more)
     if not import_.sources:
         reasons = "; ".join(remark.text for remark in import_.remarks[:3])
         raise _error("No source of the file can be taken.", reasons and f"{reasons}.")
@@ -138,7 +141,47 @@ class _Import:
     def leave(self, text: str) -> None:
         self.remarks.append(Remark("left out", text))
 
-    def source(self, given: Mapping[str, Any]) -> None:
+    def beside(
+        self,
+        sources: list[Mapping[str, Any]],
+        destinations: list[Mapping[str, Any]],
+        links: list[Mapping[str, Any]],
+    ) -> list[list[Mapping[str, Any]]]:
+        """For each source the destinations beside the sources that connections lead to; a remark for what leads nowhere."""
+        known = {_text(_at(one, "id")): one for one in destinations}
+        places = {_text(_at(one, "id")): index for index, one in enumerate(sources)}
+        within = [
+            {_text(_at(one, "id")): one for one in _list(_at(source, "destinations"))} for source in sources
+        ]
+        found: list[list[Mapping[str, Any]]] = [[] for _ in sources]
+        used: set[str] = set()
+        for link in links:
+            source_id, wanted = _text(_at(link, "sourceId")), _text(_at(link, "destinationId"))
+            label = f"connection {source_id[:NAME_CHARS_MAX]} → {wanted[:NAME_CHARS_MAX]}"
+            place = places.get(source_id)
+            if place is None:
+                self.leave(f"{label}: the file has no such source")
+                continue
+            used.add(wanted)
+            if wanted in within[place]:
+                # It stands in its source, which says all of it but this.
+                if _at(link, "enabled") is False:
+                    self.note(f"{label}: it was switched off, and is on here: remove the connection")
+            elif wanted not in known:
+                self.leave(f"{label}: the file has no such destination")
+            elif _at(link, "enabled") is False:
+                self.leave(f"{label}: it was switched off")
+            else:
+                processor = _at(link, "processorEnabled")
+                more = {} if processor is None else {"isProcessorEnabled": processor}
+                found[place].append({**known[wanted], **more})
+        inside = {identifier for one in within for identifier in one}
+        for identifier, one in known.items():
+            if identifier not in used | inside:
+                self.leave(f"destination “{_name(one)}”: no source is connected to it")
+        return found
+
+    def source(self, given: Mapping[str, Any], beside: list[Mapping[str, Any]]) -> None:
         name = _name(given)
         definition = _at(given, "sourceDefinition")
         product = _text(_at(definition, "name")) or _text(_at(definition, "type"))
@@ -181,7 +224,7 @@ class _Import:
         ):
             if _is_on(_at(given, key)):
                 self.leave(f"source “{name}”: {key}: {what} is not supported")
-        for destination in _list(_at(given, "destinations")):
+        for destination in [*_list(_at(given, "destinations")), *beside]:
             if isinstance(destination, Mapping):
                 self._destination(destination, made, kind_given or kind)
 
@@ -484,6 +527,12 @@ def _list(value: Any) -> list[Any]:
 
 def _folded(value: Any) -> str:
     return re.sub(r"[^a-z0-9]+", "", _text(value).lower())
+
+
+def _links(given: Any) -> list[Mapping[str, Any]]:
+    """Connections as a list, or by their ids."""
+    entries = list(given.values()) if isinstance(given, Mapping) else _list(given)
+    return [one for one in entries if isinstance(one, Mapping)]
 
 
 def _is_on(value: Any) -> bool:
