@@ -18,7 +18,7 @@ var json = JSON.stringify;
 var page = window;
 var now = () => Date.now();
 var iso = (at = now()) => new Date(at).toISOString();
-var isFilled = (value) => !!keys(value || "")[0];
+var isFilled = (value) => keys(value || "")[0];
 var attempt = (make) => {
   try {
     return make();
@@ -58,8 +58,7 @@ var TIMEOUT_MS = 3e4;
 var request = (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
 var addScript = (src) => {
   const script = document.createElement("script");
-  const nonced = document.querySelector("script[nonce]");
-  if (nonced) script.nonce = nonced.nonce;
+  script.nonce = (document.querySelector("script[nonce]") || script).nonce;
   script.src = src;
   return document.head.appendChild(script);
 };
@@ -239,7 +238,7 @@ var openDelivery = (dataPlaneUrl, key, { minRetryDelay = 1e3, maxRetryDelay = 36
   backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
   batchMax = batch.maxItems || batchMax;
   batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
-  on(document, "visibilitychange", () => document.visibilityState === "hidden" && flush());
+  on(document, "visibilitychange", () => document.hidden && flush());
   on(window, "pagehide", () => {
     flush();
     leave();
@@ -617,7 +616,7 @@ var reset = (given) => ENTRIES.forEach((entry, at) => {
 
 // src/version.ts
 var VERSION = "0.1.0";
-var BUILD = "q_7Xk2";
+var BUILD = "q_7X";
 
 // src/message.ts
 var name = "RudderLabs JavaScript SDK";
@@ -880,7 +879,7 @@ var passesList = (config, message) => {
   if (message.type !== "track" || !/listed/.test(option)) return true;
   const name2 = idOf(message.event);
   const isListed = name2 && (config[option] || []).some((one) => idOf((one || {}).eventName) === name2);
-  return !!isListed === (option[0] === "w");
+  return !isListed === (option[0] !== "w");
 };
 var isIntegrated = (integrations, name2) => {
   const isRefused = keys(integrations).some((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
@@ -893,7 +892,7 @@ var tell = (object, name2, ...args) => attempt(() => object[name2](...args));
 // src/pendo/anonymous.ts
 var PREFIX2 = "_PENDO_T_";
 var KEY = "sp_pendo";
-var memory = ["", "", "", {}];
+var memory = [];
 var recall = () => {
   const stored = attempt(() => parse(localStorage.getItem(KEY)));
   return isList(stored) ? memory = stored : memory;
@@ -940,7 +939,7 @@ var cleanTraits = (traits, settings, leftOut) => {
       const value = values[own2];
       const name2 = cleanKey(key);
       if (name2 === "id") continue;
-      if (!isObject(value)) leaves.push([depth ? 0 : name2 === key ? 2 : 1, name2, key, value]);
+      if (!isObject(value)) leaves.push([depth ? 0 : 1 + +(name2 === key), name2, key, value]);
       else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
     }
   };
@@ -1071,7 +1070,7 @@ var createPendo = (config, analytics, id, [base, writeKey2]) => {
     const look = (waitedMs) => {
       if (status !== LOADING) return;
       const ms = now() - since;
-      if (agent("isReady") === true) {
+      if (agent("isReady")) {
         status = READY;
         report(ms > SLOW_MS ? "slow" : "loaded", ms);
         if (given || person.user) apply(person);
@@ -1375,7 +1374,7 @@ var createSdk = (origin, installType, more) => {
     early = early || [];
     on(window, "pagehide", goWithout, true);
     if (isString(more)) fetchMore(more, WAIT_MS);
-    else sdk.second(more, BUILD);
+    else sdk.install(more, BUILD);
   };
   const fetchMore = (url2, waitMs) => {
     const script = addScript(url2);
@@ -1457,7 +1456,7 @@ var createSdk = (origin, installType, more) => {
       else call();
     };
   }
-  sdk.second = (install2, build) => {
+  sdk.install = (install2, build) => {
     if (!isMissing || build !== BUILD) return;
     const queued = rare.concat(early || []);
     early = rare = [];

@@ -22,7 +22,7 @@ export declare const page: Dict;
 export declare const now: () => number;
 export declare const iso: (at?: number | string) => string;
 /** Neither missing nor empty, be it a text, a list or an object. */
-export declare const isFilled: (value: any) => boolean;
+export declare const isFilled: (value: any) => string | undefined;
 /** The result of `make`, or undefined when it throws: for stores, cookies and foreign code. */
 export declare const attempt: <T>(make: () => T) => T | undefined;
 /** The value of a text that is JSON, or undefined. */

@@ -42,7 +42,7 @@ export const openDelivery = (
   backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
   batchMax = batch.maxItems || batchMax;
   batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
-  on(document, 'visibilitychange', () => document.visibilityState === 'hidden' && flush());
+  on(document, 'visibilitychange', () => document.hidden && flush());
   on(window, 'pagehide', () => {
     flush();
     leave();

@@ -8,7 +8,7 @@ export const passesList = (config: Dict, message: Dict): boolean => {
   if (message.type !== 'track' || !/listed/.test(option)) return true;
   const name = idOf(message.event);
   const isListed = name && (config[option] || []).some((one: Dict) => idOf((one || {}).eventName) === name);
-  return !!isListed === (option[0] === 'w');
+  return !isListed === (option[0] !== 'w');
 };
 
 /** The key is the exact display name; a refusal under another spelling counts too, a permission does not. */

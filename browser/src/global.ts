@@ -14,7 +14,7 @@ if (isList(waiting)) {
   page.rudderanalytics = sdk;
   const call = ([name, ...given]: any[]): void => attempt(() => sdk[name](...given));
   // Kept until load. First consent, then the rest.
-  const rank = ([name]: any[]): number => +(name === 'load') - +(name === 'consent');
+  const rank = ([name]: any[]): number => ((name === 'load') as any) - ((name === 'consent') as any);
   waiting.slice().sort((left, right) => rank(left) - rank(right)).forEach(call);
   // A page may have kept the array or one of its methods.
   waiting.push = call as never;

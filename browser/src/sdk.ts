@@ -151,7 +151,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     early = early || [];
     on(window, 'pagehide', goWithout, true);
     if (isString(more)) fetchMore(more, WAIT_MS);
-    else sdk.second(more, BUILD);
+    else sdk.install(more, BUILD);
   };
 
   const fetchMore = (url: string, waitMs: number): void => {
@@ -248,7 +248,7 @@ export const createSdk = (origin: string, installType: 'cdn' | 'npm', more: stri
     };
   }
   /** The second file hands itself over. That of another build does not fit, and counts as missing. */
-  sdk.second = (install: Install, build: string): void => {
+  sdk.install = (install: Install, build: string): void => {
     if (!isMissing || build !== BUILD) return;
     const queued = rare.concat(early || []);
     early = rare = [];

@@ -4,4 +4,4 @@ import { install } from './more';
 import { attempt, page } from './util';
 import { BUILD } from './version';
 
-attempt(() => page.rudderanalytics.second(install, BUILD));
+attempt(() => page.rudderanalytics.install(install, BUILD));

@@ -15,7 +15,7 @@ export const now = (): number => Date.now();
 export const iso = (at: number | string = now()): string => new Date(at).toISOString();
 
 /** Neither missing nor empty, be it a text, a list or an object. */
-export const isFilled = (value: any): boolean => !!keys(value || '')[0];
+export const isFilled = (value: any): string | undefined => keys(value || '')[0];
 
 /** The result of `make`, or undefined when it throws: for stores, cookies and foreign code. */
 export const attempt = <T>(make: () => T): T | undefined => {
@@ -78,8 +78,7 @@ export const request = (url: string, init: RequestInit): Promise<Response> =>
 /** Loads a script, with the nonce of the page's own. */
 export const addScript = (src: string): HTMLScriptElement => {
   const script = document.createElement('script');
-  const nonced = document.querySelector<HTMLElement>('script[nonce]');
-  if (nonced) script.nonce = nonced.nonce;
+  script.nonce = (document.querySelector<HTMLElement>('script[nonce]') || script).nonce;
   script.src = src;
   return document.head.appendChild(script);
 };

@@ -11,7 +11,7 @@ export const PREFIX = '_PENDO_T_';
 const KEY = 'sp_pendo';
 
 /** The anonymousId that became a user, the fresh visitor id that stands for it since, the account and its own traits. */
-let memory: any[] = ['', '', '', {}];
+let memory: any[] = [];
 
 export const recall = (): any[] => {
   const stored = attempt(() => parse(localStorage.getItem(KEY)));

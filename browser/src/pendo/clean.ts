@@ -21,7 +21,7 @@ export const cleanTraits = (traits: Dict, settings: Dict, leftOut?: unknown): Di
       const name = cleanKey(key);
       // The id of the visitor or account always wins, so a trait of that name never travels, nor what is in it.
       if (name === 'id') continue;
-      if (!isObject(value)) leaves.push([depth ? 0 : name === key ? 2 : 1, name, key, value]);
+      if (!isObject(value)) leaves.push([depth ? 0 : 1 + +(name === key), name, key, value]);
       else if (settings.nestedTraits !== 'drop' && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + '_', depth + 1);
     }
   };

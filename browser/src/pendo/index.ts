@@ -183,7 +183,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     const look = (waitedMs: number): void => {
       if (status !== LOADING) return;
       const ms = now() - since;
-      if (agent('isReady') === true) {
+      if (agent('isReady')) {
         status = READY;
         report(ms > SLOW_MS ? 'slow' : 'loaded', ms);
         // Somebody unknown does not replace whom the page itself named.

@@ -20,7 +20,7 @@
   var page = window;
   var now = () => Date.now();
   var iso = (at = now()) => new Date(at).toISOString();
-  var isFilled = (value) => !!keys(value || "")[0];
+  var isFilled = (value) => keys(value || "")[0];
   var attempt = (make) => {
     try {
       return make();
@@ -60,8 +60,7 @@
   var request = (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
   var addScript = (src) => {
     const script = document.createElement("script");
-    const nonced = document.querySelector("script[nonce]");
-    if (nonced) script.nonce = nonced.nonce;
+    script.nonce = (document.querySelector("script[nonce]") || script).nonce;
     script.src = src;
     return document.head.appendChild(script);
   };
@@ -301,7 +300,7 @@
     backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
     batchMax = batch.maxItems || batchMax;
     batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
-    on(document, "visibilitychange", () => document.visibilityState === "hidden" && flush());
+    on(document, "visibilitychange", () => document.hidden && flush());
     on(window, "pagehide", () => {
       flush();
       leave();
@@ -410,7 +409,7 @@
     if (message.type !== "track" || !/listed/.test(option)) return true;
     const name2 = idOf(message.event);
     const isListed = name2 && (config[option] || []).some((one) => idOf((one || {}).eventName) === name2);
-    return !!isListed === (option[0] === "w");
+    return !isListed === (option[0] !== "w");
   };
   var isIntegrated = (integrations, name2) => {
     const isRefused = keys(integrations).some((key) => !integrations[key] && key.toLowerCase() === name2.toLowerCase());
@@ -423,7 +422,7 @@
   // src/pendo/anonymous.ts
   var PREFIX2 = "_PENDO_T_";
   var KEY = "sp_pendo";
-  var memory = ["", "", "", {}];
+  var memory = [];
   var recall = () => {
     const stored = attempt(() => parse(localStorage.getItem(KEY)));
     return isList(stored) ? memory = stored : memory;
@@ -470,7 +469,7 @@
         const value = values[own2];
         const name2 = cleanKey(key);
         if (name2 === "id") continue;
-        if (!isObject(value)) leaves.push([depth ? 0 : name2 === key ? 2 : 1, name2, key, value]);
+        if (!isObject(value)) leaves.push([depth ? 0 : 1 + +(name2 === key), name2, key, value]);
         else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
       }
     };
@@ -601,7 +600,7 @@
       const look = (waitedMs) => {
         if (status !== LOADING) return;
         const ms = now() - since;
-        if (agent("isReady") === true) {
+        if (agent("isReady")) {
           status = READY;
           report(ms > SLOW_MS ? "slow" : "loaded", ms);
           if (given || person.user) apply(person);
@@ -884,7 +883,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
-  var BUILD = "hzL3_7";
+  var BUILD = "ADi_";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";
@@ -1090,7 +1089,7 @@
       early = early || [];
       on(window, "pagehide", goWithout, true);
       if (isString(more)) fetchMore(more, WAIT_MS);
-      else sdk.second(more, BUILD);
+      else sdk.install(more, BUILD);
     };
     const fetchMore = (url2, waitMs) => {
       const script = addScript(url2);
@@ -1172,7 +1171,7 @@
         else call();
       };
     }
-    sdk.second = (install, build) => {
+    sdk.install = (install, build) => {
       if (!isMissing || build !== BUILD) return;
       const queued = rare.concat(early || []);
       early = rare = [];
@@ -1206,7 +1205,7 @@
     const sdk = createSdk(attempt(() => new URL(src).origin) || "", "cdn", src.replace(/\/sp([^/?]*)[^/]*$/, "/sp.more$1?" + BUILD));
     page.rudderanalytics = sdk;
     const call = ([name2, ...given]) => attempt(() => sdk[name2](...given));
-    const rank = ([name2]) => +(name2 === "load") - +(name2 === "consent");
+    const rank = ([name2]) => (name2 === "load") - (name2 === "consent");
     waiting2.slice().sort((left, right) => rank(left) - rank(right)).forEach(call);
     waiting2.push = call;
   }

@@ -8,7 +8,7 @@
   var json = JSON.stringify;
   var page = window;
   var now = () => Date.now();
-  var isFilled = (value) => !!keys(value || "")[0];
+  var isFilled = (value) => keys(value || "")[0];
   var attempt = (make) => {
     try {
       return make();
@@ -220,7 +220,7 @@
   };
 
   // src/version.ts
-  var BUILD = "hzL3_7";
+  var BUILD = "ADi_";
 
   // src/message.ts
   var mergeContext = (context, given) => {
@@ -368,5 +368,5 @@
   };
 
   // src/second.ts
-  attempt(() => page.rudderanalytics.second(install, BUILD));
+  attempt(() => page.rudderanalytics.install(install, BUILD));
 })();

@@ -20,7 +20,7 @@
   var page = window;
   var now = () => Date.now();
   var iso = (at = now()) => new Date(at).toISOString();
-  var isFilled = (value) => !!keys(value || "")[0];
+  var isFilled = (value) => keys(value || "")[0];
   var attempt = (make) => {
     try {
       return make();
@@ -59,8 +59,7 @@
   var request = (url, init) => fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
   var addScript = (src) => {
     const script2 = document.createElement("script");
-    const nonced = document.querySelector("script[nonce]");
-    if (nonced) script2.nonce = nonced.nonce;
+    script2.nonce = (document.querySelector("script[nonce]") || script2).nonce;
     script2.src = src;
     return document.head.appendChild(script2);
   };
@@ -75,7 +74,7 @@
   // src/pendo/anonymous.ts
   var PREFIX = "_PENDO_T_";
   var KEY = "sp_pendo";
-  var memory = ["", "", "", {}];
+  var memory = [];
   var recall = () => {
     const stored = attempt(() => parse(localStorage.getItem(KEY)));
     return isList(stored) ? memory = stored : memory;
@@ -122,7 +121,7 @@
         const value = values[own];
         const name = cleanKey(key);
         if (name === "id") continue;
-        if (!isObject(value)) leaves.push([depth ? 0 : name === key ? 2 : 1, name, key, value]);
+        if (!isObject(value)) leaves.push([depth ? 0 : 1 + +(name === key), name, key, value]);
         else if (settings.nestedTraits !== "drop" && depth < DEPTH_MAX && key.length <= KEY_CHARS_MAX) offer(value, key + "_", depth + 1);
       }
     };
@@ -253,7 +252,7 @@
       const look = (waitedMs) => {
         if (status !== LOADING) return;
         const ms = now() - since;
-        if (agent("isReady") === true) {
+        if (agent("isReady")) {
           status = READY;
           report(ms > SLOW_MS ? "slow" : "loaded", ms);
           if (given || person.user) apply(person);
