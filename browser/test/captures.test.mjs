@@ -207,6 +207,8 @@ const TABLE = {
     await ready(first);
     await until(() => world.plane.posts().length);
     const tried = world.plane.posts().length;
+    // While a request is under way there is nothing for a last try.
+    await first.waitForFunction("performance.getEntriesByType('resource').some(function (one) { return /v1.batch/.test(one.name); })");
     await first.close();
     // Its last try, as it was left.
     await until(() => world.plane.posts().length > tried);
