@@ -11,8 +11,9 @@ from sternpost.control import changes
 from sternpost.control.answers import Answered
 from sternpost.control.changes import Document
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, NEXT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import body_of, page_of, text_of
+from sternpost.control.routes.resource import changing, remove, removing
 from sternpost.control.schema import MODE, TEXT, list_of, record
 
 CONNECTION = record({"source": TEXT, "destination": TEXT, "mode": MODE, "etag": TEXT}, title="Connection")
@@ -58,15 +59,7 @@ async def change_connection(context: Context, request: Request) -> Any:
 
 
 async def delete_connection(context: Context, request: Request) -> Any:
-    key = _key(request)
-    change = await changes.change(
-        context,
-        request,
-        lambda document: changes.removed(document, "connection", key),
-        kind="connection",
-        key=key,
-    )
-    return {"changes": change.lines, "dryRun": change.dry, "revision": context.workspaces.current.revision}
+    return await remove(context, request, "connection", _key(request))
 
 
 def _key(request: Request) -> str:
@@ -90,7 +83,6 @@ def _changed(
 
 
 _ADDRESS = "/connections/{source}/{destination}"
-_ONE = {"connection": CONNECTION, **CHANGED}
 
 OPERATIONS = (
     Operation(
@@ -105,42 +97,27 @@ OPERATIONS = (
             "next": NEXT,
         },
     ),
-    Operation(
+    changing(
         create_connection,
         "POST",
         "/connections",
         "Connect a source with a destination",
-        "connection, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
+        "connection",
+        CONNECTION,
         body={"source": TEXT, "destination": TEXT, "mode": {**MODE, "default": "cloud"}},
         required=("source", "destination"),
-        members=_ONE,
         status=201,
     ),
     Operation(connection, "GET", _ADDRESS, "One connection", "the connection itself", schema=CONNECTION),
-    Operation(
+    changing(
         change_connection,
         "PATCH",
         _ADDRESS,
         "Change the mode of a connection",
-        "connection, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        headers=(IF_MATCH,),
+        "connection",
+        CONNECTION,
         body={"mode": MODE},
         required=("mode",),
-        members=_ONE,
     ),
-    Operation(
-        delete_connection,
-        "DELETE",
-        _ADDRESS,
-        "Remove a connection; what waits for delivery still goes",
-        "changes, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        headers=(IF_MATCH,),
-        members={name: CHANGED[name] for name in ("changes", "dryRun", "revision")},
-    ),
+    removing(delete_connection, _ADDRESS, "Remove a connection; what waits for delivery still goes"),
 )

@@ -9,10 +9,10 @@ from typing import Any
 from starlette.requests import Request
 
 from sternpost.control import audit, changes, fate, health
-from sternpost.control.answers import Answered, ApiError
-from sternpost.control.changes import Document, Entry
+from sternpost.control.changes import Entry
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, NEXT, Operation
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
+from sternpost.control.routes import resource
 from sternpost.control.routes.common import (
     body_of,
     destination_of,
@@ -22,6 +22,7 @@ from sternpost.control.routes.common import (
     totals,
     warnings,
 )
+from sternpost.control.routes.resource import Resource, changing, removing
 from sternpost.control.schema import (
     BLOCKED,
     CHECK,
@@ -88,91 +89,30 @@ async def destinations(context: Context, request: Request) -> Any:
 
 
 async def destination(context: Context, request: Request) -> Any:
-    shown = await _one(context, request.path_params["destination"])
-    return Answered(shown, 200, {"etag": shown["etag"]})
+    return await resource.read(context, request, DESTINATIONS)
 
 
 async def create_destination(context: Context, request: Request) -> Any:
-    body = await body_of(request, {"name", "type"})
-    name = text_of(body, "name")
-    given = {member: value for member, value in _given(body).items() if value is not None}
-
-    def make(document: Document) -> Document:
-        entry: Entry = {"id": changes.free_id(document, "destination", name), **given}
-        if isinstance(entry.get("settings"), dict):
-            entry["settings"] = changes.merged({}, entry["settings"])
-        return changes.added(document, "destination", entry)
-
-    change = await changes.change(context, request, make, kind="destination", key=None)
-    return await _changed(context, change, list(change.workspace.destinations)[-1], status=201)
+    return await resource.create(context, request, DESTINATIONS)
 
 
 async def change_destination(context: Context, request: Request) -> Any:
-    body = await body_of(request)
-    identifier = request.path_params["destination"]
-    if body.get("id", identifier) != identifier:
-        raise ApiError(
-            400, "The id of a destination cannot be changed.", "What waits for it is kept under it."
-        )
-    entry = changes.known(context, "destination", identifier)
-    if body.get("type", entry["type"]) != entry["type"]:
-        raise ApiError(400, "The type of a destination cannot be changed.", "Add another destination.")
-    return await _change(context, request, body)
+    return await resource.change(context, request, DESTINATIONS)
 
 
 async def enable_destination(context: Context, request: Request) -> Any:
-    return await _change(context, request, {"enabled": None}, match="if given")
+    return await resource.switch(context, request, DESTINATIONS, on=True)
 
 
 async def disable_destination(context: Context, request: Request) -> Any:
-    return await _change(context, request, {"enabled": False}, match="if given")
+    return await resource.switch(context, request, DESTINATIONS, on=False)
 
 
 async def delete_destination(context: Context, request: Request) -> Any:
-    identifier = request.path_params["destination"]
-    change = await changes.change(
-        context,
-        request,
-        lambda document: changes.removed(document, "destination", identifier),
-        kind="destination",
-        key=identifier,
-    )
-    return {"changes": change.lines, "dryRun": change.dry, "revision": context.workspaces.current.revision}
+    return await resource.remove(context, request, "destination", request.path_params["destination"])
 
 
-async def _change(
-    context: Context, request: Request, patch: Mapping[str, Any], *, match: Any = "needed"
-) -> Answered:
-    identifier = request.path_params["destination"]
-
-    def make(document: Document) -> Document:
-        entry = changes.merged(changes.known(context, "destination", identifier), _given(patch))
-        return changes.replaced(document, "destination", identifier, entry)
-
-    change = await changes.change(context, request, make, kind="destination", key=identifier, match=match)
-    return await _changed(context, change, identifier)
-
-
-def _given(body: Mapping[str, Any]) -> Entry:
-    """What a request says about a destination, as the document has it: None for what is as usual."""
-    for name in ("state", "blocked", "warnings", "counts", "secrets", "connections", "lastCheck", "etag"):
-        if name in body:
-            raise ApiError(400, f"`{name}` is not set here.", "Leave it out.")
-    return {name: None if (name, value) == ("enabled", True) else value for name, value in body.items()}
-
-
-async def _changed(
-    context: Context, change: changes.Change, identifier: str, *, status: int = 200
-) -> Answered:
-    if change.dry:
-        config = change.workspace.destinations[identifier]
-        shown: Any = {"id": identifier, "name": config.name, "type": config.type, "enabled": config.enabled}
-        return changes.made(context, change, "destination", shown, "", status=200)
-    shown = await _one(context, identifier)
-    return changes.made(context, change, "destination", shown, shown["etag"], status=status)
-
-
-async def _one(context: Context, identifier: str) -> dict[str, Any]:
+async def _one(context: Context, request: Request, identifier: str) -> dict[str, Any]:
     entry = changes.known(context, "destination", identifier)
     workspace = context.workspaces.current
     [shown] = await _listed(context, [workspace.destinations[identifier]])
@@ -230,13 +170,31 @@ async def resume_destination(context: Context, request: Request) -> Any:
     return {"resumed": resumed}
 
 
+def _planned(request: Request, change: changes.Change, identifier: str) -> dict[str, Any]:
+    config = change.workspace.destinations[identifier]
+    return {"id": identifier, "name": config.name, "type": config.type, "enabled": config.enabled}
+
+
+def _entry(context: Context, entry: Entry) -> Entry:
+    # Settings that are null are as usual.
+    settings = entry.get("settings")
+    return {**entry, "settings": changes.merged({}, settings)} if isinstance(settings, dict) else entry
+
+
+DESTINATIONS = Resource(
+    kind="destination",
+    shown=_one,
+    planned=_planned,
+    entry=_entry,
+    usual={"enabled": True},
+    answered=("state", "blocked", "warnings", "counts", "secrets", "connections", "lastCheck", "etag"),
+    fixed={
+        "id": ("The id of a destination cannot be changed.", "What waits for it is kept under it."),
+        "type": ("The type of a destination cannot be changed.", "Add another destination."),
+    },
+)
 #: A dry run knows only what the request says.
-_ONE = {
-    "destination": without(
-        DESTINATION, *(name for name in SINGLE if name not in {"id", "name", "type", "enabled"})
-    ),
-    **CHANGED,
-}
+_ONE = without(DESTINATION, *(name for name in SINGLE if name not in {"id", "name", "type", "enabled"}))
 
 OPERATIONS = (
     Operation(
@@ -251,21 +209,19 @@ OPERATIONS = (
             "next": NEXT,
         },
     ),
-    Operation(
+    changing(
         create_destination,
         "POST",
         "/destinations",
         "Add a destination",
-        "destination, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
+        "destination",
+        _ONE,
         body={
             "id": {"type": "string", "description": "Default: made of the name."},
             "type": {"type": "string", "description": "One of the catalogue."},
             **DESTINATION_FIELDS,
         },
         required=("name", "type"),
-        members=_ONE,
         status=201,
     ),
     Operation(
@@ -276,48 +232,35 @@ OPERATIONS = (
         "the destination itself",
         schema=DESTINATION,
     ),
-    Operation(
+    changing(
         change_destination,
         "PATCH",
         "/destinations/{destination}",
         "Change a destination; what is not named stays, null means the default",
-        "destination, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        headers=(IF_MATCH,),
+        "destination",
+        _ONE,
         body=DESTINATION_FIELDS,
-        members=_ONE,
     ),
-    Operation(
+    removing(
         delete_destination,
-        "DELETE",
         "/destinations/{destination}",
         "Remove a destination and its connections; what waits for it ends as skipped",
-        "changes, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        headers=(IF_MATCH,),
-        members={name: CHANGED[name] for name in ("changes", "dryRun", "revision")},
     ),
-    Operation(
+    changing(
         enable_destination,
         "POST",
         "/destinations/{destination}/enable",
         "Switch a destination on",
-        "destination, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        members=_ONE,
+        "destination",
+        _ONE,
     ),
-    Operation(
+    changing(
         disable_destination,
         "POST",
         "/destinations/{destination}/disable",
         "Switch a destination off: events that come are skipped",
-        "destination, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        members=_ONE,
+        "destination",
+        _ONE,
     ),
     Operation(
         resume_destination,

@@ -9,12 +9,14 @@ from typing import Any
 from starlette.requests import Request
 
 from sternpost.control import changes
-from sternpost.control.answers import Answered, ApiError
+from sternpost.control.answers import ApiError
 from sternpost.control.auth import PRINCIPAL, allows
 from sternpost.control.changes import Document, Entry
 from sternpost.control.context import Context
-from sternpost.control.operation import AFTER, CHANGED, DRY_RUN, IF_MATCH, LIMIT, NEXT, Operation
-from sternpost.control.routes.common import body_of, page_of, text_of, totals
+from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
+from sternpost.control.routes import resource
+from sternpost.control.routes.common import body_of, page_of, totals
+from sternpost.control.routes.resource import Resource, changing, removing
 from sternpost.control.schema import COUNT, MODE, TEXT, TEXTS, TIME, list_of, or_null, record, texted, without
 from sternpost.model import Source, Workspace
 from sternpost.workspace.document import PREVIOUS_KEYS_MAX
@@ -57,8 +59,6 @@ SOURCE = record(
     },
     title="Source",
 )
-#: Members that a request may set, and how the document spells their absence.
-_OPTIONAL = {"enabled": True, "allowedOrigins": [], "blockedEvents": [], "requestsPerSecond": 0}
 
 
 async def sources(context: Context, request: Request) -> Any:
@@ -72,51 +72,27 @@ async def sources(context: Context, request: Request) -> Any:
 
 
 async def source(context: Context, request: Request) -> Any:
-    identifier = request.path_params["source"]
-    entry_tag = changes.tag(context, changes.known(context, "source", identifier))
-    return Answered(await _one(context, request, identifier), 200, {"etag": entry_tag})
+    return await resource.read(context, request, SOURCES)
 
 
 async def create_source(context: Context, request: Request) -> Any:
-    body = await body_of(request, {"name", "type"})
-    name = text_of(body, "name")
-
-    def make(document: Document) -> Document:
-        given = {member: value for member, value in _given(body).items() if value is not None}
-        entry: Entry = {"id": changes.free_id(document, "source", name), **given}
-        entry.setdefault("writeKey", context.new_write_key())
-        return changes.added(document, "source", entry)
-
-    change = await changes.change(context, request, make, kind="source", key=None)
-    identifier = list(change.workspace.sources)[-1]
-    return await _changed(context, request, change, identifier, status=201)
+    return await resource.create(context, request, SOURCES)
 
 
 async def change_source(context: Context, request: Request) -> Any:
-    body = await body_of(request)
-    return await _change(
-        context, request, {name: value for name, value in body.items() if name != "id"}, body
-    )
+    return await resource.change(context, request, SOURCES)
 
 
 async def enable_source(context: Context, request: Request) -> Any:
-    return await _change(context, request, {"enabled": None}, match="if given")
+    return await resource.switch(context, request, SOURCES, on=True)
 
 
 async def disable_source(context: Context, request: Request) -> Any:
-    return await _change(context, request, {"enabled": False}, match="if given")
+    return await resource.switch(context, request, SOURCES, on=False)
 
 
 async def delete_source(context: Context, request: Request) -> Any:
-    identifier = request.path_params["source"]
-    change = await changes.change(
-        context,
-        request,
-        lambda document: changes.removed(document, "source", identifier),
-        kind="source",
-        key=identifier,
-    )
-    return {"changes": change.lines, "dryRun": change.dry, "revision": context.workspaces.current.revision}
+    return await resource.remove(context, request, "source", request.path_params["source"])
 
 
 async def rotate_write_key(context: Context, request: Request) -> Any:
@@ -162,53 +138,11 @@ async def rotate_write_key(context: Context, request: Request) -> Any:
         match="if given",
         note=f"New write key for {identifier}",
     )
-    return await _changed(context, request, change, identifier)
+    return await resource.answer(context, request, SOURCES, change, identifier)
 
 
 async def end_previous_keys(context: Context, request: Request) -> Any:
-    return await _change(context, request, {"previousWriteKeys": None}, match="if given")
-
-
-async def _change(
-    context: Context,
-    request: Request,
-    patch: Mapping[str, Any],
-    body: Mapping[str, Any] | None = None,
-    *,
-    match: Any = "needed",
-) -> Answered:
-    identifier = request.path_params["source"]
-    if body is not None and body.get("id", identifier) != identifier:
-        raise ApiError(400, "The id of a source cannot be changed.", "Its events are kept under it.")
-
-    def make(document: Document) -> Document:
-        entry = changes.merged(changes.known(context, "source", identifier), _given(patch))
-        return changes.replaced(document, "source", identifier, entry)
-
-    change = await changes.change(context, request, make, kind="source", key=identifier, match=match)
-    return await _changed(context, request, change, identifier)
-
-
-def _given(body: Mapping[str, Any]) -> Entry:
-    """What a request says about a source, as the document has it: None for what is as usual."""
-    for name in ("connections", "received", "duplicates", "etag"):
-        if name in body:
-            raise ApiError(400, f"`{name}` is not set here.", "Leave it out.")
-    return {
-        name: None if name in _OPTIONAL and value == _OPTIONAL[name] else value
-        for name, value in body.items()
-    }
-
-
-async def _changed(
-    context: Context, request: Request, change: changes.Change, identifier: str, *, status: int = 200
-) -> Answered:
-    if change.dry:
-        shown: Any = _plain(request, change.workspace.sources[identifier], change.workspace)
-        return changes.made(context, change, "source", shown, "", status=200)
-    entry_tag = changes.tag(context, changes.known(context, "source", identifier))
-    shown = await _one(context, request, identifier)
-    return changes.made(context, change, "source", shown, entry_tag, status=status)
+    return await resource.patched(context, request, SOURCES, {"previousWriteKeys": None})
 
 
 async def _one(context: Context, request: Request, identifier: str) -> dict[str, Any]:
@@ -257,8 +191,25 @@ def _moment(seconds: float) -> str:
     return whole.isoformat().replace("+00:00", "Z")
 
 
+def _planned(request: Request, change: changes.Change, identifier: str) -> dict[str, Any]:
+    return _plain(request, change.workspace.sources[identifier], change.workspace)
+
+
+def _entry(context: Context, entry: Entry) -> Entry:
+    return entry if "writeKey" in entry else {**entry, "writeKey": context.new_write_key()}
+
+
+SOURCES = Resource(
+    kind="source",
+    shown=_one,
+    planned=_planned,
+    entry=_entry,
+    usual={"enabled": True, "allowedOrigins": [], "blockedEvents": [], "requestsPerSecond": 0},
+    answered=("connections", "received", "duplicates", "etag"),
+    fixed={"id": ("The id of a source cannot be changed.", "Its events are kept under it.")},
+)
 #: A dry run knows neither counts nor old keys nor an ETag.
-_ONE = {"source": without(SOURCE, "previousWriteKeys", "received", "duplicates", "etag"), **CHANGED}
+_ONE = without(SOURCE, "previousWriteKeys", "received", "duplicates", "etag")
 
 OPERATIONS = (
     Operation(
@@ -270,82 +221,52 @@ OPERATIONS = (
         query=(LIMIT, AFTER),
         members={"sources": list_of(SOURCE), "next": NEXT},
     ),
-    Operation(
+    changing(
         create_source,
         "POST",
         "/sources",
         "Add a source",
-        "source, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
+        "source",
+        _ONE,
         body={
             "id": {"type": "string", "description": "Default: made of the name."},
             **SOURCE_FIELDS,
             "writeKey": {"type": "string", "description": "Default: a random one."},
         },
         required=("name", "type"),
-        members=_ONE,
         status=201,
     ),
-    Operation(
-        source,
-        "GET",
-        "/sources/{source}",
-        "One source",
-        "the source itself",
-        schema=SOURCE,
-    ),
-    Operation(
+    Operation(source, "GET", "/sources/{source}", "One source", "the source itself", schema=SOURCE),
+    changing(
         change_source,
         "PATCH",
         "/sources/{source}",
         "Change a source; what is not named stays, null means the default",
-        "source, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        headers=(IF_MATCH,),
+        "source",
+        _ONE,
         body=SOURCE_FIELDS,
-        members=_ONE,
     ),
-    Operation(
+    removing(
         delete_source,
-        "DELETE",
         "/sources/{source}",
         "Remove a source and its connections; its events stay until they are pruned",
-        "changes, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        headers=(IF_MATCH,),
-        members={name: CHANGED[name] for name in ("changes", "dryRun", "revision")},
     ),
-    Operation(
-        enable_source,
-        "POST",
-        "/sources/{source}/enable",
-        "Switch a source on",
-        "source, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        members=_ONE,
-    ),
-    Operation(
+    changing(enable_source, "POST", "/sources/{source}/enable", "Switch a source on", "source", _ONE),
+    changing(
         disable_source,
         "POST",
         "/sources/{source}/disable",
         "Switch a source off: its requests are refused",
-        "source, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        members=_ONE,
+        "source",
+        _ONE,
     ),
-    Operation(
+    changing(
         rotate_write_key,
         "POST",
         "/sources/{source}/rotate-write-key",
         "Give a source a new write key; the old one is still taken for a while",
-        "source, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
+        "source",
+        _ONE,
         body={
             "overlapHours": {
                 "type": "number",
@@ -355,16 +276,13 @@ OPERATIONS = (
                 "description": "How long the old key is still taken; 0 ends it at once.",
             }
         },
-        members=_ONE,
     ),
-    Operation(
+    changing(
         end_previous_keys,
         "DELETE",
         "/sources/{source}/previous-write-keys",
         "End all earlier write keys of a source now",
-        "source, changes, warnings, dryRun, revision",
-        role="editor",
-        query=(DRY_RUN,),
-        members=_ONE,
+        "source",
+        _ONE,
     ),
 )
