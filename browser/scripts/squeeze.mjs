@@ -8,10 +8,12 @@ import { NAMES, analyse, asked, digest, print, rename } from './names.mjs';
 import { startSizer } from './sizes.mjs';
 
 const SECONDS = 240;
+/** Of Python's, that measure. */
 const PROCESSES = 2;
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_';
 /** How many bytes worse a step may be, by a chance of one in e: from the search's start to its end. */
 const HOT = 0.5;
+/** The start of a search that begins with former names: what they are worth must not melt away. */
 const WARM = 0.25;
 const COLD = 0.1;
 
