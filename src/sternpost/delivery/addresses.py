@@ -12,10 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from aiohttp import ThreadedResolver
+from aiohttp import AddrInfoType, ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: IPv6 addresses whose last 32 bits are an IPv4 address that a gateway, or an old stack, goes to.
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64_LOCAL = ipaddress.IPv6Network(
+    "64:ff9b:1::/48"
+)  #: of a network's own gateways; older Pythons take it for public
 
 
 class AddressNotAllowed(OSError):
@@ -31,23 +39,70 @@ class AddressRule:
     networks: Sequence[Network] = ()  #: --allow-private-hosts
 
     def allows(self, address: str) -> bool:
-        """Whether a destination may connect to this address."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        if self.everything or (ip.is_global and not ip.is_multicast):
+        """Whether a destination may connect to this address. What is no address in its usual spelling is not allowed."""
+        if self.everything:
             return True
-        if ip.is_loopback and self.loopback:
-            return True
+        try:
+            ip = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            # Such as 127.1 or 2130706433, which the system would understand.
+            return False
+        inner = _inner(ip)
+        if ip.is_loopback or (inner.is_loopback and _is_mapped(ip)):
+            return self.loopback or self._named(inner)
+        return _is_public(inner) or self._named(inner)
+
+    def _named(self, ip: Address) -> bool:
         return any(ip.version == network.version and ip in network for network in self.networks)
+
+
+def literal(host: str) -> str | None:
+    """The address that a host is, None when it is a name. aiohttp asks nobody about what is made of digits and dots, or holds a colon."""
+    looks_like_one = ":" in host or host.replace(".", "").isdigit()
+    return host if looks_like_one else None
+
+
+def _inner(ip: Address) -> Address:
+    """The IPv4 address that an IPv6 address leads to: mapped, compatible, by NAT64, by 6to4; else the address itself."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    if ip in _COMPATIBLE or ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.sixtofour or ip
+
+
+def _is_mapped(ip: Address) -> bool:
+    return isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None
+
+
+def _is_public(ip: Address) -> bool:
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.is_site_local or ip in _NAT64_LOCAL):
+        return False
+    return ip.is_global and not ip.is_multicast
+
+
+class GuardedSockets:
+    """Makes the sockets of connections, and refuses to for addresses that the rule does not allow: whatever way they came here."""
+
+    def __init__(self, rule: AddressRule) -> None:
+        self._rule = rule
+
+    def __call__(self, address: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, where = address
+        host = str(where[0])
+        if not self._rule.allows(host):
+            raise AddressNotAllowed(f"{host} is a private address, or none in its usual spelling")
+        return socket.socket(family=family, type=kind, proto=protocol)
 
 
 class GuardedResolver(AbstractResolver):
     """Resolves names and refuses addresses that the rule does not allow."""
 
-    def __init__(self, rule: AddressRule) -> None:
+    def __init__(self, rule: AddressRule, names: AbstractResolver | None = None) -> None:
         self._rule = rule
-        self._inner = ThreadedResolver()
+        self._inner = names or ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import time
@@ -10,8 +9,16 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
 
-from sternpost.delivery.addresses import AddressNotAllowed, AddressRule, GuardedResolver
+from sternpost.delivery.addresses import (
+    AddressNotAllowed,
+    AddressRule,
+    GuardedResolver,
+    GuardedSockets,
+    literal,
+)
 from sternpost.limits import CONNECT_TIMEOUT_S, REPLY_BODY_BYTES_MAX, REQUEST_TIMEOUT_S
 from sternpost.model import Call, Reply
 from sternpost.reasons import ReasonCode
@@ -36,14 +43,17 @@ class Client(Send, Protocol):
 class Sender:
     """An HTTP client for one destination: keep-alive, no redirects, no cookies, no proxies, bounded replies."""
 
-    def __init__(self, rule: AddressRule, *, connections_max: int) -> None:
-        """Must be made inside a running event loop."""
+    def __init__(
+        self, rule: AddressRule, *, connections_max: int, names: AbstractResolver | None = None
+    ) -> None:
+        """Must be made inside a running event loop. `names` resolves names, None: as the system does."""
         self._rule = rule
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=connections_max,
                 keepalive_timeout=KEEPALIVE_S,
-                resolver=GuardedResolver(rule),
+                resolver=GuardedResolver(rule, names),
+                socket_factory=GuardedSockets(rule),
                 ttl_dns_cache=60,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -60,7 +70,10 @@ class Sender:
 
         try:
             if not self._literal_allowed(call.url):
-                return failed("address_not_allowed", f"{urlsplit(call.url).hostname} is a private address.")
+                host = urlsplit(call.url).hostname
+                return failed(
+                    "address_not_allowed", f"{host} is a private address, or none in its usual spelling."
+                )
             async with self._session.request(
                 call.method, call.url, data=call.body or None, headers=call.headers, allow_redirects=False
             ) as response:
@@ -76,6 +89,8 @@ class Sender:
                 return failed("address_not_allowed", f"{error.os_error}.")
             return failed("name_not_found", f"The name {error.host} cannot be resolved.")
         except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, AddressNotAllowed):
+                return failed("address_not_allowed", f"{error.os_error}.")
             reason: ReasonCode = _connect_reason(error.os_error)
             return failed(reason, f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}.")
         except AddressNotAllowed as error:
@@ -86,12 +101,8 @@ class Sender:
 
     def _literal_allowed(self, url: str) -> bool:
         # A host that is an address is not resolved, so the resolver does not see it.
-        host = urlsplit(url).hostname or ""
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return True
-        return self._rule.allows(host)
+        host = literal(URL(url).host or "")
+        return host is None or self._rule.allows(host)
 
     async def close(self) -> None:
         await self._session.close()
