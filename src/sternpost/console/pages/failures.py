@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sternpost.console import snippets
@@ -13,39 +14,57 @@ from sternpost.control import fate
 from sternpost.control.routes.failures import exported
 from sternpost.wire import times
 
-RETRY_ROUNDS_MAX = 10  #: of 10,000 dead letters each, with one press of the button
+ROUNDS_MAX = 10  #: of 10,000 dead letters each, with one press of the button
 
 
 async def failures(around: Surroundings, visit: Visit, *, problem: str = "") -> Result:
-    found = await around.api.every("/failures", "failures")
+    found = (await around.api.get("/failures"))["failures"]
+    wanted = (visit.query("destination"), visit.query("reason"))
+    mine = (visit.form.get("destination", ""), visit.form.get("reason", ""))
     for group in found:
+        key = (group["destination"], group["reason"])
         group["name"] = name_of(around, group["destination"])
+        group["open"] = key in {wanted, mine} or (wanted == ("", "") and group is found[0])
+        group["open"] |= wanted == (group["destination"], "")
+        group["problem"] = problem if key == mine else ""
+        config = around.context.workspaces.current.destinations.get(group["destination"])
+        group["seconds"] = group["count"] / config.rate_per_second if config else 0.0
+        group["alike"] = None
+        if group["open"] and group["count"] > 1:
+            group["alike"] = await around.api.get(f"/failures/{part(key[0])}/{part(key[1])}/alike")
+        if group["oldestReceivedAt"]:
+            received_at = (times.parse_ms(group["oldestReceivedAt"]) or 0) / 1000
+            group["pruneAt"] = fate.when(received_at + around.retention_s)
+        else:
+            group["pruneAt"] = None
     return Page(
         "failures.html",
         "Failures",
         {
             "failures": found,
+            "several": _several(found),
             "problem": problem,
-            "problem_of": (visit.form.get("destination", ""), visit.form.get("reason", "")),
             "note": visit.form.get("note", ""),
-            "prune_at": {
-                group["oldestReceivedAt"]: fate.when(
-                    (times.parse_ms(group["oldestReceivedAt"]) or 0) / 1000 + around.retention_s
-                )
-                for group in found
-                if group["oldestReceivedAt"]
-            },
             "retention": snippets.retention_text(around.retention_s),
             "total": sum(group["count"] for group in found),
-            "open": (visit.query("destination"), visit.query("reason")),
         },
         400 if problem else 200,
     )
 
 
+def _several(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Destinations with more than one group: all of their dead letters can be retried at once."""
+    found: dict[str, dict[str, Any]] = {}
+    for group in groups:
+        of = found.setdefault(group["destination"], {"destination": group["destination"], "name": group["name"], "count": 0, "groups": 0})  # fmt: skip
+        of["count"] += group["count"]
+        of["groups"] += 1
+    return [of for of in found.values() if of["groups"] > 1]
+
+
 async def retry(around: Surroundings, visit: Visit) -> Result:
     destination, reason = visit.form.get("destination", ""), visit.form.get("reason", "")
-    wanted: dict[str, Any] = {"destination": destination, "reason": reason}
+    wanted: dict[str, Any] = {"destination": destination, **({"reason": reason} if reason else {})}
     if visit.form.get("shape") is not None:
         wanted["shape"] = visit.form["shape"]
     if message_id := visit.form.get("messageId", ""):
@@ -58,7 +77,7 @@ async def retry(around: Surroundings, visit: Visit) -> Result:
         return Elsewhere(f"/console/events/{part(message_id)}", said, wrong=not answer["retried"])
     retried = unconnected = 0
     after: str | None = None
-    for _ in range(RETRY_ROUNDS_MAX):
+    for _ in range(ROUNDS_MAX):
         more = {"after": after} if after else {}
         answer = await around.api.post("/failures/retry", {**wanted, "limit": 10_000, **more})
         retried += answer["retried"]
@@ -95,16 +114,28 @@ async def discard(around: Surroundings, visit: Visit) -> Result:
         return await failures(
             around, visit, problem="Nothing was discarded: say why. The note is kept with the events."
         )
+    discarded, after = 0, None
     try:
-        answer = await around.api.post(
-            "/failures/discard",
-            {"destination": destination, "reason": reason, "note": note, "limit": min(count, 10_000)},
-        )
+        for _ in range(ROUNDS_MAX):
+            left = min(count - discarded, 10_000)
+            body = {"destination": destination, "reason": reason, "note": note, "limit": left}
+            answer = await around.api.post(
+                "/failures/discard", {**body, **({"after": after} if after else {})}
+            )
+            discarded += answer["discarded"]
+            after = answer["next"]
+            # No more than were typed: what came meanwhile was not meant.
+            if after is None or discarded >= count:
+                break
     except ApiProblem as error:
-        return await failures(around, visit, problem=f"Nothing was discarded: {error.message}")
-    return Elsewhere(
-        "/console/failures", f"{events_said(answer['discarded'])} ended as skipped, with your note."
-    )
+        return await failures(
+            around,
+            visit,
+            problem=f"Nothing was discarded: {error.message}"
+            if not discarded
+            else f"{events_said(discarded)} discarded, then: {error.message}",
+        )
+    return Elsewhere("/console/failures", f"{events_said(discarded)} ended as skipped, with your note.")
 
 
 async def export(around: Surroundings, visit: Visit) -> Result:

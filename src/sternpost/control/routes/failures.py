@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from sternpost.control import audit, fate
+from sternpost.control.alike import LOOKED_AT, alike, change_before
 from sternpost.control.answers import HEADERS, Answers, ApiError
 from sternpost.control.auth import Principal
 from sternpost.control.context import Context
@@ -43,7 +44,9 @@ from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import Route as EventRoute
 from sternpost.reasons import REASONS
 from sternpost.store.letters import Letter, newest_letters, said_of
+from sternpost.store.revisions import REVISIONS_KEPT_MAX, Revision
 from sternpost.store.views import SAMPLES_PER_GROUP, FailureGroup
+from sternpost.wire import message as wire_message
 
 LETTERS_PER_REQUEST = 10_000  #: dead letters retried or discarded at once
 SHAPED_MAX = 5_000  #: dead letters of one reason that are told apart by what was said; the newest
@@ -109,10 +112,11 @@ LEFT = {"left": texted(COUNT, "That are still dead letters."), "next": NEXT}
 
 async def failures(context: Context, request: Request) -> Any:
     page, following = page_of(request, await context.views.failures())
-    return {"failures": [await _group(context, group) for group in page], "next": following}
+    revisions = await context.facts.workspace_revisions(before=None, limit=REVISIONS_KEPT_MAX)
+    return {"failures": [await _group(context, group, revisions) for group in page], "next": following}
 
 
-async def _group(context: Context, group: FailureGroup) -> dict[str, Any]:
+async def _group(context: Context, group: FailureGroup, revisions: Sequence[Revision]) -> dict[str, Any]:
     """One destination and reason, and within it what was said, without what differs from event to event."""
     text, remedy, who = fate.explanation(group.reason, "")
     letters, first = await newest_letters(
@@ -122,6 +126,7 @@ async def _group(context: Context, group: FailureGroup) -> dict[str, Any]:
     for letter in letters:
         shapes.setdefault(shape_of(letter.detail, letter.ids), []).append(letter)
     shown = sorted(shapes.items(), key=lambda found: -len(found[1]))
+    change = change_before(group.first_at, revisions)
     return {
         "destination": group.destination_id,
         "reason": group.reason,
@@ -134,6 +139,14 @@ async def _group(context: Context, group: FailureGroup) -> dict[str, Any]:
         "exact": group.count <= SHAPED_MAX,
         "firstAt": fate.when(group.first_at),
         "lastAt": fate.when(group.last_at),
+        "beganAfter": None
+        if change is None
+        else {
+            "revision": change.number,
+            "at": fate.when(change.at),
+            "by": change.author,
+            "changes": list(change.changes),
+        },
         "oldestReceivedAt": fate.when(first[1]) if first else None,
         "shapes": [
             {
@@ -172,6 +185,18 @@ async def failure_entries(context: Context, request: Request) -> Any:
         "events": [fate.compose(kept, workspace) for kept in page.kept],
         "next": cursor(page.next),
     }
+
+
+async def alike_failures(context: Context, request: Request) -> Any:
+    destination, reason = request.path_params["destination"], request.path_params["reason"]
+    await _known_letters(context, destination)
+    letters, _ = await newest_letters(context.views, destination, reason, rows_max=LOOKED_AT)
+    rows = await context.views.by_seqs([letter.seq for letter in letters])
+    same, differs = alike([wire_message.received(kept.event) for kept in rows.kept])
+    if not principal_of(request).personal_data:
+        # As in the fate of one event.
+        same = context.personal.answer({"messageId": "", "event": same, "destinations": []})["event"]
+    return {"looked": len(rows.kept), "same": same, "differs": differs}
 
 
 async def retry_failures(context: Context, request: Request) -> Any:
@@ -339,6 +364,14 @@ OPERATIONS = (
         "events, next",
         query=(LIMIT, AFTER),
         members={"events": list_of(TRIED_ENTRY), "next": NEXT},
+    ),
+    Operation(
+        alike_failures,
+        "GET",
+        "/failures/{destination}/{reason}/alike",
+        "What the newest dead letters of a group have in common",
+        "looked, same, differs",
+        personal="own",
     ),
     Operation(
         export_failures,

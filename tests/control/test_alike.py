@@ -1,0 +1,70 @@
+"""Failures explain themselves: what the events of a group share, and the change after which they began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sternpost.control.alike import BEGAN_WITHIN_S, DEPTH_MAX, PATHS_MAX, alike, change_before
+from sternpost.destinations.base import Rejected
+from sternpost.store.revisions import Revision
+from tests.control.bench import Bench
+from tests.control.test_api import TRACK
+
+
+def revision(number: int, at: float) -> Revision:
+    return Revision(number, at, "ana", "", (f"~ change {number}",))
+
+
+def test_alike() -> None:
+    """Members with one value stand as in an event; those with several are named; what one lacks is neither."""
+    bodies: list[dict[str, Any]] = [
+        {"type": "track", "userId": "u1", "event": None, "context": {"library": {"name": "a", "version": 1}}},
+        {"type": "track", "userId": "u2", "event": None, "context": {"library": {"name": "a", "version": 2}}, "more": 1},
+    ]  # fmt: skip
+    same, differs = alike(bodies)
+    assert same == {"type": "track", "event": None, "context": {"library": {"name": "a"}}}
+    assert differs == ["userId", "context.library.version"]
+    assert alike([]) == ({}, [])
+    # A dot in a name makes no other path of it, and an empty object is a value.
+    assert alike([{"a.b": 1, "c": {}}, {"a": {"b": 1}, "c": {}}]) == ({"c": {}}, [])
+
+
+def test_alike_is_bounded() -> None:
+    deep: dict[str, Any] = {"v": 1}
+    for _ in range(40):
+        deep = {"d": deep}
+    same, _ = alike([{**deep, **{f"n{n}": n for n in range(1_000)}}] * 2)
+    assert len(same) <= PATHS_MAX
+    depth, inner = 0, alike([deep, deep])[0]
+    while isinstance(inner, dict) and "d" in inner and depth < DEPTH_MAX:
+        depth, inner = depth + 1, inner["d"]
+    assert depth == DEPTH_MAX
+
+
+def test_the_change_that_fits() -> None:
+    """The last change before the first failure, when it was shortly before; never the first revision, and none that came later."""
+    changes = [revision(4, 5_000.0), revision(3, 1_000.0), revision(1, 10.0)]
+    assert change_before(1_000.0, changes) == changes[1]
+    assert change_before(1_000.0 + BEGAN_WITHIN_S, changes) == changes[1]
+    assert change_before(1_001.0 + BEGAN_WITHIN_S, changes) is None
+    assert change_before(20.0, changes) is None
+    assert change_before(5.0, changes) is None
+    assert change_before(5.0, []) is None
+
+
+async def test_of_a_group(bench: Bench) -> None:
+    """The API tells both; a reader who may not see personal data gets hashes of what was the same."""
+    document = bench.holder.shown()
+    document["destinations"][0]["name"] = "Pendo, renamed"
+    await bench.holder.apply(document)
+    bench.now += 60
+    await bench.accept(*({**TRACK, "messageId": f"m{n}", "userId": "ada", "properties": {"n": n}} for n in range(3)))  # fmt: skip
+    await bench.settle("pendo", "track", *(Rejected("bad_id", "No.") for _ in range(3)))
+    [group] = (await bench.get("/failures"))["failures"]
+    assert group["beganAfter"]["revision"] == 2
+    assert any("renamed" in line for line in group["beganAfter"]["changes"])
+    found = await bench.get("/failures/pendo/bad_id/alike")
+    assert found["looked"] == 3
+    assert (found["same"]["type"], found["same"]["userId"]) == ("track", "ada")
+    assert "messageId" in found["differs"]
+    assert "properties.n" in found["differs"]
