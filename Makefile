@@ -2,13 +2,13 @@
 # ARGS is handed on: make demo ARGS="--port 8081", make test ARGS="-k workspace".
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak fuzz lock clean
+.PHONY: help demo test check format bench soak fuzz screenshots lock clean
 PYTHON := .venv/bin/python
 ARGS ?=
 MINUTES ?= 10
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: ## run the whole product with a Pendo sandbox and a shop to click in
 	@scripts/bootstrap.sh runtime
@@ -41,6 +41,10 @@ soak: ## look for lost events: new seeds for MINUTES (10), then kills, torn file
 fuzz: ## look for inputs that break a promise, for MINUTES (10); coverage-guided after `.venv/bin/pip install atheris`
 	@scripts/bootstrap.sh dev
 	@$(PYTHON) -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
+screenshots: ## picture every page of the console, wide and narrow, light and dark; ARGS names pages
+	@scripts/bootstrap.sh clients
+	@$(PYTHON) -m tests.console.screens $(ARGS)
 
 lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
 	@scripts/lock.sh $(ARGS)

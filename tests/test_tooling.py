@@ -105,7 +105,7 @@ def test_make_help() -> None:
         ["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True
     )
     assert {line.split()[1] for line in done.stdout.splitlines()} == {
-        "help", "demo", "test", "check", "format", "bench", "soak", "fuzz", "lock", "clean",
+        "help", "demo", "test", "check", "format", "bench", "soak", "fuzz", "screenshots", "lock", "clean",
     }  # fmt: skip
 
 

@@ -6,12 +6,15 @@ import re
 from typing import Any
 
 import pytest
+from starlette.routing import compile_path
 
-from sternpost.console.app import MOUNT, needed_role
+from sternpost.console.app import needed_role
+from sternpost.console.guard import MOUNT
 from sternpost.console.pages import PAGES
 from sternpost.control.auth import ROLES, Role, allows
 from sternpost.control.operations import OPERATIONS
 from tests.console.house import POLICY, House
+from tests.console.screens import NO_PAGES, SCREENS, STRANGERS
 from tests.console.test_people_pages import invited
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -135,3 +138,15 @@ async def test_form_bodies_are_bounded(home: House) -> None:
             assert (await owner.post(address(page[1]), x="y" * 70_000)).status == 413, page
             many = {f"n{number}": "" for number in range(1_200)}
             assert (await owner.post(address(page[1]), **many)).status == 400, page
+
+
+async def test_every_page_is_looked_at(home: House) -> None:
+    """Each address that shows a page is one of those that the browser test opens, narrow and wide, light and dark."""
+    compiled = {path: compile_path(path)[0] for method, path in routes(home.app) if method == "GET"}
+    order = [route.path for route in home.app._router.routes if route.path in compiled]
+    opened = {
+        next(path for path in order if compiled[path].match(f"{MOUNT}{screen.path.partition('?')[0]}"))
+        for screen in (*SCREENS, *STRANGERS)
+        if screen.name != "no-such-page"
+    }
+    assert {path.removeprefix(MOUNT) for path in compiled.keys() - opened} == NO_PAGES.keys()

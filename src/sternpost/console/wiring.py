@@ -13,7 +13,8 @@ from prometheus_client import Counter
 from sternpost import access as data_dir
 from sternpost import limits
 from sternpost.console.access import Access
-from sternpost.console.app import MOUNT, create_console
+from sternpost.console.app import create_console
+from sternpost.console.guard import MOUNT
 from sternpost.console.inside import Api
 from sternpost.console.pulse import Pulse
 from sternpost.console.surroundings import Limit, Surroundings
