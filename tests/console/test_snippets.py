@@ -69,7 +69,7 @@ async def test_the_page(home: House) -> None:
     """Tabs that need no script and no style of their own: each radio button stands before its label and what it shows."""
     owner = await home.owner()
     page = await owner.get("/console/sources/web")
-    tabs = re.findall(r'<input type="radio" name="way" id="tab-(\w+)"[^>]*><label for="tab-(\w+)">[^<]+</label>\s*<div class="tab">', page)  # fmt: skip
+    tabs = re.findall(r'<input type="radio" name="way" id="tab-(\w+)"[^>]*><label for="tab-(\w+)">[^<]+</label>\s*<div class="snippet">', page)  # fmt: skip
     assert [one for one, _ in tabs] == [other for _, other in tabs] == NAMES["web"]
     assert 'id="snippet-html"' in page
     assert home.bench.holder.current.sources["web"].write_key in page

@@ -45,7 +45,8 @@ def sentence(config: DestinationConfig, blocked: Sequence[BlockedChannel], count
         what = f" ({', '.join(channel.channel for channel in blocked if channel.channel)})"
         return f"Blocked since {fate.when(since)}{what if what != ' ()' else ''}: {text}"
     if counts["retrying"]:
-        return f"Delivering; {counts['retrying']} events are being tried again."
+        waiting = counts["retrying"]
+        return f"Delivering; {waiting} {'event is' if waiting == 1 else 'events are'} being tried again."
     if counts["pending"]:
         return f"Delivering, {counts['oldestPendingSeconds']:.1f} s behind."
     return "Nothing waits."

@@ -18,6 +18,7 @@ from sternpost.wire import message as wire_message
 NAMES_MAX = 100  #: traits of one block; more are said to be more
 SAMPLES_MAX = 200  #: events of one type that are looked at
 EXAMPLE_CHARS_MAX = 80
+TRIES_MAX = 5  #: calls by which a trait is mapped until something comes of it
 
 #: Block, the types of calls, where the values stand.
 BLOCKS = (
@@ -39,6 +40,7 @@ class Row:
     people: set[str] = field(default_factory=set)
     fields: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    tries: int = 0  #: of mapping it
 
 
 def blocks(events: Iterable[Event], mapped: Callable[[Event], Mapped]) -> list[dict[str, Any]]:
@@ -56,6 +58,9 @@ def blocks(events: Iterable[Event], mapped: Callable[[Event], Mapped]) -> list[d
                         continue
                     row = rows[name] = Row(f"{place}.{name}")
                     row.example = _shown(value)
+                # Nothing may come of a call for a reason of its own, say for want of a name: then the next ones tell.
+                if not row.fields and row.tries < TRIES_MAX:
+                    row.tries += 1
                     fields, notes = mapped(_alone(event, body, place, name, value))
                     row.fields = list(fields or ())
                     row.notes = [

@@ -5,6 +5,7 @@ const EXACT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "m
 const CLOCK = new Intl.DateTimeFormat("en", {
   day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23",
 });
+const MINUTE = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "medium" });
 const STEPS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -19,7 +20,7 @@ export function showTimes(root = document) {
     const at = new Date(element.dateTime);
     if (isNaN(at)) continue;
     element.title = `${EXACT.format(at)} · ${element.dateTime}`;
-    const text = "relative" in element.dataset ? relative(at) : "day" in element.dataset ? DAY.format(at) : CLOCK.format(at);
+    const text = "relative" in element.dataset ? relative(at) : "day" in element.dataset ? DAY.format(at) : "minute" in element.dataset ? MINUTE.format(at) : CLOCK.format(at);
     if (element.textContent !== text) element.textContent = text;
   }
 }
