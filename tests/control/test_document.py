@@ -40,6 +40,7 @@ NO_PAGES = {
     "catalogue_entry": "one kind of destination with its fields",
     "stats_series": "slots, at most 1,500",
     "destination_health": "one destination, each list with its own bound",
+    "alike_failures": "one comparison, its paths bounded",
     "destination_mapping": "one destination, each list with its own bound",
 }
 
@@ -107,6 +108,7 @@ def test_every_answer_is_described_to_its_last_member() -> None:
                     if "additionalProperties" not in found:
                         open_objects.add(place.replace("/content/application/json/schema", ""))
     assert open_objects == {
+        "get /failures/{destination}/{reason}/alike 200/properties/same",
         "/schemas/Entry/properties/event",
         "/schemas/TriedEntry/properties/event",
         "/schemas/Fate/properties/event",

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from sternpost.control import audit, fate
-from sternpost.control.alike import LOOKED_AT, alike, change_before
+from sternpost.control.alike import LOOKED_AT, PATHS_MAX, alike, change_before
 from sternpost.control.answers import HEADERS, Answers, ApiError
 from sternpost.control.auth import Principal
 from sternpost.control.context import Context
@@ -29,6 +29,7 @@ from sternpost.control.routes.common import (
 )
 from sternpost.control.schema import (
     COUNT,
+    OBJECT,
     TEXT,
     TIME,
     TRIED_ENTRY,
@@ -44,7 +45,7 @@ from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import Route as EventRoute
 from sternpost.reasons import REASONS
 from sternpost.store.letters import Letter, newest_letters, said_of
-from sternpost.store.revisions import REVISIONS_KEPT_MAX, Revision
+from sternpost.store.revisions import CHANGES_KEPT_MAX, REVISIONS_KEPT_MAX, Revision
 from sternpost.store.views import SAMPLES_PER_GROUP, FailureGroup
 from sternpost.wire import message as wire_message
 
@@ -100,6 +101,17 @@ GROUP = record(
         "exact": texted(YES_NO, f"Whether all were looked at; else the newest {SHAPED_MAX:,}."),
         "firstAt": or_null(TIME),
         "lastAt": or_null(TIME),
+        "beganAfter": or_null(
+            record(
+                {
+                    "revision": COUNT,
+                    "at": TIME,
+                    "by": TEXT,
+                    "changes": list_of(TEXT, most=CHANGES_KEPT_MAX + 1),
+                },
+                text="The change of the workspace that came shortly before the first of them.",
+            )
+        ),
         "oldestReceivedAt": or_null(TIME),
         "shapes": list_of(_SHAPE, most=SHAPES_MAX, text="The largest."),
         "moreShapes": COUNT,
@@ -372,6 +384,11 @@ OPERATIONS = (
         "What the newest dead letters of a group have in common",
         "looked, same, differs",
         personal="own",
+        members={
+            "looked": COUNT,
+            "same": texted(OBJECT, "An event with the members that have the same value in all."),
+            "differs": list_of(TEXT, most=PATHS_MAX, text="Paths that all have, with values that differ."),
+        },
     ),
     Operation(
         export_failures,
