@@ -1,7 +1,7 @@
 """The console's pages, each with something on it, for the browser tests and for pictures of them.
 
 `make screenshots` (python -m tests.console.screens) starts a demo, sends it some events, and writes each page as a picture, wide and narrow,
-light and dark: all into build/screenshots, those that the documentation shows into docs/images too.
+light and dark: whole into build/screenshots; of those that the documentation shows, what a window shows into docs/images.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import shutil
 import sys
 import tempfile
 import urllib.error
@@ -58,11 +57,11 @@ SCREENS: tuple[Screen, ...] = (
     Screen("destination-new", "/destinations/new/pendo"),
     Screen("webhook-new", "/destinations/new/webhook"),
     Screen("destination", "/destinations/pendo", shown=True),
-    Screen("destination-settings", "/destinations/pendo/settings", shown=True),
+    Screen("destination-settings", "/destinations/pendo/settings"),
     Screen("destination-connect", "/destinations/pendo/connect"),
     Screen("mapping", "/destinations/pendo/mapping"),
     Screen("people", "/people"),
-    Screen("person", "/people/ada", shown=True),
+    Screen("person", "/people/ada"),
     Screen("replay", "/replay"),
     Screen("replay-look", "/replay?look=1&only=all&destination=pendo"),
     Screen("try", "/try"),
@@ -187,10 +186,10 @@ async def photograph(page: browser.Page, screen: Screen, wanted: list[str]) -> N
     for width in (WIDE, NARROW):
         for dark in (False, True):
             how = f"{'wide' if width == WIDE else 'narrow'}-{'dark' if dark else 'light'}"
-            path = ALL / f"{screen.name}-{how}.png"
-            await page.look(path, width=width, height=900 if width == WIDE else 740, dark=dark)
+            name, height = f"{screen.name}-{how}.png", 900 if width == WIDE else 740
+            await page.look(ALL / name, width=width, height=height, dark=dark)
             if screen.shown:
-                shutil.copy(path, SHOWN / path.name)
+                await page.look(SHOWN / name, width=width, height=height, dark=dark, whole=False)
 
 
 if __name__ == "__main__":

@@ -104,11 +104,13 @@ class Page:
             await asyncio.sleep(0.05)
         raise AssertionError(f"never true: {condition}; {await self.run('document.body.innerText')}")
 
-    async def look(self, path: Path, *, width: int, height: int, dark: bool = False) -> None:
-        """Write a screenshot."""
+    async def look(
+        self, path: Path, *, width: int, height: int, dark: bool = False, whole: bool = True
+    ) -> None:
+        """Write a screenshot: of the whole page, or of what a window of this size shows."""
         await self.size(width, height, dark=dark)
         await self.call("Emulation.setScrollbarsHidden", hidden=True)
-        found = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        found = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(found["data"]))
 
     async def size(self, width: int, height: int, *, dark: bool = False) -> None:
