@@ -101,6 +101,11 @@ def lock_data_dir(path: Path) -> DataDirLock:
     return DataDirLock(descriptor)
 
 
+def was_used(path: Path) -> bool:
+    """Whether a server has run in a data directory before: then its secrets are there, unless all come from the environment."""
+    return (path / _TOKEN).exists() or (path / _KEY).exists()
+
+
 def locked_by(path: Path) -> int | None:
     """The process that holds the lock of a data directory; None when no server runs on it. Takes nothing, creates nothing."""
     try:

@@ -3,7 +3,8 @@
 SternpostError
 ├── StoreError
 │   ├── StoreUnavailable     cannot make anything durable now; the client should try again
-│   ├── StoreFull            what waits fills the disk; the client should try again later
+│   │   ├── StoreDamaged     what was asked for lies on a page that cannot be read
+│   │   └── StoreFull        what waits fills the disk; the client should try again later
 │   ├── StoreInUse           another server holds the data directory
 │   └── StoreTooNew          written by a later version
 ├── WorkspaceError           the workspace is not valid; carries every problem with line and remedy
@@ -31,6 +32,10 @@ class StoreUnavailable(StoreError):
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.remedy = remedy  #: what somebody can do about it, a sentence or two
+
+
+class StoreDamaged(StoreUnavailable):
+    """A part of the store cannot be read any more."""
 
 
 class StoreFull(StoreUnavailable):

@@ -72,6 +72,7 @@ from sternpost.server import (
 )
 from sternpost.settings import Settings
 from sternpost.store.access import AccessTables
+from sternpost.store.opening import before_opening
 from sternpost.store.persons import PersonTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
@@ -158,8 +159,12 @@ async def _build(
     bound = bind(settings.host, settings.port)
     stack.callback(bound.close)
 
+    notices = before_opening(data_dir / STORE_FILE, used=access.was_used(data_dir), now=clock())
+    for notice in notices:
+        log.warning("set_aside", notice=notice)
     store = SqliteStore(
         data_dir / STORE_FILE,
+        notices=notices,
         observe=lambda operation, seconds: metrics.store_seconds.labels(operation=operation).observe(seconds),
     )
     stack.callback(store.close)
@@ -397,7 +402,7 @@ async def _build(
         store=f"SQLite in {access.shown(data_dir)}",
         sources=tuple(holder.current.sources.values()),
         first_start=first_start,
-        warnings=tuple(warnings(holder.current)),
+        warnings=(*notices, *warnings(holder.current)),
         sandbox_url=sandbox_url,
         workspace_file=holder.current.read_from,
         setup_url=f"{url}{console.MOUNT}/setup/{setup_token}" if setup_token else "",

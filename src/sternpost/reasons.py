@@ -58,6 +58,7 @@ ReasonCode: TypeAlias = Literal[
     "too_large_to_send",
     "encoding_impossible",
     "internal_error",
+    "unreadable",
     "queued",
     "behind_earlier_event",
     "held_for_identity",
@@ -516,6 +517,15 @@ REASONS: dict[ReasonCode, Reason] = {
             "Defect in Sternpost",
             "Sternpost itself failed on this event. This is a defect of ours.",
             "Please report it with the event, then retry it after an update.",
+            "operator",
+        ),
+        Reason(
+            "unreadable",
+            "rejected",
+            "Not readable any more",
+            "The event was accepted, and the page of the store that holds it is damaged. It was set aside, so that its lane goes on.",
+            "Look after the disk. `sternpost doctor` tells how much is damaged; `sternpost salvage` or `sternpost restore` bring back what can "
+            "be, then retry it.",
             "operator",
         ),
         Reason(

@@ -33,7 +33,7 @@ TRACK = {"type": "track", "event": "Checkout", "userId": "u1", "messageId": "m"}
 IDENTIFY = {"type": "identify", "userId": "u1", "messageId": "m", "traits": {"plan": "pro"}}
 ANONYMOUS = {"type": "track", "event": "Checkout", "anonymousId": "a1", "messageId": "m"}
 #: What only a machine in trouble, a defect of ours, or a feature that is not in the product yet gives.
-ELSEWHERE = {"overloaded", "body_not_read", "internal_error", "paused", "suppressed_person"}
+ELSEWHERE = {"overloaded", "body_not_read", "internal_error", "paused", "suppressed_person", "unreadable"}
 
 
 class Silent:

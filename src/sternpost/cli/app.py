@@ -36,6 +36,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("doctor", "sternpost.cli.doctor:doctor", "Find out what is wrong and what to do about it."),
     ("backup", "sternpost.cli.backup:backup", "Copy a store to a file, while its server runs."),
     ("restore", "sternpost.cli.backup:restore", "Put such a copy back."),
+    ("salvage", "sternpost.cli.salvage:salvage", "Save what can be read of a damaged store."),
     ("rotate-key", "sternpost.cli.rotation:rotate_key", "Encrypt the stored secrets with a new key."),
     (
         "workspace",

@@ -203,7 +203,16 @@ def _disk(place: Path) -> Finding:
 
 def _store(place: Path) -> Iterator[Finding]:
     """Whether SQLite can read the store. It is only read, so that a look never changes a store."""
+    from sternpost.store import logfile
+
     version = f"SQLite {sqlite3.sqlite_version}"
+    for kept in logfile.kept_aside(place):
+        yield Finding(
+            "warning",
+            "store",
+            f"{access.shown(kept)} was set aside because it was damaged.",
+            "Remove it once you need it no more.",
+        )
     for path in sorted(place.glob("*.db")) if place.is_dir() else ():
         try:
             connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)
@@ -220,7 +229,7 @@ def _store(place: Path) -> Iterator[Finding]:
                 "fail",
                 "store",
                 f"{access.shown(path)} cannot be read: {problem}.",
-                "Bring it back from a backup; keep the damaged file.",
+                "Keep the file. `sternpost salvage` brings what can be read into a new store, `sternpost restore` a backup.",
             )
 
 

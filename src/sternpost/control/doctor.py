@@ -62,6 +62,8 @@ def _clock(offsets: Sequence[float]) -> dict[str, Any]:
 
 async def _store(context: Context) -> dict[str, Any]:
     fine, body = await context.health()
+    if fine and body.get("notices"):
+        return check("store", "fail", " ".join(body["notices"]), remedy="Keep the files until that is clear.")
     if fine:
         return check("store", "ok", f"SQLite {sqlite3.sqlite_version}; events can be made durable.")
     return check(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from sternpost.limits import GATE_RECHECK_S
 from sternpost.model import Event, LaneKey, Membership, Person, Run, Waiting
-from sternpost.store import profiles
+from sternpost.store import damage, profiles
 from sternpost.store.accepting import FLAG_LINKED, FLAG_TYPE_SET
 from sternpost.store.base import Claim
 from sternpost.store.names import Names, replayed_gate
@@ -48,6 +49,14 @@ NEXT_DUE = (
 EVERY_POSITION = 2**62
 
 
+class Careful(Protocol):
+    """How a claim reads a damaged store."""
+
+    reading: sqlite3.Connection  #: another connection
+
+    def set_aside(self, cx: sqlite3.Connection, lane: LaneKey, lane_no: int, seqs: Sequence[int]) -> None: ...
+
+
 def claim(
     cx: sqlite3.Connection,
     names: Names,
@@ -62,8 +71,9 @@ def claim(
     open_gates: bool,
     latest_first: bool,
     backing_off_max: int,
+    careful: Careful | None = None,
 ) -> Claim:
-    """See `store.base.Store.claim`."""
+    """See `store.base.Store.claim`. `careful`: rows are read one by one, and what cannot be read is set aside."""
     destination_no = names.number(cx, "destination", destination_id)
     channel_no = names.number(cx, "channel", channel)
     runs: list[Run] = []
@@ -79,10 +89,16 @@ def claim(
         if left <= 0:
             break
         window_open = window_until > now
-        rows = cx.execute(
-            SELECT_RUN,
-            (no, window_pos if window_open else EVERY_POSITION, backing_off_max if backing_off else run_max),
-        ).fetchall()
+        before_pos = window_pos if window_open else EVERY_POSITION
+        most = backing_off_max if backing_off else run_max
+        if careful is None:
+            rows = cx.execute(SELECT_RUN, (no, before_pos, most)).fetchall()
+        else:
+            rows, unreadable = damage.readable_run(cx, careful.reading, no, before_pos, most)
+            if unreadable:
+                careful.set_aside(cx, LaneKey(destination_id, channel, lane), no, unreadable)
+                if not rows:
+                    continue
         if not rows:
             # All that waits is within its window (rule G4).
             cx.execute("UPDATE lanes SET ready_at = ? WHERE no = ?", (window_until, no))

@@ -7,6 +7,7 @@ afterwards. A copy is checked page by page before it gets its name, and again be
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -53,7 +54,7 @@ def back_up(store: Path, copy: Path) -> Copied:
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"Cannot copy {store} to {copy}: {_why(error)}.") from error
     finally:
-        _remove(unfinished)
+        remove(unfinished)
     _to_disk(copy.parent)
     return copied
 
@@ -72,15 +73,14 @@ def put_back(copy: Path, store: Path, *, aside: Callable[[], str]) -> Path | Non
         moved = None
         if store.exists():
             moved = store.with_name(f"{store.name}.{aside()}")
-            _fold(store)
-            store.rename(moved)
+            move(store, moved)
         for ending in ("-wal", "-shm"):
             store.with_name(store.name + ending).unlink(missing_ok=True)
         unfinished.rename(store)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"Cannot put {copy} back as {store}: {_why(error)}.") from error
     finally:
-        _remove(unfinished)
+        remove(unfinished)
     _to_disk(store.parent)
     return moved
 
@@ -132,7 +132,7 @@ def _summary(connection: sqlite3.Connection, size: int) -> Copied:
 
 def _copy(source: Path, target: Path) -> None:
     """All pages at once: in steps, every write of the server would make SQLite begin again."""
-    _remove(target)
+    remove(target)
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # it holds personal data
     os.close(descriptor)
     with closing(_reading(source)) as reading, closing(sqlite3.connect(target)) as writing:
@@ -143,6 +143,16 @@ def _copy(source: Path, target: Path) -> None:
 
 def _reading(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+
+
+def move(store: Path, to: Path) -> None:
+    """Give a store that nobody uses another name; its log goes into it, or with it when the store is damaged. Raises OSError."""
+    with contextlib.suppress(sqlite3.Error):
+        _fold(store)
+    for ending in ("-wal", ""):
+        part = store.with_name(store.name + ending)
+        if part.exists():
+            part.rename(to.with_name(to.name + ending))
 
 
 def _fold(store: Path) -> None:
@@ -159,7 +169,8 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a store, with what lies beside it."""
     for ending in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
 

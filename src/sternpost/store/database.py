@@ -22,9 +22,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import StoreError, StoreTooNew, StoreUnavailable
+from sternpost.errors import StoreDamaged, StoreError, StoreTooNew, StoreUnavailable
 from sternpost.store.beside import companion
-from sternpost.store.trouble import explain
+from sternpost.store.trouble import explain, unavailable
 
 SQLITE_VERSION_MIN = (
     3,
@@ -124,7 +124,12 @@ class Database:
     """The writing connection of one process, with group commit."""
 
     def __init__(
-        self, path: Path, *, events_per_commit: int, observe: Callable[[str, float], None] | None = None
+        self,
+        path: Path,
+        *,
+        events_per_commit: int,
+        observe: Callable[[str, float], None] | None = None,
+        notices: Sequence[str] = (),
     ) -> None:
         """Open (and make, and migrate) the file. Raises StoreError with a sentence that says what is wrong."""
         if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
@@ -135,6 +140,8 @@ class Database:
         self.path = path
         self._weight_max = events_per_commit
         self._observe = observe or (lambda name, seconds: None)
+        #: What was found to be damaged, as sentences: what was set aside earlier, and what came to light since the start.
+        self.damage: list[str] = list(notices[-DAMAGE_SENTENCES_MAX:])
         try:
             self.connection = connect(path)
             try:
@@ -153,7 +160,6 @@ class Database:
         self.before_commit: list[Callable[[sqlite3.Connection], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self.queued_weight = 0
-        self.damage: list[str] = []  #: what was found to be damaged since the start, as sentences
 
     async def write(self, run: Callable[[sqlite3.Connection], Result], *, weight: int = 1) -> Result:
         """Run a function inside the next transaction; its result is returned once that is on disk.
@@ -276,10 +282,10 @@ class Database:
     def _explained(self, error: Exception) -> Exception:
         if not isinstance(error, sqlite3.Error):
             return error
-        trouble = explain(error)
-        if trouble.kind == "damaged":
-            self.found_damage(f"{trouble.what} {trouble.remedy}")
-        return StoreUnavailable(trouble.what, trouble.remedy)
+        known = unavailable(error)
+        if isinstance(known, StoreDamaged):
+            self.found_damage(f"{known} {known.remedy}")
+        return known
 
     def found_damage(self, sentence: str) -> None:
         """Remember what was found to be damaged, for those who look at the server's health."""

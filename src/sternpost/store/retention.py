@@ -19,6 +19,7 @@ from sternpost.store.names import Deltas, Names
 
 DAY_S = 86_400.0
 WINDOW_ROWS = 5_000  #: rows looked at in one step: some 10 ms
+STEPS_OVER_MAX = 10_000  #: events on damaged pages passed over in one pass; more damage than that is for `sternpost salvage`
 VACUUM_PAGES = 2_000  #: pages given back per step (16 MB): a bounded pause
 STATE_NAMES = {DELIVERED: "delivered", SKIPPED: "skipped", REJECTED: "rejected"}
 
@@ -58,8 +59,19 @@ class Pruner:
 
     def _begin(self, phase: str) -> None:
         self._phase = phase
+        self._window = WINDOW_ROWS
+        self._stepped_over = 0
         self._after_seq = 0
         self._found = False
+
+    def step_over(self) -> bool:
+        """The last step met a damaged page: look more closely, then pass over it. False when the damage is not among the events of a window."""
+        if self._window > 1:
+            self._window //= 2
+            return True
+        self._stepped_over += 1
+        self._after_seq += 1
+        return self._stepped_over <= STEPS_OVER_MAX
 
     def step(
         self,
@@ -105,7 +117,7 @@ class Pruner:
         self, cx: sqlite3.Connection, names: Names, deltas: Deltas, before: float
     ) -> tuple[int, bool]:
         """How many were removed, and whether the pass has come to its end."""
-        last, oldest = cx.execute(SELECT_WINDOW, (self._after_seq, WINDOW_ROWS)).fetchone()
+        last, oldest = cx.execute(SELECT_WINDOW, (self._after_seq, self._window)).fetchone()
         if last is None or (self._phase == TOO_OLD and oldest >= before):
             return 0, True
         rows = cx.execute(
@@ -113,6 +125,7 @@ class Pruner:
             {"after": self._after_seq, "last": last, "before": before, "limit": PRUNE_CHUNK_EVENTS},
         ).fetchall()
         self._after_seq = rows[-1][0] if len(rows) == PRUNE_CHUNK_EVENTS else last
+        self._window = min(2 * self._window, WINDOW_ROWS)  # it is small behind a damaged page
         self._found = self._found or bool(rows)
         remove_events(cx, names, deltas, rows)
         return len(rows), False

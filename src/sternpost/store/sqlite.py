@@ -9,14 +9,25 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from sternpost.errors import StoreFull
+from sternpost.errors import StoreDamaged, StoreFull
 from sternpost.limits import COMMIT_EVENTS_MAX, COMPACT_BYTES_MAX, PRUNE_CHUNK_EVENTS
 from sternpost.model import Accepted, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
-from sternpost.store import claiming, persons, profiles, replaying, retention, revisions, seen, settling
+from sternpost.store import (
+    claiming,
+    damage,
+    persons,
+    profiles,
+    replaying,
+    retention,
+    revisions,
+    seen,
+    settling,
+)
 from sternpost.store.accepting import Acceptor, held_rows
 from sternpost.store.base import (
     ChannelState,
@@ -29,7 +40,7 @@ from sternpost.store.base import (
     ReplayState,
     Settling,
 )
-from sternpost.store.database import BUSY_TIMEOUT_S, Database
+from sternpost.store.database import BUSY_TIMEOUT_S, Database, connect
 from sternpost.store.names import Deltas, Names, storable
 from sternpost.store.replaying import Replayer
 from sternpost.store.revisions import Revision
@@ -64,9 +75,10 @@ class SqliteStore:
         *,
         new_lease: Callable[[], str] = lambda: secrets.token_hex(8),
         observe: Callable[[str, float], None] | None = None,
+        notices: Sequence[str] = (),
     ) -> None:
-        """Open the file, make or migrate it. Raises StoreError with a sentence for people."""
-        self._database = Database(path, events_per_commit=COMMIT_EVENTS_MAX, observe=observe)
+        """Open the file, make or migrate it. `notices`: what is known about it already. Raises StoreError with a sentence for people."""
+        self._database = Database(path, events_per_commit=COMMIT_EVENTS_MAX, observe=observe, notices=notices)
         self._names = Names()
         self._deltas = Deltas()
         # Counters are written once for a transaction, not for each of the requests that share it.
@@ -111,7 +123,7 @@ class SqliteStore:
     ) -> Claim:
         lease = self._new_lease()
 
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> Claim:
+        def run(cx: sqlite3.Connection, deltas: Deltas, careful: damage.SettingAside | None = None) -> Claim:
             return claiming.claim(
                 cx,
                 self._names,
@@ -125,9 +137,18 @@ class SqliteStore:
                 open_gates=open_gates,
                 latest_first=latest_first,
                 backing_off_max=run_max if backing_off_max is None else backing_off_max,
+                careful=careful,
             )
 
-        return await self._write(run, weight=lanes_max)
+        def run_carefully(cx: sqlite3.Connection, deltas: Deltas) -> Claim:
+            with closing(connect(self.path, readonly=True)) as reading:
+                return run(cx, deltas, damage.SettingAside(reading, self._names, deltas, now))
+
+        try:
+            return await self._write(run, weight=lanes_max)
+        except StoreDamaged:
+            # One event on a damaged page must not stop its channel for ever.
+            return await self._write(run_carefully, weight=lanes_max)
 
     async def settle(self, settlements: Sequence[Settlement], *, now: float) -> Settling:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> Settling:
@@ -168,7 +189,13 @@ class SqliteStore:
                 used_bytes=self._database.size_bytes(),
             )
 
-        pruned = await self._write(run, weight=PRUNE_CHUNK_EVENTS)
+        try:
+            pruned = await self._write(run, weight=PRUNE_CHUNK_EVENTS)
+        except StoreDamaged:
+            # What lies on damaged pages stays; what is behind them must go all the same, or the disk fills.
+            if not self._pruner.step_over():
+                raise
+            return Pruned(0, more=True, full=self.full)
         self.full = pruned.full
         return pruned
 

@@ -6,6 +6,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from sternpost.errors import StoreDamaged, StoreUnavailable
+
 Kind: TypeAlias = Literal["full", "refuses", "read_only", "damaged", "gone", "busy", "other"]
 
 #: By the primary code, which is the lower byte of what SQLite reports.
@@ -70,6 +72,13 @@ def explain(error: sqlite3.Error) -> Trouble:
     said, name = str(error) or type(error).__name__, getattr(error, "sqlite_errorname", "")
     what, remedy = _WORDS[kind]
     return Trouble(kind, f"{what} ({said}{f', {name}' if name else ''}).", remedy)
+
+
+def unavailable(error: sqlite3.Error) -> StoreUnavailable:
+    """The exception that tells of an error of SQLite."""
+    trouble = explain(error)
+    kind = StoreDamaged if trouble.kind == "damaged" else StoreUnavailable
+    return kind(trouble.what, trouble.remedy)
 
 
 def kind_of(error: sqlite3.Error) -> Kind:

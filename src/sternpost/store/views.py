@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sternpost.errors import StoreUnavailable
+from sternpost.errors import StoreDamaged, StoreUnavailable
 from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import Event, Link, Membership, Note, Person, State
 from sternpost.person import link_of
@@ -42,7 +42,7 @@ from sternpost.store.accepting import (
 from sternpost.store.database import connect
 from sternpost.store.names import Names, key
 from sternpost.store.replaying import remembered
-from sternpost.store.trouble import explain
+from sternpost.store.trouble import damaged, unavailable
 from sternpost.store.window import walk
 
 THREADS = 2  #: more would only fight with the writer for the interpreter
@@ -224,6 +224,7 @@ SELECT_SAMPLES = (
     "SELECT o.seq, coalesce(e.message_id, e.message_key), e.source_no, e.type, o.at, o.more FROM outcomes o JOIN events e ON e.seq = o.seq "
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq DESC LIMIT ?"
 )
+SELECT_SAMPLES_ALONE = "SELECT seq, at, more FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 ORDER BY seq DESC LIMIT ?"
 SELECT_FIRST_REJECTED = "SELECT o.at FROM outcomes o WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq LIMIT 1"
 SELECT_OLDEST = "SELECT seq, received_at FROM events ORDER BY seq LIMIT 1"
 SELECT_LAST_SEQ = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
@@ -271,6 +272,11 @@ class Views:
                 rows = self._load(cx, left, tries=True)
                 found += rows.kept
                 left = rows.left
+            if seqs and not found:
+                raise StoreDamaged(
+                    "The event is in the store, and the page that holds it is damaged.",
+                    "Stop the server, then `sternpost salvage` or `sternpost restore`.",
+                )
             return tuple(entry for entry in found if source in {None, entry.event.source_id})
 
         return await self._read(read)
@@ -413,7 +419,7 @@ class Views:
             groups = []
             for destination_id, reason, count in self._rejected_groups(cx):
                 number = self._names.known(cx, "destination", destination_id)
-                rows = cx.execute(SELECT_SAMPLES, (number, reason, SAMPLES_PER_GROUP)).fetchall()
+                rows = _samples(cx, number, reason)
                 first = cx.execute(SELECT_FIRST_REJECTED, (number, reason)).fetchone()
                 if not rows or first is None:
                     continue
@@ -421,7 +427,7 @@ class Views:
                     Sample(
                         seq,
                         message_id,
-                        self._name(cx, "source", source_no),
+                        self._name(cx, "source", source_no) if source_no else "",
                         kind,
                         at,
                         _more(more).get("detail", ""),
@@ -518,8 +524,7 @@ class Views:
         try:
             return await loop.run_in_executor(self._pool, self._snapshot, run)
         except sqlite3.Error as error:
-            trouble = explain(error)
-            raise StoreUnavailable(trouble.what, trouble.remedy) from error
+            raise unavailable(error) from error
         except RuntimeError as error:
             # The pool refuses work once it was shut down.
             raise StoreUnavailable("The store is closed.") from error
@@ -535,7 +540,8 @@ class Views:
         try:
             return run(connection)
         finally:
-            connection.execute("COMMIT")
+            # It only read; after a damaged page SQLite refuses to commit even that.
+            connection.execute("ROLLBACK")
 
     def _name(self, cx: sqlite3.Connection, kind: str, number: int) -> str:
         return self._names.name(cx, kind, number)
@@ -797,7 +803,30 @@ def _path(flags: int) -> str:
 
 
 def _rows(cx: sqlite3.Connection, statement: str, seqs: Sequence[int]) -> list[Any]:
-    return cx.execute(statement.format(",".join("?" * len(seqs))), list(seqs)).fetchall()
+    try:
+        return cx.execute(statement.format(",".join("?" * len(seqs))), list(seqs)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not damaged(error) or not seqs:
+            raise
+        if len(seqs) == 1:
+            return []
+        # One damaged page must not hide what is on the others.
+        middle = len(seqs) // 2
+        return [*_rows(cx, statement, seqs[:middle]), *_rows(cx, statement, seqs[middle:])]
+
+
+def _samples(cx: sqlite3.Connection, number: int | None, reason: str) -> list[Any]:
+    """The newest dead letters of a group; of events that cannot be read, what was written down when they were set aside."""
+    try:
+        return cx.execute(SELECT_SAMPLES, (number, reason, SAMPLES_PER_GROUP)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not damaged(error):
+            raise
+    found = []
+    for seq, at, more in cx.execute(SELECT_SAMPLES_ALONE, (number, reason, SAMPLES_PER_GROUP)):
+        known = _more(more)
+        found.append((seq, known.get("messageId", ""), known.get("sourceNo", 0), "", at, more))
+    return found
 
 
 def _seqs(cx: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> Iterator[int]:

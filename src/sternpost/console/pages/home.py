@@ -92,6 +92,8 @@ async def _attention(
             "Limits",
             "Senders are answered with 503 and try again by themselves.",
         )
+    for notice in health.get("notices", ()):
+        add(notice, "/console/settings", "Limits")
     for one in destinations:
         if one["enabled"] and (one["blocked"] or one["state"].startswith("Blocked")):
             remedy = one["blocked"][0]["remedy"] if one["blocked"] else ""

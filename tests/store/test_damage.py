@@ -1,0 +1,220 @@
+"""Pages of a store that were overwritten: what is on them is set aside and named, and nothing else suffers."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sternpost.errors import StoreDamaged, StoreError
+from sternpost.model import Accepted, Delivered, Event, Route, Settled, Settlement
+from sternpost.store import salvage as salvaging
+from sternpost.store.copying import examine
+from sternpost.store.sqlite import SqliteStore
+from sternpost.store.views import Views
+from tests.contract.lab import SQLITE, Lab
+
+PAGE = 8192
+EVENTS = 60
+NOW = 1_795_000_000.0
+
+
+def mark(n: int) -> bytes:
+    return f"body-of-event-{n:04d}!".encode()
+
+
+def accepted(n: int) -> Accepted:
+    body = b'{"n":"' + mark(n) + b'","x":"' + b"x" * 1500 + b'"}'
+    event = Event(
+        f"m{n:04d}", "src", "track", True, NOW - 100 + n, "", body, user_id=f"u{n % 12}", at_ms=1000
+    )
+    return Accepted(event, (Route("hook", ""),))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with events, of which a third was delivered; one file."""
+    path = tmp_path_factory.mktemp("whole") / "sternpost.db"
+
+    async def fill() -> None:
+        store = SqliteStore(path)
+        for n in range(EVENTS):
+            await store.accept([accepted(n)], now=NOW)
+        claim = await store.claim("hook", "", now=NOW, lanes_max=4, run_max=100, lease_s=60)
+        for run in claim.runs:
+            settled = [
+                Settled(waiting.event.seq, Delivered(), NOW, source_id="src") for waiting in run.events
+            ]
+            await store.settle([Settlement(run.key, run.lease, settled)], now=NOW)
+        store.close()
+
+    asyncio.run(fill())
+    return path
+
+
+def damage(path: Path, *pages: int) -> None:
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek(page * PAGE)
+            file.write(b"\xa5" * PAGE)
+
+
+def pages_with(path: Path, text: bytes, *, without: bytes = b"\0\0never\0\0") -> list[int]:
+    data = path.read_bytes()
+    pages = [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+    return [no for no, page in enumerate(pages) if text in page and without not in page]
+
+
+async def deliver_everything(store: SqliteStore) -> list[int]:
+    """What a worker does until nothing is due."""
+    sent: list[int] = []
+    while True:
+        claim = await store.claim("hook", "", now=NOW, lanes_max=100, run_max=10, lease_s=60)
+        if not claim.runs:
+            return sent
+        for run in claim.runs:
+            sent += [waiting.event.seq for waiting in run.events]
+            settled = [
+                Settled(waiting.event.seq, Delivered(), NOW, source_id="src") for waiting in run.events
+            ]
+            await store.settle([Settlement(run.key, run.lease, settled)], now=NOW)
+
+
+async def test_a_damaged_page_of_events_is_set_aside_and_its_lanes_go_on(whole: Path, tmp_path: Path) -> None:
+    """The events on it are dead letters with a reason and their names; every other event of their lanes is delivered; counters add up."""
+    path = tmp_path / "sternpost.db"
+    shutil.copy(whole, path)
+    waiting = next(n for n in range(EVENTS) if n % 12 > 5)
+    [page] = pages_with(path, mark(waiting))
+    gone = [n for n in range(EVENTS) if page in pages_with(path, mark(n))]
+    damage(path, page)
+    store = SqliteStore(path)
+    sent = await deliver_everything(store)
+    assert store.notices
+    assert "damaged" in store.notices[0]
+    rows = sqlite3.connect(path)
+    aside = dict(rows.execute("SELECT seq, more FROM outcomes WHERE reason = 'unreadable'"))
+    assert aside.keys() == {n + 1 for n in gone if (n + 1) not in delivered_before(whole)}
+    assert f'"messageId": "m{waiting:04d}"' in aside[waiting + 1]
+    assert set(sent) | aside.keys() | delivered_before(whole) == set(range(1, EVENTS + 1))
+    assert rows.execute("SELECT sum(pending), (SELECT count(*) FROM deliveries) FROM lanes").fetchone() == (
+        0,
+        0,
+    )
+    assert rows.execute(
+        "SELECT n FROM counters WHERE scope = 'd:hook' AND name = 'rejected:unreadable'"
+    ).fetchone() == (len(aside),)
+    rows.close()
+    views = Views(path)
+    [group] = await views.failures()
+    assert (group.reason, group.count) == ("unreadable", len(aside))
+    assert {sample.message_id for sample in group.samples} <= {f"m{n:04d}" for n in gone}
+    with pytest.raises(StoreDamaged, match="page that holds it is damaged"):
+        await views.events_by_message_id(f"m{waiting:04d}")
+    views.close()
+    # It goes on accepting, and old events go, over the damage.
+    await store.accept([accepted(EVENTS)], now=NOW)
+    for _ in range(200):
+        if not (await store.prune(now=NOW, before=NOW + 1, bytes_max=10**9)).more:
+            break
+    with closing(sqlite3.connect(path)) as after:
+        left = {seq for (seq,) in after.execute("SELECT seq FROM outcomes")}
+    # SQLite looks at the pages beside one that becomes empty, so the neighbours of a damaged one stay as well.
+    assert {n + 1 for n in gone} <= left
+    assert len(left) < EVENTS // 2
+    store.close()
+
+
+def delivered_before(whole: Path) -> set[int]:
+    with closing(sqlite3.connect(whole)) as rows:
+        return {seq for (seq,) in rows.execute("SELECT seq FROM outcomes")}
+
+
+async def test_a_damaged_index_refuses_what_needs_it_and_delivers_the_rest(
+    whole: Path, tmp_path: Path
+) -> None:
+    """Whether an event is known cannot be told: it is refused, not guessed. What waits is delivered."""
+    path = tmp_path / "sternpost.db"
+    shutil.copy(whole, path)
+    pages = pages_with(path, b"m0020", without=mark(20))
+    damage(path, *pages)
+    store = SqliteStore(path)
+    with pytest.raises(StoreDamaged) as refused:
+        await store.accept([accepted(20)], now=NOW)
+    assert "sternpost salvage" in refused.value.remedy
+    assert len(await deliver_everything(store)) == EVENTS - len(delivered_before(whole))
+    store.close()
+
+
+def test_any_page_damaged(whole: Path, tmp_path: Path) -> None:
+    """Whichever page it is: salvage brings out what the others hold, each event once with a fate, named or counted where it is lost; or says in
+    one sentence that nothing can be read. The new store is sound, and adds up.
+    """
+    count = whole.stat().st_size // PAGE
+    events_kept: Counter[int] = Counter()
+    for page in range(count):
+        path, new = tmp_path / "sternpost.db", tmp_path / "new.db"
+        for old in tmp_path.iterdir():
+            old.unlink()
+        shutil.copy(whole, path)
+        damage(path, page)
+        try:
+            found = salvaging.salvage(path, new, now=NOW)
+        except StoreError as error:
+            # The pages that say where everything is.
+            assert page in {0, *pages_with(whole, b"CREATE TABLE")}, (page, error)
+            assert "sternpost restore" in str(error)
+            continue
+        examine(new)
+        lab = Lab(SQLITE, new)
+        try:
+            lab.check()
+            kept = [key for (key,) in lab.rows("SELECT message_key FROM events ORDER BY seq")]
+        finally:
+            lab.close()
+        assert len(kept) == len(set(kept)), page
+        if not found.gaps["events_by_message"]:
+            lost = {message_id for _, message_id in found.lost}
+            assert set(kept) | lost == {f"m{n:04d}" for n in range(EVENTS)}, page
+            assert found.lost_by_source == ({"src": len(lost)} if lost else {}), page
+        else:
+            assert len(kept) == EVENTS, page
+        events_kept[len(kept)] += 1
+    assert min(events_kept) == 0 or min(events_kept) > EVENTS // 2, (
+        "a page with rows holds a few of them; the root holds the way to all"
+    )
+
+
+def test_several_pages_damaged(whole: Path, tmp_path: Path) -> None:
+    """Behind each gap it reads on."""
+    path, new = tmp_path / "sternpost.db", tmp_path / "new.db"
+    shutil.copy(whole, path)
+    pages = sorted({page for n in (5, 25, 45) for page in pages_with(path, mark(n))})
+    gone = {n for n in range(EVENTS) if set(pages_with(path, mark(n))) & set(pages)}
+    damage(path, *pages)
+    found = salvaging.salvage(path, new, now=NOW)
+    assert found.gaps["events"] == 3
+    assert sorted(found.lost) == [("src", f"m{n:04d}") for n in sorted(gone)]
+
+
+async def test_the_new_store_goes_on(whole: Path, tmp_path: Path) -> None:
+    """What waited is delivered from it, and what is lost may come again."""
+    path, new = tmp_path / "sternpost.db", tmp_path / "new.db"
+    shutil.copy(whole, path)
+    damage(path, *pages_with(path, mark(8)))
+    found = salvaging.salvage(path, new, now=NOW)
+    store = SqliteStore(new)
+    sent: list[Any] = await deliver_everything(store)
+    assert len(sent) == EVENTS - len(delivered_before(whole)) - sum(
+        1 for _, name in found.lost if int(name[1:]) + 1 not in delivered_before(whole)
+    )
+    receipt = await store.accept([accepted(8), accepted(9 + EVENTS)], now=NOW)
+    assert receipt.stored == 2
+    store.close()
+    assert new.stat().st_mode & 0o777 == 0o600
