@@ -6,6 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 
+from sternpost.store.trouble import damaged
 from sternpost.store.views import Views
 
 SELECT_NEWEST = (
@@ -13,6 +14,7 @@ SELECT_NEWEST = (
     "FROM outcomes o JOIN events e ON e.seq = o.seq JOIN names n ON n.no = e.source_no "
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq DESC LIMIT ?"
 )
+SELECT_ALONE = "SELECT seq, at, more FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 ORDER BY seq DESC LIMIT ?"
 SELECT_FIRST = (
     "SELECT o.at, e.received_at FROM outcomes o JOIN events e ON e.seq = o.seq "
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq LIMIT 1"
@@ -54,8 +56,14 @@ async def newest_letters(
 
     def read(cx: sqlite3.Connection) -> tuple[list[Letter], tuple[float, float] | None]:
         number = views.names.known(cx, "destination", destination)
-        rows = cx.execute(SELECT_NEWEST, (number, reason, rows_max)).fetchall()
-        first = cx.execute(SELECT_FIRST, (number, reason)).fetchone()
+        which = (number, reason)
+        try:
+            rows = cx.execute(SELECT_NEWEST, (*which, rows_max)).fetchall()
+            first = cx.execute(SELECT_FIRST, which).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not damaged(error):
+                raise
+            return _without_events(cx, which, rows_max), None
         letters = [
             Letter(seq, message_id, source, kind, at, _detail(more), user_id, anonymous_id, received_at)
             for seq, message_id, source, kind, at, more, user_id, anonymous_id, received_at in rows
@@ -63,6 +71,17 @@ async def newest_letters(
         return letters, first
 
     return await views.read(read)
+
+
+def _without_events(cx: sqlite3.Connection, which: tuple[int | None, str], rows_max: int) -> list[Letter]:
+    """Dead letters of events that cannot be read: what was written down when they were set aside."""
+    names = dict(cx.execute("SELECT no, name FROM names WHERE kind = 'source'"))
+    letters = []
+    for seq, at, more in cx.execute(SELECT_ALONE, (*which, rows_max)):
+        known = json.loads(more) if more else {}
+        message_id, source = known.get("messageId", ""), names.get(known.get("sourceNo"), "")
+        letters.append(Letter(seq, message_id, source, "", at, _detail(more), "", "", at))
+    return letters
 
 
 async def said_of(
