@@ -72,6 +72,13 @@ def test_a_whole_log_is_no_damage(killed: Killed) -> None:
         assert killed.rows() == list(range(8))
 
 
+def test_a_data_directory_by_a_relative_path(killed: Killed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people give it."""
+    killed.fresh(index=True)
+    monkeypatch.chdir(killed.path.parent)
+    assert before_opening(Path("sternpost.db"), used=True, now=NOW) == []
+
+
 def test_a_log_cut_at_every_frame_and_within(killed: Killed) -> None:
     """With its index, which says how much was confirmed, each cut is noticed, and the cut log kept; what is whole is used."""
     for frame in range(killed.frames + 1):

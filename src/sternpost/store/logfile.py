@@ -152,7 +152,7 @@ def _readable(store: Path, log: Path, page_bytes: int) -> int:
             page.write_bytes(file.read(page_bytes))
         os.link(log, link)
         with (
-            closing(sqlite3.connect(f"{page.as_uri()}?mode=ro", uri=True)) as connection,
+            closing(sqlite3.connect(f"{page.absolute().as_uri()}?mode=ro", uri=True)) as connection,
             contextlib.suppress(sqlite3.Error),
         ):
             connection.execute("PRAGMA schema_version").fetchone()
