@@ -3,7 +3,7 @@
 #
 #   runtime   .venv with what users get, and this checkout installed into it        (make demo)
 #   dev       runtime, and the tools for tests and checks                           (make check, make format)
-#   clients   dev, Chromium, Prometheus, Node.js and the npm packages of the tests  (make test)
+#   clients   dev, Chromium, Prometheus, wrk, Node.js and the npm packages of the tests  (make test)
 #   bench     dev, wrk, Chromium, and the npm packages of browser/                  (make bench)
 #
 # Needs Python 3.11 or later and nothing else. A second run looks at stamp files and does nothing: each stamp holds a digest of
@@ -150,6 +150,7 @@ clients() {
   dev
   browser_program "the tests"
   need "the tests of alerts and dashboard" prometheus prometheus || true
+  need "a test with a killed server" wrk wrk || true
   if need "the tests with JavaScript clients" node nodejs && need "the tests with JavaScript clients" npm npm; then
     npm_packages tests/clients
     npm_packages browser

@@ -125,3 +125,22 @@ def test_wheel_has_every_file_of_the_package(tmp_path: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == present
+
+
+@pytest.mark.parametrize(("ci", "counted"), [("true", "2 failed, 1 skipped, 2 errors"), ("", "5 skipped")])
+def test_nothing_is_skipped_in_silence_under_ci(ci: str, counted: str, tmp_path: Path) -> None:
+    """What is skipped because something is missing fails under CI=true, by whatever means it was skipped; what no installation changes does not."""
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.skipif(True, reason='Node.js is not installed')\ndef test_mark(): ...\n"
+        "def test_call(): pytest.skip('no Chromium here')\n"
+        "def test_import(): pytest.importorskip('no_such_module')\n"
+        "@pytest.mark.skipif(True, reason='minutes: make soak')\ndef test_allowed(): ...\n"
+    )
+    (tmp_path / "test_module.py").write_text("import pytest\npytest.importorskip('no_such_module')\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-q", "--continue-on-collection-errors", "."],
+        cwd=tmp_path, env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1].startswith(counted), done.stdout

@@ -416,8 +416,9 @@ async def test_certificates_are_verified(tmp_path: Path) -> None:
         assert somebody.heard == []
 
 
-async def test_plain_answers_where_tls_was_expected() -> None:
+async def test_plain_answers_where_tls_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server without TLS at an https address gets nothing of the request."""
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 0.5)
     async with peer() as somebody:
         reply: Any = await ask(f"https://127.0.0.1:{somebody.port}/")
         assert reply.status is None

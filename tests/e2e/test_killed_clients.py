@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, basic, connected, pendo, source, until
 
+SCRIPT = Path(__file__).with_name("kills.lua")
 PEOPLE = 4
 EVENTS_EACH = 150
 
@@ -65,3 +70,62 @@ def test_a_genuine_sdk_survives_kills(sandbox: Sandbox, serve: Callable[..., Ser
         numbers = [event["properties"]["n"] for event in sandbox.events(visitorId=name)]
         expected = [n for n in range(EVENTS_EACH) if f"{name}-{n}" not in lost]
         assert [n for n, _ in itertools.groupby(numbers)] == expected
+
+
+CONNECTIONS = 4
+PAUSE_MS = 2
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed; make test does it")
+def test_wrk_through_kills(sandbox: Sandbox, serve: Callable[..., Server], tmp_path: Path) -> None:
+    """wrk sends numbered events through one connection a person while the server is killed at random moments and started again. wrk repeats
+    nothing; every number that it saw answered with 200 reaches Pendo, each person's in the order in which they were sent.
+    """
+    server = serve(connected([source("backend")], [pendo(sandbox)]))
+    server.fixed_port(int(server.url.rpartition(":")[2]))
+    run, chance = f"wrk-{time.time_ns()}", random.Random(20261125)
+    folder = tmp_path / "answered"
+    folder.mkdir()
+    people = [f"{run}-{number}" for number in range(CONNECTIONS)]
+
+    def answered(person: str) -> list[int]:
+        file = folder / person.rpartition("-")[2]
+        # The last line may be half written.
+        return [int(line) for line in file.read_text().split("\n")[:-1]] if file.exists() else []
+
+    def count() -> int:
+        return sum(len(answered(person)) for person in people)
+
+    load = subprocess.Popen(
+        ["wrk", "-t", str(CONNECTIONS), "-c", str(CONNECTIONS), "-d", "24h", "--timeout", "10s", "-s", str(SCRIPT), server.url, "--", run,
+         basic("wk-backend")["Authorization"], str(folder), str(PAUSE_MS)],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    kills = int(os.environ.get("KILLS", "4"))
+    try:
+        for _ in range(kills):
+            aim = count() + chance.randint(1, 600)
+            until(lambda: count() >= aim, within_s=60, every_s=0.002)  # noqa: B023
+            server.kill()
+            server.again()
+        aim = count() + 50
+        until(lambda: count() >= aim, within_s=60)
+    finally:
+        load.send_signal(signal.SIGINT)
+        load.wait(30)
+    until(lambda: server.idle(), within_s=60 + kills, what="everything is delivered")
+    sent = arrived = 0
+    for person in people:
+        numbers = [event["properties"]["n"] for event in sandbox.events(visitorId=person)]
+        # What was on its way when the server died may be there twice, side by side.
+        once = [number for number, _ in itertools.groupby(numbers)]
+        assert once == sorted(set(once)), person
+        missing = set(answered(person)) - set(once)
+        assert not missing, (person, sorted(missing)[:10])
+        sent += len(answered(person))
+        arrived += len(once)
+    assert server.received() == arrived
+    print(
+        f"{kills} kills; {sent} events answered, {arrived} stored and delivered, none of the answered missing"
+    )
+    assert sent > 50 * (kills + 1) // 2
