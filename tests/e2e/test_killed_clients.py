@@ -72,7 +72,7 @@ def test_a_genuine_sdk_survives_kills(sandbox: Sandbox, serve: Callable[..., Ser
         assert [n for n, _ in itertools.groupby(numbers)] == expected
 
 
-CONNECTIONS = 4
+CONNECTIONS = 2
 PAUSE_MS = 2
 
 
@@ -96,15 +96,16 @@ def test_wrk_through_kills(sandbox: Sandbox, serve: Callable[..., Server], tmp_p
     def count() -> int:
         return sum(len(answered(person)) for person in people)
 
+    # While nobody listens wrk tries again and again without a pause; the server that starts needs the processor.
     load = subprocess.Popen(
-        ["wrk", "-t", str(CONNECTIONS), "-c", str(CONNECTIONS), "-d", "24h", "--timeout", "10s", "-s", str(SCRIPT), server.url, "--", run,
-         basic("wk-backend")["Authorization"], str(folder), str(PAUSE_MS)],
+        ["nice", "-n", "19", "wrk", "-t", str(CONNECTIONS), "-c", str(CONNECTIONS), "-d", "24h", "--timeout", "10s", "-s", str(SCRIPT),
+         server.url, "--", run, basic("wk-backend")["Authorization"], str(folder), str(PAUSE_MS)],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     kills = int(os.environ.get("KILLS", "4"))
     try:
         for _ in range(kills):
-            aim = count() + chance.randint(1, 600)
+            aim = count() + chance.randint(1, 250)
             until(lambda: count() >= aim, within_s=60, every_s=0.002)  # noqa: B023
             server.kill()
             server.again()
@@ -128,4 +129,4 @@ def test_wrk_through_kills(sandbox: Sandbox, serve: Callable[..., Server], tmp_p
     print(
         f"{kills} kills; {sent} events answered, {arrived} stored and delivered, none of the answered missing"
     )
-    assert sent > 50 * (kills + 1) // 2
+    assert sent > 25 * (kills + 1)
