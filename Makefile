@@ -2,13 +2,14 @@
 # ARGS is handed on: make demo ARGS="--port 8081", make test ARGS="-k workspace".
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench soak fuzz screenshots lock clean
+.PHONY: help demo test check format bench bench-compare soak fuzz screenshots lock clean
 PYTHON := .venv/bin/python
 ARGS ?=
 MINUTES ?= 10
+BASE ?= HEAD
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: ## run the whole product with a Pendo sandbox and a shop to click in
 	@scripts/bootstrap.sh runtime
@@ -32,6 +33,10 @@ format: ## put the code into shape
 bench: ## measure throughput and latency on this machine
 	@scripts/bootstrap.sh bench
 	@$(PYTHON) bench/run.py $(ARGS)
+
+bench-compare: ## measure another revision and this checkout in turn: make bench-compare BASE=HEAD~1
+	@scripts/bootstrap.sh bench
+	@$(PYTHON) bench/compare.py $(BASE) $(ARGS)
 
 soak: ## look for lost events: new seeds for MINUTES (10), then kills, torn files, full disks and hostile clients
 	@scripts/bootstrap.sh clients

@@ -17,6 +17,7 @@ import uvicorn
 Result = TypeVar("Result")
 REQUEST_S_MAX = 30.0
 BATCHES_AT_ONCE = 8
+BURST_CONNECTIONS = 100
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
@@ -120,6 +121,41 @@ async def post_steadily(
             task.add_done_callback(tasks.discard)
         if tasks:
             await asyncio.wait(tasks, timeout=REQUEST_S_MAX)
+    return steady
+
+
+async def post_bursts(
+    url: str,
+    make: Callable[[int], bytes],
+    headers: Mapping[str, str],
+    *,
+    events: int,
+    bursts: int,
+    every_s: float,
+    first: int = 0,
+) -> Steady:
+    """So many events at one moment, on 100 connections, and again after a while: latencies count from that moment."""
+    steady = Steady()
+    async with _session(BURST_CONNECTIONS) as session:
+
+        async def post(n: int, due_ns: int) -> None:
+            try:
+                async with session.post(url, data=make(n), headers=headers) as response:
+                    await response.read()
+                    if response.status != 200:
+                        steady.failed += 1
+                        return
+            except (aiohttp.ClientError, TimeoutError):
+                steady.failed += 1
+                return
+            steady.answered_ms.append((time.monotonic_ns() - due_ns) / 1e6)
+
+        for burst in range(bursts):
+            due_ns = time.monotonic_ns()
+            numbers = range(first + burst * events, first + (burst + 1) * events)
+            steady.due_ns.update(dict.fromkeys(numbers, due_ns))
+            await asyncio.gather(*(post(n, due_ns) for n in numbers))
+            await asyncio.sleep(max(0.0, every_s - (time.monotonic_ns() - due_ns) / 1e9))
     return steady
 
 

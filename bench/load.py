@@ -85,7 +85,16 @@ def available() -> bool:
     return shutil.which("wrk") is not None
 
 
-def run_wrk(url: str, folder: Path, *, batch: int, connections: int, seconds: float, events_max: int) -> Load:
+def run_wrk(
+    url: str,
+    folder: Path,
+    *,
+    batch: int,
+    connections: int,
+    seconds: float,
+    events_max: int,
+    people: int = bodies.PEOPLE,
+) -> Load:
     """Load one address for so long. Raises BenchError when wrk fails."""
     run = secrets.token_hex(4)
     templates = folder / "templates.txt"
@@ -94,7 +103,7 @@ def run_wrk(url: str, folder: Path, *, batch: int, connections: int, seconds: fl
     whole_s = math.ceil(seconds)
     path = "/v1/batch" if batch else "/v1/track"
     argv = ["wrk", "-t", str(THREADS), "-c", str(connections), "-d", f"{whole_s}s", "--timeout", "10s"]
-    argv += ["-s", str(SCRIPT), url + path, "--", str(templates), str(batch), str(bodies.PEOPLE)]
+    argv += ["-s", str(SCRIPT), url + path, "--", str(templates), str(batch), str(people)]
     argv += [str(max(1, events_max // max(batch, 1) // THREADS)), run, AUTHORIZATION, str(result)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=whole_s + 30, check=False)

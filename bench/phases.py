@@ -18,6 +18,8 @@ import browser_sdk
 import client
 import isolation
 import load as wrk
+import loads
+import restart
 import store
 from processes import HERE, BenchError, Program, Usage, free_port
 from report import Figure, Report, percentile
@@ -75,6 +77,12 @@ class Plan:
     isolation_events: int = 3_000  #: as fast as they are taken, to each of the destinations
     isolation_backlog: int = 10_000
     isolation_waiting: int = 1_000_000
+    load_seconds: float = 8.0  #: of wrk for each load of the phase `loads`, and as long for its baseline
+    burst_events: int = 1_000
+    bursts: int = 6
+    restart_waiting: int = 1_000_000
+    restarts: int = 5
+    backlogs: tuple[int, ...] = (100_000, 5_000_000)
 
 
 class Bench:
@@ -185,7 +193,13 @@ class Bench:
     # --- steps -------------------------------------------------------------------------------------------------------
 
     def in_turn(
-        self, program: Program, baseline: Program, *, batch: int
+        self,
+        program: Program,
+        baseline: Program,
+        *,
+        batch: int,
+        people: int = bodies.PEOPLE,
+        seconds: float | None = None,
     ) -> tuple[list[wrk.Load], wrk.Load, Usage, Usage]:
         """wrk against both, in turn: what disturbs the machine disturbs both."""
         loads: dict[str, list[wrk.Load]] = {"own": [], "base": []}
@@ -201,8 +215,9 @@ class Bench:
                             self.folder,
                             batch=batch,
                             connections=self.plan.connections,
-                            seconds=self.plan.seconds / self.plan.rounds,
+                            seconds=(seconds or self.plan.seconds) / self.plan.rounds,
                             events_max=self.plan.events_max,
+                            people=people,
                         )
                     )
                 usages[name].cpu_s += usage.cpu_s
@@ -698,6 +713,11 @@ PHASES: dict[str, Callable[[Bench], None]] = {
     "latency": latency,
     "flow": flow,
     "browser": browser_sdk.measure,
+    "loads": loads.measure,
     "isolation": isolation.measure,
+    "restart": restart.measure,
+    "backlog": loads.backlog,
 }
-LARGE = frozenset({"isolation"})  #: minutes each, and gigabytes: only on demand
+LARGE = frozenset(
+    {"loads", "isolation", "restart", "backlog"}
+)  #: minutes each, and gigabytes: only on demand

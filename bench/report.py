@@ -93,23 +93,29 @@ class Report:
             )
             for figure in self.figures
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        lines = [
-            "  ".join(
-                (
-                    row[0].ljust(widths[0]),
-                    row[1].rjust(widths[1]),
-                    row[2].rjust(widths[2]),
-                    row[3].rjust(widths[3]),
-                    row[4],
-                )
-            ).rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "-" * max(map(len, lines)))
+        lines = columns(rows).splitlines()
         lines += [f"Left out: {sentence}" for sentence in self.left_out]
         lines += [f"FAILED: {sentence}" for sentence in self.failures]
         return "\n".join(lines)
+
+
+def columns(rows: Sequence[tuple[str, str, str, str, str]]) -> str:
+    """A table for people, its first row the heading; figures stand to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = [
+        "  ".join(
+            (
+                row[0].ljust(widths[0]),
+                row[1].rjust(widths[1]),
+                row[2].rjust(widths[2]),
+                row[3].rjust(widths[3]),
+                row[4],
+            )
+        ).rstrip()
+        for row in rows
+    ]
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)
 
 
 def shown(value: float) -> str:

@@ -2,8 +2,8 @@
 
     make bench                          about a quarter of an hour
     make bench ARGS=--quick             about a minute, less exact
-    make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow, browser; isolation
-    make bench ARGS=--full              all phases, also those that take long
+    make bench ARGS="--only accept"     one phase: start, accept, deliver, latency, flow, browser
+    make bench ARGS=--full              also those that take long: loads, isolation, restart, backlog
 
 Prints a table and writes JSON to .bench/. Exits with 1 when an event that was answered with 200 is not in the store, or anything else
 was lost: such figures are worth nothing. docs/performance.md says what is measured and how.
@@ -83,6 +83,12 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             isolation_seconds=2,
             isolation_events=1_000,
             isolation_waiting=100_000,
+            load_seconds=2,
+            burst_events=300,
+            bursts=2,
+            restart_waiting=100_000,
+            restarts=2,
+            backlogs=(100_000,),
         )
     return Plan(
         seconds=arguments.seconds,
@@ -116,7 +122,11 @@ def read_arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=list(PHASES), help="one phase; may be given several times"
     )
-    parser.add_argument("--full", action="store_true", help="also the phases that take minutes each")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"also the phases that take minutes each: {', '.join(sorted(LARGE))}",
+    )
     parser.add_argument(
         "--source", metavar="DIR", help="a folder with another sternpost package to measure (its src)"
     )
