@@ -72,9 +72,9 @@ class Plan:
     starts: int
     browser_rounds: int  #: page views of each SDK; below 10 without the slow network
     events_max: int  #: of one run of wrk
-    isolation_rounds: int = 6
-    isolation_seconds: float = 4.0  #: of each round, at a steady pace and as fast as it can
-    isolation_events: int = 3_000  #: as fast as they are taken, to each of the destinations
+    isolation_rounds: int = 12
+    isolation_seconds: float = 2.0  #: of each round, at a steady pace and as fast as it can
+    isolation_events: int = 1_500  #: as fast as they are taken, to each of the destinations
     isolation_backlog: int = 10_000
     isolation_waiting: int = 1_000_000
     load_seconds: float = 8.0  #: of wrk for each load of the phase `loads`, and as long for its baseline
