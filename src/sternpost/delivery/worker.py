@@ -25,7 +25,7 @@ from sternpost.delivery.batches import Batches
 from sternpost.delivery.desk import Desk, NotKnown, Result
 from sternpost.delivery.pacing import backoff_s
 from sternpost.delivery.refusals import Refusals
-from sternpost.destinations.base import Part, Plan
+from sternpost.destinations.base import Batching, Part, Plan
 from sternpost.errors import StoreError
 from sternpost.limits import (
     AILING_LANES,
@@ -269,12 +269,17 @@ class ChannelWorker:
             self.channel,
             now=self._around.clock(),
             lanes_max=lanes_max,
-            run_max=run_max or (RUN_MAX if batching.items_max > 1 else RUN_MAX_ALONE),
+            run_max=run_max or self._run_max(batching),
             lease_s=LEASE_S,
             open_gates=self._gates_open(),
             latest_first=self._latest_first and bool(self._ailing),
             backing_off_max=1,  # it fails most likely: those behind it are read once it went through
         )
+
+    def _run_max(self, batching: Batching) -> int:
+        if self._ailing:
+            return 1
+        return RUN_MAX if batching.items_max > 1 else RUN_MAX_ALONE
 
     def _lanes_max(self) -> int:
         if self._ailing:

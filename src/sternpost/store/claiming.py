@@ -13,7 +13,7 @@ from sternpost.store.accepting import FLAG_LINKED, FLAG_TYPE_SET
 from sternpost.store.base import Claim
 from sternpost.store.names import Names, replayed_gate
 
-#: Bodies handed out at once; a claim stops there and the next goes on. Meanwhile accepting waits: some 5,000 usual events are a tenth of a second.
+#: Bodies handed out at once; a claim stops there and the next goes on. Meanwhile accepting waits: some 5,700 usual events take 0.1 s.
 CLAIM_BYTES_MAX = 4 * 1024 * 1024
 
 SELECT_DUE = (
