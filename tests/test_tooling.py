@@ -105,11 +105,7 @@ def test_make_help() -> None:
         ["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True
     )
     assert {line.split()[1] for line in done.stdout.splitlines()} == {
-<<<<<<< HEAD
-        "help", "demo", "test", "check", "format", "bench", "soak", "fuzz", "screenshots", "lock", "clean",
-=======
-        "help", "demo", "test", "check", "format", "bench", "bench-compare", "soak", "fuzz", "lock", "clean",
->>>>>>> ec48fe6 (Bench: other loads, restarts with a million that wait, large backlogs; bench-compare measures another revision in turn)
+        "help", "demo", "test", "check", "format", "bench", "bench-compare", "soak", "fuzz", "screenshots", "lock", "clean",
     }  # fmt: skip
 
 
