@@ -27,8 +27,9 @@ KEY = "wk-backend"
 MEGABYTES = 4_000_000  # of a body that is just small enough
 #: An attack of a few connections: their buffers (a quarter of a megabyte each while they are read), and what Python does not give back.
 SMALL_MB = 40
-#: Two large bodies are decoded at a time: each is held about twice, beside an object of some 60 bytes for each entry or value of it.
-DECODING_MB = 400
+#: Two large bodies are decoded at a time, and one is mapped beside one whose names are noticed: each is held about twice, beside an object of
+#: some 60 to 90 bytes for each entry or value of it; two million nested lists are 180 MB.
+DECODING_MB = 550
 
 
 @pytest.fixture(scope="module", autouse=True)
