@@ -124,6 +124,28 @@ async def test_every_page(tmp_path: Path) -> None:
             await key(page, "d")
             await page.until("location.pathname === '/console/destinations'")
 
+            # Tabs of a source: the arrow keys choose one, without a script, and only that one is there.
+            await page.open(f"{base}/console/sources/backend")
+            shown = "[...document.querySelectorAll('.snippet')].filter((one) => one.offsetParent).map((one) => one.querySelector('code').id)"
+            assert await page.run(shown) == ["snippet-node"]
+            await page.run("document.getElementById('tab-node').focus()")
+            await page.call(
+                "Input.dispatchKeyEvent",
+                type="rawKeyDown",
+                key="ArrowRight",
+                code="ArrowRight",
+                windowsVirtualKeyCode=39,
+            )
+            await page.until(f"{shown}[0] === 'snippet-python'")
+
+            # One more row in a form without asking the server; it has names of its own.
+            await page.open(f"{base}/console/destinations/pendo/settings")
+            await page.run("document.querySelector('[data-more=consent]').click()")
+            assert await page.run("document.activeElement.name") == "s.consent.1.provider"
+            assert await page.run(
+                "new Set([...document.querySelectorAll('[id]')].map((one) => one.id)).size === document.querySelectorAll('[id]').length"
+            )
+
             # A destination in trouble: the trace tells it and goes on by itself once the trouble is over.
             faults = {"match": "/data/track", "status": 503, "body": "busy", "times": 4}
             fetch(f"{sandbox}/__sandbox/faults", content=faults, headers={"content-type": "application/json"})

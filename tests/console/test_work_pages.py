@@ -198,3 +198,28 @@ async def test_resume(home: House) -> None:
     )
     assert "is tried again" in page
     assert not await home.bench.views.blocked_channels()
+
+
+async def test_failures_explain_themselves(home: House) -> None:
+    """The change after which a group began, what its events have in common, and one button for all of a destination."""
+    document = home.bench.holder.shown()
+    document["destinations"][0]["name"] = "Pendo, renamed"
+    await home.bench.holder.apply(document)
+    home.bench.now += 60
+    for number in range(3):
+        await home.bench.accept({"type": "track", "event": "E", "messageId": f"a{number}", "userId": "ada", "properties": {"n": number}})  # fmt: skip
+    await home.bench.settle("pendo", "track", Rejected("bad_id", "No. 1."), Rejected("bad_id", "No. 2."), Rejected("event_name_missing", "None."))  # fmt: skip
+    browser = await home.owner()
+    page = await browser.get("/console/failures")
+    text = text_of(page)
+    assert "Since the workspace was changed" in text
+    assert "/console/settings/revisions/2" in page
+    assert "What the newest 2 have in common" in text
+    assert "userId" in text
+    assert "properties.n" in text
+    # Of a group that is folded nothing is looked up until somebody opens it.
+    assert text.count("have in common") == 1
+    assert "Retry all 3 of Pendo, renamed, whatever the reason" in text
+    answer = await browser.post("/console/failures/retry", destination="pendo")
+    assert "3 events went back" in text_of(await browser.follow(answer))
+    assert "No failures" in await browser.get("/console/failures")
