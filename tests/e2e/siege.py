@@ -209,10 +209,15 @@ class Raw:
 
 
 @contextlib.contextmanager
-def many(server: Server, count: int) -> Iterator[list[Raw]]:
-    """So many connections, open at once."""
+def many(server: Server, count: int, *, pause_s: float = 0.0) -> Iterator[list[Raw]]:
+    """So many connections, open at once; after each fifty a pause."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Raw(server)) for _ in range(count)]
+        clients = []
+        for number in range(count):
+            clients.append(stack.enter_context(Raw(server)))
+            if number % 50 == 49:
+                time.sleep(pause_s)
+        yield clients
 
 
 def post(
