@@ -12,6 +12,7 @@ that is not measured stands still. Figures are medians over the rounds.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import secrets
 import statistics
@@ -27,7 +28,7 @@ import load as wrk
 import store
 from processes import BenchError, Program, free_port
 from report import Figure, percentile
-from servers import SOME_PEOPLE
+from servers import SOME_EVERY
 
 from sternpost.sandbox import seed
 
@@ -46,6 +47,9 @@ HEADERS = {"Authorization": wrk.AUTHORIZATION, "Content-Type": "application/json
 WELL = ("w1", "w2", "p1", "sandbox")
 TROUBLE = {"hangs": "hang", "fails": "500", "refuses": "403", "slows": "429"}
 PENDO = frozenset({"p1", "p2", "sandbox", "refuses"})
+
+#: Where the events of each measurement begin, so that none is taken for another's; wrk's and a backlog's are below. A multiple of all people.
+NUMBERS = itertools.count(10_000_000, 1_000_000)
 
 Values = dict[str, float]
 
@@ -128,35 +132,32 @@ def steadily(
     *,
     people: int,
     rate: float,
-    failing: int = 0,
+    failing: bool = False,
 ) -> Values:
-    """Latencies at a steady pace, until the 200 and until it arrived (over all of `names`). Of so many people nothing arrives."""
+    """Latencies at a steady pace, until the 200 and until it arrived (over all of `names`). With `failing`, nothing arrives of every hundredth person."""
     server, many = measured.server, measured.many
     filler = bodies.Filler(bodies.TRACK, secrets.token_hex(4), people=people)
-    count = 0
+    first = next(NUMBERS)
     latencies: list[float] = []
     answered: list[float] = []
     for seconds in (WARM_S, bench.plan.isolation_seconds):
-        received(many)
-        first = count
         sent = client.run(
             client.post_steadily(
                 f"{server.url}/v1/track", filler.event, HEADERS, rate=rate, seconds=seconds, first=first
             )
         )
-        count += len(sent.due_ns)
+        first += len(sent.due_ns)
         if sent.failed:
             bench.report.fail(f"isolation: {sent.failed} events were refused at a steady pace.")
-        due = {n: at for n, at in sent.due_ns.items() if n % people >= failing}
-        until(
-            lambda due=due: all(counts(many).get(name, 0) >= len(due) for name in names),
-            "arrivals at a steady pace",
-        )
-        arrived = received(many)
-        for name in names:
-            missing = [n for n in due if n not in arrived[name]]
-            if missing:
-                bench.report.fail(f"isolation: {len(missing)} of {len(due)} events did not arrive at {name}.")
+        due = {n: at for n, at in sent.due_ns.items() if not failing or n % people % SOME_EVERY}
+        arrived: dict[str, dict[int, int]] = {name: {} for name in names}
+
+        def all_there(due: dict[int, int] = due, arrived: dict[str, dict[int, int]] = arrived) -> bool:
+            for name, entries in received(many).items():
+                arrived.setdefault(name, {}).update(entries)
+            return all(due.keys() <= arrived[name].keys() for name in names)
+
+        until(all_there, "arrivals at a steady pace")
         # Of the warming up nothing counts.
         latencies = [(arrived[name][n] - due[n]) / 1e6 for name in names for n in due if n in arrived[name]]
         answered = sent.answered_ms
@@ -190,6 +191,11 @@ def flat_out(bench: Bench, measured: Side, names: Sequence[str], what: str) -> V
         until(
             lambda: all(number - before[name] >= one.answered for name, number in delivered().items()),
             f"deliveries {what}",
+        )
+        # The counters may still have counted an event of the part before, whose arrival was waited for.
+        until(
+            lambda: all(counts(many).get(name, 0) >= one.answered for name in names if name != "sandbox"),
+            f"arrivals {what}",
         )
     finally:
         connection.close()
@@ -339,13 +345,12 @@ def check_trouble(bench: Bench, many: Program, data_dir: Path) -> None:
 
 def people(bench: Bench) -> None:
     """One destination, 10,000 people, of whom a hundred get errors."""
-    bench.say(f"isolation: 10,000 people, none and {SOME_PEOPLE} with errors")
+    bench.say(f"isolation: 10,000 people, none and {PEOPLE // SOME_EVERY} with errors")
     rate = bench.plan.rates[0]
 
     def one(measured: Side) -> Values:
-        failing = SOME_PEOPLE if measured.troubled else 0
         values = drained(bench, measured)
-        return values | steadily(bench, measured, ["w1"], people=PEOPLE, rate=rate, failing=failing)
+        return values | steadily(bench, measured, ["w1"], people=PEOPLE, rate=rate, failing=measured.troubled)
 
     trouble = {"w1": "some"}
     with (
@@ -371,9 +376,9 @@ def drained(bench: Bench, measured: Side) -> Values:
     # Until its first answer the destination has what is accepted; then it is blocked.
     filler = bodies.Filler(bodies.TRACK, secrets.token_hex(4), people=PEOPLE)
     client.run(client.post_all(f"{server.url}/v1/batch", filler.batches(count, 100), HEADERS))
-    expected = [n for n in range(count) if n % PEOPLE >= SOME_PEOPLE]
-    tell(many, trouble)
+    expected = [n for n in range(count) if n % PEOPLE % SOME_EVERY]
     received(many)
+    tell(many, trouble)
     change(data_dir)
     arriving = len(expected) if trouble else count
     until(lambda: counts(many).get("w1", 0) >= arriving, "the backlog of the others")

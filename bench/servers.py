@@ -22,7 +22,7 @@ from sternpost.server import Listener, bind
 
 LIFETIME_S = 3_600
 RECEIVED_MAX = 2_000_000
-SOME_PEOPLE = 100  #: with the trouble `some`, people with numbers below this get 500
+SOME_EVERY = 100  #: with the trouble `some`, every so many-th person gets 500
 _N = re.compile(rb'"n":"(\d+)"')
 _USER = re.compile(rb'"user-(\d+)"')
 
@@ -114,7 +114,7 @@ class Many:
             return
         if trouble == "some":
             found = _USER.search(body)
-            trouble = "500" if found and int(found[1]) < SOME_PEOPLE else ""
+            trouble = "500" if found and int(found[1]) % SOME_EVERY == 0 else ""
         if trouble:
             await _answer(send, int(trouble), b"")
         elif path.startswith("api/v1/token"):
