@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.errors import StoreFull, StoreUnavailable
-from sternpost.limits import DISK_RESERVE_BYTES
+from sternpost.limits import DISK_RESERVE_BYTES, DISK_RESERVE_PART
 
 LOOK_EVERY_S = (
     0.25  #: at 100 MB/s, more than such a disk takes durably, 25 MB go in between: less than the reserve
@@ -80,15 +80,23 @@ class Disk:
                     f"{path.name} was removed or replaced while the server uses it.",
                     "Stop the server politely (SIGTERM), so that it can fold what it has into the store, and start it again.",
                 )
-        free = self.free_bytes()
-        if free < self._reserve_bytes:
+        free, reserve = self.free_bytes(), self._reserve()
+        if free < reserve:
             return Refusal(
-                f"The disk has only {free // 1_000_000} MB left; below {self._reserve_bytes // 1_000_000} MB nothing is accepted, so that "
+                f"The disk has only {free / 1_000_000:.1f} MB left; below {reserve / 1_000_000:.1f} MB nothing is accepted, so that "
                 "what waits can still be delivered.",
                 "Free space on it: the server goes on by itself.",
                 full=True,
             )
         return None
+
+    def _reserve(self) -> int:
+        """A small disk is not all reserve."""
+        try:
+            found = os.statvfs(self._data_dir)
+        except OSError:
+            return self._reserve_bytes
+        return min(self._reserve_bytes, found.f_blocks * found.f_frsize // DISK_RESERVE_PART)
 
     def free_bytes(self) -> int:
         """Bytes that this user may still write; 0 when that cannot be found out."""

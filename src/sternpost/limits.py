@@ -48,6 +48,7 @@ PROFILE_KEPT_DAYS = 400  #: newest link and membership of a person since last us
 RETENTION_DAYS = 7  #: default of --retention-days
 BYTES_MAX = 10_000_000_000  #: default of --bytes-max
 DISK_RESERVE_BYTES = 64 * 1024 * 1024  #: left on the disk for what delivery and clean-up write down: one log
+DISK_RESERVE_PART = 20  #: but at most this part of the disk (5 %), so that a small disk can be used
 PRUNE_CHUNK_EVENTS = 500  #: events removed per transaction, so that accept never waits long
 LANE_IDLE_S = 3_600.0  #: empty lane rows are removed after so long
 HOLD_MAX_EVENTS = 1_000  #: held events per anonymousId (rule I7)

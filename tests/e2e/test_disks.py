@@ -138,7 +138,9 @@ def test_a_nearly_full_disk_stops_accepting_first(
     with sandbox.faults({"match": {"path": "/data/track"}, "status": 503}):
         server.accept("wk-backend", *(event(n, "low") for n in range(20)))
         server.reaches("low-0", "retrying")
-        disk.fill(server, leave_bytes=40 * disks.MB)
+        disk.fill(server, leave_bytes=40 * disks.MB)  # of 200: above a twentieth
+        until(lambda: accepts(server, 2), within_s=10)
+        disk.fill(server, leave_bytes=6 * disks.MB)
         until(lambda: refuses(server), within_s=10)
         said = unwell(server)
         assert "MB left" in said["problem"]

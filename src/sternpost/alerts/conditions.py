@@ -156,6 +156,6 @@ def conditions(facts: Facts) -> Iterator[Condition]:
             "disk_nearly_full",
             "",
             f"{facts.disk_free_bytes / 1e6:,.0f} MB are left on the disk of the data directory.",
-            "Make room: below 64 MB nothing is accepted.",
+            "Make room: below 64 MB, or 5 % of a small disk, nothing is accepted.",
             "/console/settings",
         )
