@@ -369,8 +369,8 @@ var isConsentOpen = () => !!provider && !ids;
 var readMetadata = (read2) => {
   metadata = read2;
 };
-var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
-var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers || []).resolutionStrategy || "and";
+var ofProvider = (list) => isList(list) && list.find((one) => isObject(one) && one.provider === provider) || {};
+var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers).resolutionStrategy || "and";
 var consentContext = () => {
   if (!provider) return;
   const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
@@ -381,7 +381,7 @@ var isConsented = (config) => {
   const [allowed] = ids;
   let strategy = sourceStrategy();
   let list;
-  if (config.consentManagement) {
+  if (isList(config.consentManagement)) {
     const own2 = ofProvider(config.consentManagement);
     list = own2.consents;
     if (/^[ci]/.test(provider)) strategy = own2.resolutionStrategy || strategy;
@@ -390,7 +390,7 @@ var isConsented = (config) => {
     list = isKetch ? config.ketchConsentPurposes : provider === "oneTrust" && config.oneTrustCookieCategories;
     strategy = isKetch ? "or" : "and";
   }
-  const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
+  const wanted = (isList(list) ? list : []).map((one) => isObject(one) && (one.consent || one.purpose || one.oneTrustCookieCategory)).map((id) => isString(id) ? id.trim() : "").filter(Boolean);
   const isAllowed = (id) => allowed.includes(id);
   return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
 };

@@ -1,6 +1,6 @@
 /** Consent: which categories a person allowed, and whether that is enough for a destination (contract 9.3). */
 
-import { attempt, isList, isObject, keys, page, type Dict } from './util';
+import { attempt, isList, isObject, isString, keys, page, type Dict } from './util';
 
 let provider = '';
 /** Allowed and denied; undefined until somebody told. */
@@ -38,9 +38,9 @@ export const readMetadata = (read: () => Dict | undefined): void => {
   metadata = read;
 };
 
-const ofProvider = (list: Dict[]): Dict => list.find((one) => one.provider === provider) || {};
+const ofProvider = (list: any): Dict => (isList(list) && list.find((one) => isObject(one) && one.provider === provider)) || {};
 
-const sourceStrategy = (): string | undefined => (provider === 'custom' ? undefined : ofProvider((metadata() || {}).providers || []).resolutionStrategy || 'and');
+const sourceStrategy = (): string | undefined => (provider === 'custom' ? undefined : ofProvider((metadata() || {}).providers).resolutionStrategy || 'and');
 
 /** The event's `context.consentManagement`. */
 export const consentContext = (): Dict | undefined => {
@@ -54,7 +54,7 @@ export const isConsented = (config: Dict): boolean => {
   const [allowed] = ids;
   let strategy = sourceStrategy();
   let list: any;
-  if (config.consentManagement) {
+  if (isList(config.consentManagement)) {
     const own = ofProvider(config.consentManagement);
     list = own.consents;
     // These two leave the strategy to the destination.
@@ -66,7 +66,8 @@ export const isConsented = (config: Dict): boolean => {
     strategy = isKetch ? 'or' : 'and';
   }
   const wanted = (isList(list) ? list : [])
-    .map((one: Dict) => String(one.consent || one.purpose || one.oneTrustCookieCategory || '').trim())
+    .map((one) => isObject(one) && (one.consent || one.purpose || one.oneTrustCookieCategory))
+    .map((id) => (isString(id) ? id.trim() : ''))
     .filter(Boolean);
   const isAllowed = (id: string): boolean => allowed.includes(id);
   return !wanted[0] || (strategy === 'or' ? wanted.some(isAllowed) : wanted.every(isAllowed));

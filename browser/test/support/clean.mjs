@@ -1,15 +1,17 @@
-// The integration's cleaning of traits by itself; as a program it cleans what tests/browser/test_traits.py asks for.
+// Modules of the SDK by themselves, without a browser; as a program it cleans what tests/browser/test_traits.py asks for.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-export const loadCleanTraits = async () => {
+/** What a module of src/ exports. */
+export const loadSource = async (path) => {
   globalThis.window = globalThis;
-  const source = fileURLToPath(new URL('../../src/pendo/clean.ts', import.meta.url));
+  const source = fileURLToPath(new URL('../../src/' + path, import.meta.url));
   const built = await build({ entryPoints: [source], bundle: true, write: false, format: 'esm' });
-  const { cleanTraits } = await import('data:text/javascript;base64,' + Buffer.from(built.outputFiles[0].text).toString('base64'));
-  return cleanTraits;
+  return import('data:text/javascript;base64,' + Buffer.from(built.outputFiles[0].text).toString('base64'));
 };
+
+export const loadCleanTraits = async () => (await loadSource('pendo/clean.ts')).cleanTraits;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const cleanTraits = await loadCleanTraits();

@@ -883,7 +883,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
-  var BUILD = "ADi_";
+  var BUILD = "LlXJ";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   // src/util.ts
+  var isString = (value) => typeof value === "string";
   var isObject = (value) => ({}).toString.call(value) === "[object Object]";
   var isList = Array.isArray;
   var { keys, assign } = Object;
@@ -88,8 +89,8 @@
   var readMetadata = (read) => {
     metadata = read;
   };
-  var ofProvider = (list) => list.find((one) => one.provider === provider) || {};
-  var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers || []).resolutionStrategy || "and";
+  var ofProvider = (list) => isList(list) && list.find((one) => isObject(one) && one.provider === provider) || {};
+  var sourceStrategy = () => provider === "custom" ? void 0 : ofProvider((metadata() || {}).providers).resolutionStrategy || "and";
   var consentContext = () => {
     if (!provider) return;
     const [allowedConsentIds, deniedConsentIds] = ids || [[], []];
@@ -100,7 +101,7 @@
     const [allowed] = ids;
     let strategy = sourceStrategy();
     let list;
-    if (config.consentManagement) {
+    if (isList(config.consentManagement)) {
       const own = ofProvider(config.consentManagement);
       list = own.consents;
       if (/^[ci]/.test(provider)) strategy = own.resolutionStrategy || strategy;
@@ -109,7 +110,7 @@
       list = isKetch ? config.ketchConsentPurposes : provider === "oneTrust" && config.oneTrustCookieCategories;
       strategy = isKetch ? "or" : "and";
     }
-    const wanted = (isList(list) ? list : []).map((one) => String(one.consent || one.purpose || one.oneTrustCookieCategory || "").trim()).filter(Boolean);
+    const wanted = (isList(list) ? list : []).map((one) => isObject(one) && (one.consent || one.purpose || one.oneTrustCookieCategory)).map((id) => isString(id) ? id.trim() : "").filter(Boolean);
     const isAllowed = (id) => allowed.includes(id);
     return !wanted[0] || (strategy === "or" ? wanted.some(isAllowed) : wanted.every(isAllowed));
   };
@@ -220,7 +221,7 @@
   };
 
   // src/version.ts
-  var BUILD = "ADi_";
+  var BUILD = "LlXJ";
 
   // src/message.ts
   var mergeContext = (context, given) => {
