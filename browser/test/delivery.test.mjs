@@ -1,7 +1,7 @@
 // From the snippet to the data plane.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sleep, until } from './support/server.mjs';
+import { until } from './support/server.mjs';
 import { useWorld } from './support/world.mjs';
 
 const world = useWorld();
@@ -59,17 +59,22 @@ test('413 halves the batch, 401 drops it', async () => {
   assert.deepEqual(world.plane.names(), ['e0', 'e1', 'e2', 'e3', 'e4', 'e5', 'e6']);
   world.plane.answer = () => 401;
   await page.evaluate("rudderanalytics.track('refused')");
-  await sleep(600);
-  assert.equal(world.plane.posts().filter((post) => post.answered === 401).length, 1);
+  await until(() => world.plane.posts().some((post) => post.answered === 401));
+  world.plane.answer = () => 200;
+  await page.evaluate("rudderanalytics.track('next')");
+  await until(() => world.plane.names().includes('next'));
+  assert.deepEqual(world.plane.posts().filter((post) => post.body.includes('refused')).map((post) => post.answered), [401]);
 });
 
 test('events survive a reload and another page sends them, marked as recovered', async () => {
   world.plane.answer = () => 503;
   const context = await world.browser.visitor();
-  const page = await world.show('/', world.snippet("rudderanalytics.track('kept');" + READY), context);
+  const page = await world.show('/', world.snippet("rudderanalytics.track('kept');" + READY, { options: { queueOptions: { minRetryDelay: 60000 } } }), context);
   await until(() => world.plane.posts().length > 0);
+  const tried = world.plane.posts().length;
   await page.close();
-  await sleep(300);
+  // Its last try, as it was left.
+  await until(() => world.plane.posts().length > tried);
   world.plane.answer = () => 200;
   await world.show('/next', world.snippet(''), context);
   await until(() => world.plane.names().includes('kept'), 15000);
@@ -92,12 +97,13 @@ test('two tabs share the store: nothing is lost and nothing sent twice', async (
   const tabs = [await world.show('/a', world.snippet(READY), context), await world.show('/b', world.snippet(READY), context)];
   world.plane.answer = () => 503;
   await Promise.all(tabs.map((tab, at) => tab.evaluate(`for (var i = 0; i < 20; i++) rudderanalytics.track('t${at}-' + i)`)));
-  await sleep(300);
+  await until(() => ['t0-', 't1-'].every((name) => world.plane.posts().some((post) => post.answered === 503 && post.body.includes(name))));
   world.plane.answer = () => 200;
   await until(() => world.plane.events().length >= 40, 12000);
-  await sleep(300);
-  assert.equal(new Set(world.plane.events().map((event) => event.messageId)).size, 40);
-  assert.equal(world.plane.events().length, 40);
+  await Promise.all(tabs.map((tab, at) => tab.evaluate(`rudderanalytics.track('marker ${at}')`)));
+  await until(() => [0, 1].every((at) => world.plane.names().includes('marker ' + at)));
+  assert.equal(new Set(world.plane.events().map((event) => event.messageId)).size, 42);
+  assert.equal(world.plane.events().length, 42);
   await context.close();
 });
 
@@ -129,8 +135,14 @@ test('sourceConfig that fails: events leave meanwhile, the configuration comes l
 
 test('a disabled source: nothing leaves', async () => {
   world.plane.config.source.enabled = false;
-  const page = await world.show('/', world.snippet("rudderanalytics.track('t');" + READY));
-  await sleep(1500);
+  const context = await world.browser.visitor();
+  await context.clock.install();
+  const page = await world.show('/', world.snippet("rudderanalytics.track('t');" + READY), context);
+  await until(() => page.consoleLines.some((line) => line.includes('disabled')));
+  // By then delivery begins in any case, and has been tried again and again.
+  await page.clock.runFor(10000);
+  await page.evaluate("rudderanalytics.track('later')");
+  await page.clock.runFor(10000);
   assert.equal(world.plane.posts().length, 0);
   assert.equal(await page.evaluate('window.isReady'), undefined);
 });

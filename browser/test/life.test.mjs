@@ -1,7 +1,7 @@
 // The life of a page: tabs that close and live side by side, stores that refuse, servers that come and go.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { pendoDestination, sleep, sourceConfig, until } from './support/server.mjs';
+import { pendoDestination, sourceConfig, until } from './support/server.mjs';
 import { useWorld } from './support/world.mjs';
 
 const world = useWorld();
@@ -128,7 +128,6 @@ test('an unknown write key: asked again later, the page is whole', async () => {
   const page = await world.show('/', world.snippet("rudderanalytics.track('t');" + READY));
   await until(() => world.plane.posts().length > 0);
   await until(() => world.plane.requests.filter((one) => one.path.startsWith('/sourceConfig') && !one.preflight).length >= 2, 6000);
-  await sleep(0);
   assert.deepEqual(kept(), []);
   // Refused for good: not kept, and not asked again without end.
   assert.equal(world.plane.posts().length, 1);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { APP_KEY, genuineAgent, startSandbox } from './support/sandbox.mjs';
-import { pendoDestination, sleep, sourceConfig, until } from './support/server.mjs';
+import { pendoDestination, sourceConfig, until } from './support/server.mjs';
 import { useWorld } from './support/world.mjs';
 
 const world = useWorld();
@@ -85,18 +85,23 @@ for (const agent of ['stub', 'genuine']) {
       await prepare(agent, { connectionMode: 'device' });
       const page = await open(sdk, "sdk.track('before');");
       await settled(page);
-      const run = async (calls) => {
-        await page.evaluate(`(function () { var sdk = window.rudderanalytics; ${calls} })()`);
-        await sleep(150);
+      const run = (calls) => page.evaluate(`(function () { var sdk = window.rudderanalytics; ${calls} })()`);
+      const inPendo = (check) => until(async () => {
         await page.evaluate('pendo.flushNow()');
-        await sleep(250);
-      };
+        return check(await sandbox.state());
+      });
+      const tracked = (name) => inPendo(({ events }) => events.some((one) => one.event === name));
       await run("sdk.identify('ann', {name: 'Ann'}); sdk.group('annacc', {plan: 'pro'}); sdk.track('as ann');");
+      await tracked('as ann');
       await run("sdk.reset();");
+      await page.waitForFunction("pendo.getVisitorId() !== 'ann'");
       await run("sdk.track('between');");
+      await tracked('between');
       await run("sdk.identify('bob', {role: 'x'}); sdk.track('as bob');");
+      await tracked('as bob');
       // The page is opened anew with the next user known from the start: what the agent kept must not mix them.
       await run("sdk.group('bobacc', {size: 2});");
+      await inPendo(({ accounts }) => accounts.bobacc);
       const later = await open(sdk, "sdk.reset(); sdk.identify('cid', {age: 1}); sdk.track('as cid');", page.context());
       await settled(later);
       let state;

@@ -166,5 +166,3 @@ export const until = async (check, ms = 8000, what = 'condition') => {
     await new Promise((done) => setTimeout(done, 20));
   }
 };
-
-export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
