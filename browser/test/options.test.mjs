@@ -170,7 +170,7 @@ const TOLD = [
   [{}, "setCustomContext('text')", /bad context/],
   [{}, "setCustomContext({screen: {}})", /reserved: screen/],
   [{}, 'startSession(5)', /startSession 5/],
-  [{}, 'ready(5)', /ready: no function/],
+  [{}, 'ready(5)', /ready: 5/],
   [{ sessions: { timeout: 5000 } }, '', /sessions\.timeout 5000/],
   [{ sessions: { timeout: 60000, cutOff: { enabled: true, duration: 1000 } } }, '', /sessions\.cutOff 1000/],
   [{ useServerSideCookies: true }, '', /useServerSideCookies/],
