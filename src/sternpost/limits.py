@@ -72,6 +72,7 @@ REFUSED_OF_LAST = (
 )
 REFUSED_SHARE = 0.95  #: a backlog that is wrong as a whole must not become dead letters
 AILING_AFTER = 20  #: requests of a channel in a row that nothing came of: from then on it is only looked whether it works again,
+AILING_QUIET_S = 5.0  #: and nothing came of any other request for so long
 AILING_LANES = 4  #: by so many lanes
 AILING_PAUSE_S = (
     0.5  #: every so often: the tries of a thousand lanes must not cost the other destinations their time

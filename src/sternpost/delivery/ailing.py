@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sternpost.limits import AILING_AFTER
+from sternpost.limits import AILING_AFTER, AILING_QUIET_S
 from sternpost.model import Blocked, Outcome, Retry
 
 
@@ -19,14 +19,20 @@ class Ailing:
 
     def __init__(self) -> None:
         self._failed = 0
+        self._ended_at = float("-inf")  #: when a request last ended an event
+        self._ails = False
 
     def __bool__(self) -> bool:
-        return self._failed >= AILING_AFTER
+        return self._ails
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
+    def add(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Take note of what became of one request."""
         if not all(isinstance(outcome, Retry | Blocked) for outcome in outcomes):
             self._failed = 0
+            self._ended_at = now
+            self._ails = False
         # "Not so fast" is an answer, and the pace follows it; a refused key stops the channel.
         elif all(isinstance(outcome, Retry) and not outcome.slow_channel for outcome in outcomes):
             self._failed += 1
+            # Some people's failures may come in a row although others' events go through.
+            self._ails = self._failed >= AILING_AFTER and now - self._ended_at >= AILING_QUIET_S

@@ -475,7 +475,7 @@ class ChannelWorker:
     def _take_note(self, outcomes: Sequence[Outcome]) -> None:
         """What became of one request, for the decision whether the destination answers at all."""
         before = bool(self._ailing)
-        self._ailing.add(outcomes)
+        self._ailing.add(outcomes, self._around.clock())
         if bool(self._ailing) != before:
             who = {"destination": self.destination_id, "channel": self.channel}
             log.info("answers_again" if before else "does_not_answer", **who)
