@@ -420,7 +420,9 @@ def warnings(workspace: Workspace) -> Iterable[str]:
 
 def _pace(engine: Engine, destination_id: str) -> Pace | None:
     pacer = engine.pacer(destination_id)
-    return Pace(pacer.limit, pacer.rate, pacer.wait_s) if pacer is not None else None
+    if pacer is None:
+        return None
+    return Pace(pacer.limit, pacer.rate, pacer.wait_s, engine.silent_since(destination_id))
 
 
 def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationConfig) -> AddressRule:

@@ -156,7 +156,22 @@ async def test_time_to_drain(bench: Bench) -> None:
     await bench.accept(*(track(n) for n in range(90)))
     found = await bench.get("/destinations/pendo/health")
     assert found["drain"] == {"waiting": 90, "perSecond": 5.0, "measured": False, "seconds": 18.0}
-    assert found["pace"] == {"limitPerSecond": 10.0, "nowPerSecond": 5.0, "waitS": 2.5}
+    assert found["pace"] == {"limitPerSecond": 10.0, "nowPerSecond": 5.0, "waitS": 2.5, "silentSince": None}
     await bench.settle("pendo", "track", *(Delivered() for _ in range(30)))
     found = await bench.get("/destinations/pendo/health")
     assert found["drain"] == {"waiting": 60, "perSecond": 0.1, "measured": True, "seconds": 600.0}
+
+
+async def test_a_destination_that_answers_nobody(bench: Bench) -> None:
+    """It says since when, and each event that waits says what it waits for."""
+    object.__setattr__(bench.context, "pace", lambda destination: Pace(10.0, 10.0, 0.0, NOW - 60))
+    await bench.accept(track(1), track(2))
+    await bench.settle("pendo", "track", Retry("server_error", "It answered 503.", 30))
+    found = await bench.get("/destinations/pendo/health")
+    assert found["state"].startswith("Nothing gets through since 20")
+    assert "2 events wait." in found["state"]
+    assert found["pace"]["silentSince"] is not None
+    for entry in (await bench.get("/events"))["events"]:
+        for standing in entry["destinations"]:
+            if standing["destination"] == "pendo":
+                assert "Nothing of anybody gets through since" in standing["verdict"], standing

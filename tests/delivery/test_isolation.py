@@ -102,9 +102,11 @@ async def test_a_destination_that_answers_nothing_is_only_looked_at(tmp_path):
         now[0] += AILING_PAUSE_S
         again = await pipeline.until(lambda: len(pipeline.sent) > tried and at_rest(pipeline))
         assert again <= tried + AILING_LANES
+        assert pipeline.engine.silent_since("hook") == 1_000.0
         well = True
         now[0] += 400
         await pipeline.until(lambda: delivered(pipeline, "hook") == 400)
+        assert pipeline.engine.silent_since("hook") is None
 
 
 async def test_whoever_comes_last_does_not_stand_behind_all_that_fail(tmp_path):

@@ -21,6 +21,9 @@ NAMED_TYPES = {"track": "event", "page": "name", "screen": "name"}  #: where eac
 
 PACED_S = 0.2  #: a turn that is so far ahead means that the rate is what an event waits for
 
+#: What happens to events of a destination that answers nobody (delivery/ailing.py).
+LOOKED_AT = "A few of them are tried every half second; with the first that gets through, all go on."
+
 PaceOf = Callable[[str], Pace | None]
 #: What the request of a delivered try was: its records, or a sentence why they cannot be made again.
 Rebuilt = Sequence[Mapping[str, Any]] | str
@@ -102,11 +105,14 @@ def explanation(reason: str | None, detail: str) -> tuple[str, str, str]:
 
 
 def _paced(standing: Standing, pace: PaceOf) -> Standing:
-    """What is in the queue because the destination may not be asked faster says so."""
-    if standing.state != "pending" or standing.reason != "queued":
+    """What is in the queue because the destination may not be asked faster, or answers nobody, says so."""
+    if standing.state != "retrying" and (standing.state != "pending" or standing.reason != "queued"):
         return standing
     found = pace(standing.destination_id)
-    if found is None or found.wait_s < PACED_S:
+    if found is not None and found.silent_since is not None:
+        silent = f"Nothing of anybody gets through since {when(found.silent_since)}. {LOOKED_AT}"
+        return replace(standing, detail=f"{standing.detail} {silent}".strip())
+    if standing.state == "retrying" or found is None or found.wait_s < PACED_S:
         return standing
     if found.now < found.limit:
         detail = f"{found.now:.3g} of {found.limit:g} requests a second are let through for now."
@@ -186,6 +192,8 @@ def _verdict(kept: Kept, standing: Standing, name: str, text: str) -> str:
             return f"Waiting for {name} behind an earlier event of the same person ({standing.waits_for})."
         case "pending" if standing.reason in {"own_rate_limit", "rate_limited"}:
             return f"Waiting for its turn at {name}: {text}"
+        case "pending" if standing.detail:
+            return f"Waiting for its turn at {name}. {standing.detail}"
         case "pending":
             return f"Waiting for its turn at {name}."
 

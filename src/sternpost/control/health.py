@@ -33,7 +33,12 @@ URGENCY: Mapping[str, int] = {
 }
 
 
-def sentence(config: DestinationConfig, blocked: Sequence[BlockedChannel], counts: Mapping[str, Any]) -> str:
+def sentence(
+    config: DestinationConfig,
+    blocked: Sequence[BlockedChannel],
+    counts: Mapping[str, Any],
+    pace: Pace | None = None,
+) -> str:
     """The state of a destination as a sentence."""
     if not config.enabled:
         return "Switched off. Events that come are skipped."
@@ -44,6 +49,9 @@ def sentence(config: DestinationConfig, blocked: Sequence[BlockedChannel], count
         text, _, _ = fate.explanation(blocked[0].reason, blocked[0].detail)
         what = f" ({', '.join(channel.channel for channel in blocked if channel.channel)})"
         return f"Blocked since {fate.when(since)}{what if what != ' ()' else ''}: {text}"
+    if pace is not None and pace.silent_since is not None:
+        waiting = counts["retrying"] + counts["pending"]
+        return f"Nothing gets through since {fate.when(pace.silent_since)}; {waiting} {'event waits' if waiting == 1 else 'events wait'}. {fate.LOOKED_AT}"
     if counts["retrying"]:
         waiting = counts["retrying"]
         return f"Delivering; {waiting} {'event is' if waiting == 1 else 'events are'} being tried again."
@@ -214,7 +222,12 @@ def pace_entry(pace: Pace | None) -> dict[str, Any] | None:
     """The rate of a destination against its limit."""
     if pace is None:
         return None
-    return {"limitPerSecond": pace.limit, "nowPerSecond": round(pace.now, 3), "waitS": round(pace.wait_s, 3)}
+    return {
+        "limitPerSecond": pace.limit,
+        "nowPerSecond": round(pace.now, 3),
+        "waitS": round(pace.wait_s, 3),
+        "silentSince": fate.when(pace.silent_since),
+    }
 
 
 def lane(entry: Lane, now: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How fast a destination is asked, as the control side sees it."""
+"""How fast a destination is asked, and whether it answers, as the control side sees it."""
 
 from __future__ import annotations
 
@@ -12,3 +12,6 @@ class Pace:
     limit: float  #: requests per second, as configured
     now: float  #: requests per second that are let through now: less than the limit after answers with 429
     wait_s: float  #: how long a request that comes now waits for its turn
+    silent_since: float | None = (
+        None  #: unix seconds; since then nothing got through, and it is only looked at now and then
+    )

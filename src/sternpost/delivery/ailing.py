@@ -20,10 +20,16 @@ class Ailing:
     def __init__(self) -> None:
         self._failed = 0
         self._ended_at = float("-inf")  #: when a request last ended an event
+        self._began_at = 0.0  #: when the first of the requests in a row failed
         self._ails = False
 
     def __bool__(self) -> bool:
         return self._ails
+
+    @property
+    def since(self) -> float | None:
+        """Unix seconds: since when nothing got through; None while the destination answers."""
+        return self._began_at if self._ails else None
 
     def add(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Take note of what became of one request."""
@@ -33,6 +39,7 @@ class Ailing:
             self._ails = False
         # "Not so fast" is an answer, and the pace follows it; a refused key stops the channel.
         elif all(isinstance(outcome, Retry) and not outcome.slow_channel for outcome in outcomes):
+            self._began_at = self._began_at if self._failed else now
             self._failed += 1
             # Some people's failures may come in a row although others' events go through.
             self._ails = self._failed >= AILING_AFTER and now - self._ended_at >= AILING_QUIET_S

@@ -249,6 +249,12 @@ class Engine:
         running = self._running.get(destination_id)
         return running.desk.pacer if running is not None else None
 
+    def silent_since(self, destination_id: str) -> float | None:
+        """Since when nothing of a channel gets through to a destination, in unix seconds; None while it answers."""
+        running = self._running.get(destination_id)
+        found = (worker.silent_since for worker in running.workers.values()) if running is not None else ()
+        return min((at for at in found if at is not None), default=None)
+
     def forget(self, ids: Iterable[str]) -> None:
         """Drop what is remembered about people."""
         gone = set(ids)

@@ -159,6 +159,11 @@ class ChannelWorker:
     def destination_id(self) -> str:
         return self._desk.config.id
 
+    @property
+    def silent_since(self) -> float | None:
+        """Since when nothing of this channel gets through, in unix seconds; None while its destination answers."""
+        return self._ailing.since
+
     # --- the loop --------------------------------------------------------------------------------------------------
 
     def wake(self, at: float) -> None:

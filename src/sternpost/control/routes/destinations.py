@@ -147,7 +147,7 @@ async def _listed(context: Context, configs: Sequence[DestinationConfig]) -> lis
                 "name": config.name,
                 "type": config.type,
                 "enabled": config.enabled,
-                "state": health.sentence(config, own, counts[config.id]),
+                "state": health.sentence(config, own, counts[config.id], context.pace(config.id)),
                 "blocked": [health.blocked_entry(channel) for channel in own],
                 "warnings": [one["message"] for one in remarks if one["destination"] == config.id],
                 "counts": counts[config.id],

@@ -126,7 +126,17 @@ HEALTH: Mapping[str, Any] = {
     "triesPerDelivery": or_null(NUMBER),
     "series": record({**_SPAN, **_POINTS}),
     "pace": or_null(
-        record({"limitPerSecond": NUMBER, "nowPerSecond": NUMBER, "waitS": NUMBER}, title="Pace")
+        record(
+            {
+                "limitPerSecond": NUMBER,
+                "nowPerSecond": NUMBER,
+                "waitS": NUMBER,
+                "silentSince": or_null(
+                    texted(TIME, "Since when nothing gets through; null while it answers.")
+                ),
+            },
+            title="Pace",
+        )
     ),
     "drain": record(
         {
@@ -255,7 +265,7 @@ async def destination_health(context: Context, request: Request) -> Any:
         "name": config.name,
         "type": config.type,
         "enabled": config.enabled,
-        "state": health.sentence(config, blocked, counts),
+        "state": health.sentence(config, blocked, counts, pace),
         "counts": counts,
         "funnel": health.funnel(counts, rows.counters),
         "channels": health.channels(context.destinations[config.type].spec.channels, rows.counters, blocked),
