@@ -85,6 +85,15 @@ class Plan:
     backlogs: tuple[int, ...] = (100_000, 5_000_000)
 
 
+@dataclass
+class Spread:
+    """Events that were accepted as they came, and got into their lanes once the load was over."""
+
+    events: int = 0
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+
+
 class Bench:
     """What the phases share."""
 
@@ -196,14 +205,18 @@ class Bench:
         self,
         program: Program,
         baseline: Program,
+        data_dir: Path,
         *,
         batch: int,
         people: int = bodies.PEOPLE,
         seconds: float | None = None,
-    ) -> tuple[list[wrk.Load], wrk.Load, Usage, Usage]:
-        """wrk against both, in turn: what disturbs the machine disturbs both."""
+    ) -> tuple[list[wrk.Load], wrk.Load, Usage, Usage, Spread]:
+        """wrk against both, in turn: what disturbs the machine disturbs both. What the server still has to do is waited for, except
+        after the last round: then it is killed.
+        """
         loads: dict[str, list[wrk.Load]] = {"own": [], "base": []}
         usages = {"own": Usage(), "base": Usage()}
+        spread = Spread()
         # With an even number of rounds the server comes last: it is killed at once, with requests on their way.
         targets = [("own", program), ("base", baseline)]
         for number in range(self.plan.rounds):
@@ -222,7 +235,27 @@ class Bench:
                     )
                 usages[name].cpu_s += usage.cpu_s
                 usages[name].rss_mb = max(usages[name].rss_mb, usage.rss_mb)
-        return loads["own"], wrk.together(loads["base"]), usages["own"], usages["base"]
+                if name == "own" and number < self.plan.rounds - 1:
+                    self.spread(program, data_dir, spread)
+        return loads["own"], wrk.together(loads["base"]), usages["own"], usages["base"], spread
+
+    def spread(self, program: Program, data_dir: Path, so_far: Spread) -> None:
+        """Wait until all that was accepted is in its lanes."""
+        connection = store.connect(data_dir)
+        try:
+            events = left = store.arrivals(connection)
+            with program.watched() as usage:
+                began = time.perf_counter()
+                while left:
+                    if time.perf_counter() - began > DRAIN_S_MAX:
+                        raise BenchError(f"{left} events do not get into their lanes.")
+                    time.sleep(POLL_S)
+                    left = store.arrivals(connection)
+                so_far.seconds += time.perf_counter() - began if events else 0.0
+            so_far.events += events
+            so_far.cpu_s += usage.cpu_s
+        finally:
+            connection.close()
 
     def check_stored(self, what: str, data_dir: Path, loads: list[wrk.Load]) -> None:
         for one in loads:
@@ -294,7 +327,9 @@ def accept(bench: Bench) -> None:
             bench.say(f"accept: {what}")
             with bench.data_dir() as data_dir:
                 with bench.server(data_dir, bench.workspace(data_dir, refuse, right_keys=False)) as server:
-                    loads, base, usage, base_usage = bench.in_turn(server, noop, batch=batch)
+                    loads, base, usage, base_usage, spread = bench.in_turn(
+                        server, noop, data_dir, batch=batch
+                    )
                 bench.check_stored(what, data_dir, loads)
                 own = wrk.together(loads)
                 waiting_bytes = store.bytes_on_disk(data_dir)
@@ -351,6 +386,18 @@ def accept(bench: Bench) -> None:
                     "no-op app",
                 )
             )
+            if spread.events:
+                report.add(
+                    Figure(
+                        f"accept.{name}.spread_per_s",
+                        f"{what}, into their lanes once the load is over",
+                        spread.events / spread.seconds,
+                        "events/s",
+                        None,
+                        "",
+                        {"events": spread.events, "cpu_us_per_event": spread.cpu_s / spread.events * 1e6},
+                    )
+                )
             report.add(
                 Figure(
                     f"accept.{name}.rss_mb",

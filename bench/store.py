@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +31,34 @@ def counter(connection: sqlite3.Connection, name: str, destination: str = "pendo
 
 def count(data_dir: Path, run: str) -> int:
     """Events of one run in the store."""
+    return sum(requests(data_dir, run).values())
+
+
+def arrivals(connection: sqlite3.Connection) -> int:
+    """Events that are durable and not in their lanes yet."""
+    row = connection.execute("SELECT n FROM counters WHERE scope = 'arrivals' AND name = 'events'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def requests(data_dir: Path, run: str) -> Counter[tuple[int, int]]:
+    """How many events of each request (thread and number) of one run are in the store, among its events or its arrivals."""
     connection = connect(data_dir)
     try:
-        return int(connection.execute(f"SELECT count(*) FROM events WHERE {OF_RUN}", (run,)).fetchone()[0])
+        found = Counter(
+            {
+                (int(thread), int(request)): int(events)
+                for thread, request, events in connection.execute(
+                    "SELECT substr(message_key, 19, 2), substr(message_key, 22, 10), count(*) FROM events "
+                    f"WHERE {OF_RUN} GROUP BY 1, 2",
+                    (run,),
+                )
+            }
+        )
+        named = re.compile(rb'"messageId": ?"[^"]{9}%s.(\d\d).(\d{10})' % run.encode())
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'arrivals'").fetchone():
+            for (body,) in connection.execute("SELECT body FROM arrivals"):
+                found.update((int(thread), int(request)) for thread, request in named.findall(body))
+        return found
     finally:
         connection.close()
 
@@ -44,26 +71,15 @@ def losses(
     The messageIds hold thread and number of their request. A request that is missing must be one of those that had no answer when
     wrk stopped: not more than these, and only among the last.
     """
-    database = connect(data_dir)
-    try:
-        rows = database.execute(
-            "SELECT substr(message_key, 19, 2), substr(message_key, 22, 10), count(*) FROM events "
-            f"WHERE {OF_RUN} GROUP BY 1, 2",
-            (run,),
-        ).fetchall()
-    finally:
-        database.close()
+    stored = requests(data_dir, run)
     size = max(batch, 1)
-    torn = sum(1 for _, _, events in rows if events != size)
+    torn = sum(1 for events in stored.values() if events != size)
     if torn:
         return f"{torn} batches are in the store in parts"
-    found: dict[int, set[int]] = {number: set() for number in range(len(begun))}
-    for thread, request, _ in rows:
-        found[int(thread)].add(int(request))
-    if len(rows) < answered:
-        return f"{(answered - len(rows)) * size} events of {answered * size} that were answered with 200"
-    for number, requests in enumerate(begun):
-        early = [n for n in range(requests - EDGE * connections) if n not in found[number]]
+    if len(stored) < answered:
+        return f"{(answered - len(stored)) * size} events of {answered * size} that were answered with 200"
+    for thread, number in enumerate(begun):
+        early = [n for n in range(number - EDGE * connections) if (thread, n) not in stored]
         if early:
             return f"{len(early) * size} events that were answered with 200, the first is number {early[0]}"
     return ""

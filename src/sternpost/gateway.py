@@ -22,6 +22,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any, Literal, TypeAlias
 
@@ -33,10 +34,9 @@ from sternpost.arriving import Arriving
 from sternpost.errors import StoreFull, StoreUnavailable
 from sternpost.keys import SourceKeys
 from sternpost.metrics import Metrics
-from sternpost.model import Event, Source, Workspace
+from sternpost.model import Arrival, Event, Source, Workspace
 from sternpost.reasons import ReasonCode
-from sternpost.rules.bots import is_bot
-from sternpost.wire import auth, cors, facts, pixel, privacy, unpack
+from sternpost.wire import arrivals, auth, cors, pixel, privacy, unpack
 from sternpost.wire.decode import decode_batch, decode_single
 from sternpost.wire.refused import Refused
 
@@ -44,6 +44,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Accept: TypeAlias = Callable[[Source, list[Event]], Awaitable[None]]
+Arrive: TypeAlias = Callable[[Sequence[Arrival]], Awaitable[None]]
+Keep: TypeAlias = Callable[[], Awaitable[None]]
 Health: TypeAlias = Callable[[], Awaitable[tuple[bool, dict[str, Any]]]]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -109,6 +111,7 @@ class Gateway:
     """The ASGI app of the data plane. Everything with an effect is handed in.
 
     accept: makes events durable; returns when they are. Raises StoreFull, StoreUnavailable or TimeoutError, answered with 503.
+    arrive: does the same with a request as it came, while `crowded` says that this is wanted.
     workspace: the snapshot in use; asked for each request.
     clock: unix seconds. new_id: a UUID v4 for events without a messageId; called from threads too.
     health: whether events can be accepted durably now, and what to show about it.
@@ -121,6 +124,8 @@ class Gateway:
         self,
         *,
         accept: Accept,
+        arrive: Arrive,
+        crowded: Callable[[], bool],
         workspace: Callable[[], Workspace],
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -132,6 +137,8 @@ class Gateway:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._accept = accept
+        self._arrive = arrive
+        self._crowded = crowded
         self._workspace = workspace
         self._clock = clock
         self._new_id = new_id
@@ -201,26 +208,29 @@ class Gateway:
                 self._arriving.gone(request)
 
     async def _take(self, route: _Route, request: _Request, receive: Receive) -> _Answer:
-        """Authenticate, read, decode, limit, accept: the order of the contract (3.3)."""
+        """Authenticate, read, decode, limit, keep: the order of the contract (3.3)."""
         source: Source | None = None
         body = b""
         try:
             source = self._source(route, request)
             now = self._clock()
             if route.kind == "pixel":
-                written = pixel.body(route.call, request.query, received_at=now)
-                events = self._decode(route, written, source, request, now)
+                body = pixel.body(route.call, request.query, received_at=now)
             else:
                 body = await self._read(request, receive)
-                if len(body) <= limits.DECODE_INLINE_BYTES_MAX:
-                    events = self._decode(route, body, source, request, now)
-                else:
-                    async with self._large:
-                        events = await asyncio.to_thread(self._decode, route, body, source, request, now)
-            if events:
+            # Decided before decoding: what arrived before this request stays before it.
+            crowded = self._crowded()
+            if len(body) <= limits.DECODE_INLINE_BYTES_MAX:
+                count, keep = self._decode(route, body, source, request, now, crowded=crowded)
+            else:
+                async with self._large:
+                    count, keep = await asyncio.to_thread(
+                        self._decode, route, body, source, request, now, crowded=crowded
+                    )
+            if count:
                 if source.requests_per_second > 0:
-                    self._rates.spend(source, len(events), now)
-                await self._keep(source, events)
+                    self._rates.spend(source, count, now)
+                await self._keep(source, count, keep)
         except Refused as refusal:
             if route.kind == "pixel":
                 self._note(route, request, refusal, source, pixel.shown(request.query))
@@ -313,14 +323,26 @@ class Gateway:
             raise _overloaded("The bodies of all open requests together are too large.")
 
     def _decode(
-        self, route: _Route, body: bytes, source: Source, request: _Request, now: float
-    ) -> list[Event]:
+        self, route: _Route, body: bytes, source: Source, request: _Request, now: float, *, crowded: bool
+    ) -> tuple[int, Keep]:
+        """How many events a body holds, and what keeps them."""
         request_ip = request.client(self._proxies)
         if source.masking is not None:
             body = privacy.masked(body, source.masking, self._masking_key, batch=not route.call)
             request_ip = privacy.masked_address(request_ip, source.masking, self._masking_key)
+        if crowded:
+            parts = arrivals.arrivals(
+                body,
+                call=route.call,
+                allow_empty=route.kind == "import",
+                source_id=source.id,
+                received_at=now,
+                request_ip=request_ip,
+                path=route.path,
+            )
+            return sum(part.events for part in parts), partial(self._arrive, parts)
         if route.call:
-            return decode_single(
+            events = decode_single(
                 route.call,
                 body,
                 source_id=source.id,
@@ -329,19 +351,21 @@ class Gateway:
                 new_id=self._new_id,
                 path=route.path,
             )
-        return decode_batch(
-            body,
-            allow_empty=route.kind == "import",
-            source_id=source.id,
-            received_at=now,
-            request_ip=request_ip,
-            new_id=self._new_id,
-            path=route.path,
-        )
+        else:
+            events = decode_batch(
+                body,
+                allow_empty=route.kind == "import",
+                source_id=source.id,
+                received_at=now,
+                request_ip=request_ip,
+                new_id=self._new_id,
+                path=route.path,
+            )
+        return len(events), partial(self._accept, source, events)
 
-    async def _keep(self, source: Source, events: list[Event]) -> None:
+    async def _keep(self, source: Source, count: int, keep: Keep) -> None:
         try:
-            await self._accept(source, events)
+            await keep()
         except (StoreFull, StoreUnavailable, TimeoutError) as error:
             self._log_trouble(source, error)
             if isinstance(error, StoreFull):
@@ -351,10 +375,7 @@ class Gateway:
             # A defect of ours. The client must repeat, or its events would be lost.
             self._log_trouble(source, error)
             raise _not_stored(_RETRY_STORE_S) from error
-        self._metrics.accepted.labels(source=source.id).inc(len(events))
-        bots = sum(1 for event in events if (agent := facts.user_agent(event)) and is_bot(agent))
-        if bots:
-            self._metrics.bots.labels(source=source.id).inc(bots)
+        self._metrics.accepted.labels(source=source.id).inc(count)
 
     def _log_trouble(self, source: Source, error: Exception) -> None:
         now = self._clock()

@@ -41,6 +41,19 @@ KEEP_ALIVE_S = 75  #: longer than the idle limit of usual proxies (60 s), so tha
 ACCEPT_QUEUE_EVENTS_MAX = 50_000  #: events waiting for the writer; above it 503, memory stays bounded
 ACCEPT_TIMEOUT_S = 10.0  #: as RudderStack's; then 503
 COMMIT_EVENTS_MAX = 2_000  #: events in one transaction: bounds the latency of the one that came first
+STRAIGHT_EVENTS_MAX = (
+    400  #: events waiting for the writer; above it what comes is kept as it came, and spread later
+)
+ARRIVAL_BYTES_MAX = (
+    262_144  #: of one arrival; larger requests are kept in parts, so that spreading one takes milliseconds
+)
+ARRIVALS_EVENTS_MAX = (
+    1_000_000  #: events in arrivals; half a minute or so of spreading, above it accepting goes at its pace
+)
+ARRIVALS_BYTES_MAX = (
+    1_000_000_000  #: of their bodies, which are written twice; a tenth of the default of --bytes-max
+)
+SPREAD_EVENTS_MAX = 200  #: events spread in one transaction: some 7 ms
 ATTEMPTS_KEPT_MAX = 20  #: tries kept per event and destination: the first 3 and the last 17
 LINKS_PER_ANONYMOUS_MAX = 100  #: one browser, so many users; older ones go
 MEMBERSHIPS_PER_PERSON_MAX = 100  #: accounts of one person with their times; older ones go

@@ -56,6 +56,7 @@ from sternpost.errors import StoreError, UsageError, WorkspaceError
 from sternpost.gateway import Gateway, RefusedLog
 from sternpost.health import Health, MetricsPage
 from sternpost.housekeeping import Housekeeping
+from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
 from sternpost.metrics import Metrics
 from sternpost.model import DestinationConfig, Event, Source, Workspace
@@ -238,6 +239,12 @@ async def _build(
         observer=observers,
         check=disk.check,
     )
+    arrivals = Arrivals(
+        store,
+        intake,
+        queued_events=lambda: store.queued_events,
+        new_id=lambda: str(uuid.uuid4()),
+    )
     refused = RefusedLog()
 
     def forget_in_memory(ids: Iterable[str]) -> None:
@@ -258,6 +265,8 @@ async def _build(
     health = Health(store, disk, clock)
     gateway = Gateway(
         accept=intake.accept,
+        arrive=arrivals.arrive,
+        crowded=lambda: arrivals.wanted,
         workspace=workspace,
         clock=clock,
         new_id=lambda: str(uuid.uuid4()),
@@ -369,6 +378,7 @@ async def _build(
         bytes_max=settings.bytes_max,
         look_first=fold_what_was_moved,
     )
+    await stack.enter_async_context(_task(arrivals.run()))
     await stack.enter_async_context(_task(housekeeping.run()))
     noticing = Noticing(views, store, busy=lambda: store.queued_events > 0)
     await stack.enter_async_context(_task(noticing.run()))

@@ -97,6 +97,20 @@ class Accepted:
     membership: Membership | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request, or a part of a large one, that was checked and kept as it came: its events are made when it is spread."""
+
+    source_id: str
+    received_at: float
+    request_ip: str
+    path: str  #: the door's path
+    call: str  #: of a single event its type; "" = the body is a batch
+    events: int  #: how many are in the body, at least one
+    before: int  #: how many of the same request are in earlier parts
+    body: bytes  #: unpacked, and masked where the source masks; at most `limits.ARRIVAL_BYTES_MAX`, or one event
+
+
 # --- requests and what became of them -------------------------------------------------------------------------------
 
 

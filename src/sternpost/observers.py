@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sternpost.metrics import Metrics
-from sternpost.model import Accepted, Blocked, Delivered, Rejected, Reply, Settled, Skipped, Source
+from sternpost.model import Accepted, Blocked, Delivered, Rejected, Reply, Settled, Skipped
+from sternpost.rules.bots import is_bot
 from sternpost.store.base import Receipt
 from sternpost.tracing import Tracing
+from sternpost.wire import facts
 
 Change = tuple[int, str | None]  #: (seq, destination); None: it was received
 
@@ -26,12 +28,15 @@ class Observers:
         self._publish = publish
         self._tracing = tracing
 
-    def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None:
+    def accepted(self, source_id: str, entries: Sequence[Accepted], receipt: Receipt) -> None:
         if receipt.duplicates:
-            self._metrics.duplicates.labels(source=source.id).inc(receipt.duplicates)
+            self._metrics.duplicates.labels(source=source_id).inc(receipt.duplicates)
+        bots = sum(1 for entry in entries if (agent := facts.user_agent(entry.event)) and is_bot(agent))
+        if bots:
+            self._metrics.bots.labels(source=source_id).inc(bots)
         self._publish([(seq, None) for seq in receipt.seqs if seq])
         if self._tracing is not None:
-            self._tracing.accepted(source, entries, receipt)
+            self._tracing.accepted(source_id, entries, receipt)
 
     def settled(self, destination_id: str, settled: Sequence[Settled]) -> None:
         for item in settled:

@@ -27,7 +27,6 @@ from sternpost.model import (
     Retry,
     Settled,
     Skipped,
-    Source,
 )
 from sternpost.store.base import Receipt
 
@@ -51,12 +50,12 @@ class Tracing:
         self._clock = clock
         self._below = int(share * 2**32)  #: of the first 32 bits of a trace's id
 
-    def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None:
+    def accepted(self, source_id: str, entries: Sequence[Accepted], receipt: Receipt) -> None:
         """A span for each new event of a request: from its receipt until it was safe."""
         for entry, seq in zip(entries, receipt.seqs, strict=True):
             if not seq:
                 continue
-            trace_id, span_id = self._of(source.id, seq)
+            trace_id, span_id = self._of(source_id, seq)
             if not self._chosen(trace_id):
                 continue
             with self._named(trace_id, span_id):
@@ -66,7 +65,7 @@ class Tracing:
                     kind=self._trace.SpanKind.SERVER,
                     start_time=_ns(entry.event.received_at),
                     attributes={
-                        "sternpost.source": source.id,
+                        "sternpost.source": source_id,
                         "sternpost.type": _kind(entry.event.type),
                         "sternpost.seq": seq,
                         "sternpost.destinations": [route.destination_id for route in entry.routes],

@@ -19,7 +19,7 @@ Due = Iterable[tuple[str, str, float]]
 class Observer(Protocol):
     """Is told what was accepted."""
 
-    def accepted(self, source: Source, entries: Sequence[Accepted], receipt: Receipt) -> None: ...
+    def accepted(self, source_id: str, entries: Sequence[Accepted], receipt: Receipt) -> None: ...
 
 
 class Intake:
@@ -47,7 +47,7 @@ class Intake:
         self._observer = observer
         self._check = check
         self._fanout = Fanout(workspace(), destinations)
-        self._deadlines = Deadlines(ACCEPT_TIMEOUT_S)
+        self.deadlines = Deadlines(ACCEPT_TIMEOUT_S)
 
     @property
     def fanout(self) -> Fanout:
@@ -72,7 +72,15 @@ class Intake:
             raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
         fanout = self.fanout
         entries = [fanout.accepted(event, source) for event in events]
-        with self._deadlines.start():
-            receipt = await self._store.accept(entries, now=self._clock())
-        self._observer.accepted(source, entries, receipt)
+        with self.deadlines.start():
+            receipt = await self._store.accept(entries, now=self.now())
+        self.tell(source.id, entries, receipt)
+
+    def now(self) -> float:
+        """Unix seconds of our clock."""
+        return self._clock()
+
+    def tell(self, source_id: str, entries: Sequence[Accepted], receipt: Receipt) -> None:
+        """Tell whoever has to know that events are in their lanes."""
+        self._observer.accepted(source_id, entries, receipt)
         self._wake(receipt.due)

@@ -10,11 +10,11 @@ each make it fail. `tests/contract/` is the longer form of the sentences below.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from sternpost.model import Accepted, LaneKey, Route, Run, Settlement
+from sternpost.model import Accepted, Arrival, LaneKey, Route, Run, Settlement
 from sternpost.reasons import ReasonCode
 
 
@@ -26,6 +26,24 @@ class Receipt:
     duplicates: int  #: known (source, messageId); ignored and counted
     seqs: tuple[int, ...]  #: one per event given, in order; 0 for a duplicate
     due: tuple[tuple[str, str, float], ...]  #: (destination, channel, earliest time) that got something to do
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What became of one arrival: the events that it held, and what `accept` did with them."""
+
+    source_id: str
+    entries: Sequence[Accepted]
+    receipt: Receipt
+
+
+class Waiting(Protocol):
+    """What waits in arrivals."""
+
+    @property
+    def events(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +144,25 @@ class Store(Protocol):
 
         A (source, messageId) that is kept already is ignored; of several routes to one destination the first counts. Half a surrogate
         pair in a text is kept as U+FFFD. Raises StoreFull, StoreUnavailable; then nothing of it is kept.
+        """
+        ...
+
+    @property
+    def arrivals(self) -> Waiting:
+        """What is kept by `arrive` and not spread yet."""
+        ...
+
+    async def arrive(self, parts: Sequence[Arrival]) -> None:
+        """Keep a request as it came, its parts in order; durable when it returns. Raises StoreFull, StoreUnavailable; then nothing of
+        it is kept.
+        """
+        ...
+
+    async def spread(
+        self, entries_of: Callable[[Arrival], Sequence[Accepted]], *, events_max: int, now: float
+    ) -> Sequence[Spread]:
+        """Accept the events of the oldest arrivals, in their order, and remove these, in one transaction: `events_max` events at most,
+        or one arrival. () when none waits.
         """
         ...
 

@@ -10,7 +10,7 @@ properties are read past. Where msgspec refuses, `strict` decides: it also accep
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -21,7 +21,7 @@ from sternpost.model import Event
 from sternpost.wire import strict, times
 from sternpost.wire.refused import Refused
 
-__all__ = ["Refused", "decode_batch", "decode_single"]
+__all__ = ["Refused", "check_batch", "check_single", "decode_batch", "decode_single"]
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -64,15 +64,9 @@ def decode_single(
 
     Raises Refused: bad_json, not_an_event, no_identity. `new_id` is asked only when the event has no usable messageId.
     """
-    try:
-        head = _head(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        head = _strict_head(body)
-    if _too_deep(body):
-        raise _no_json(RecursionError())
     return [
         _event(
-            head,
+            _single(body),
             body,
             kind=kind,
             source_id=source_id,
@@ -85,6 +79,11 @@ def decode_single(
     ]
 
 
+def check_single(body: bytes) -> None:
+    """Raises Refused as `decode_single` does, and makes nothing."""
+    _identity(_single(body), 0)
+
+
 def decode_batch(
     body: bytes,
     *,
@@ -94,11 +93,50 @@ def decode_batch(
     request_ip: str,
     new_id: Callable[[], str],
     path: str = "",
+    before: int = 0,
 ) -> list[Event]:
     """The events of a batch in order, each with its own bytes of the body; `allow_empty` is `/v1/import`, which may hold none.
 
-    Raises Refused: bad_json, request_too_large, not_an_event, no_identity, empty_batch. One bad event refuses all.
+    Raises Refused: bad_json, request_too_large, not_an_event, no_identity, empty_batch. One bad event refuses all. `before`: how many
+    events of the same request are in earlier parts of it.
     """
+    return [
+        _event(
+            head,
+            own,
+            kind="",
+            source_id=source_id,
+            received_at=received_at,
+            request_ip=request_ip,
+            new_id=new_id,
+            path=path,
+            position=position,
+        )
+        for position, (head, own) in enumerate(_entries(body, allow_empty=allow_empty), before + 1)
+    ]
+
+
+def check_batch(body: bytes, *, allow_empty: bool) -> list[bytes]:
+    """The bytes of each event of a batch. Raises Refused as `decode_batch` does; costs a quarter of it."""
+    found = []
+    for position, (head, own) in enumerate(_entries(body, allow_empty=allow_empty), 1):
+        _identity(head, position)
+        found.append(own)
+    return found
+
+
+def _single(body: bytes) -> _Head:
+    try:
+        head = _head(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        head = _strict_head(body)
+    if _too_deep(body):
+        raise _no_json(RecursionError())
+    return head
+
+
+def _entries(body: bytes, *, allow_empty: bool) -> Iterator[tuple[_Head, bytes]]:
+    """Head and bytes of each event of a batch; one after the other, since their checks are made in this order."""
     try:
         entries, heads = _split(body)
     except (ValueError, RecursionError) as error:
@@ -108,31 +146,17 @@ def decode_batch(
         raise _no_json(RecursionError())
     if not entries and not allow_empty:
         raise Refused("empty_batch")
-    events = []
     for position, own in enumerate(entries):
         if own[:1] != b"{":
             raise Refused("not_an_event", detail=f"Entry {position + 1} of the batch is no object.")
         if heads is not None:
-            head = _head_of(heads[position])
-        else:
-            try:
-                head = _head(own)
-            except (msgspec.MsgspecError, ValueError):
-                head = _strict_head(own)
-        events.append(
-            _event(
-                head,
-                own,
-                kind="",
-                source_id=source_id,
-                received_at=received_at,
-                request_ip=request_ip,
-                new_id=new_id,
-                path=path,
-                position=position + 1,
-            )
-        )
-    return events
+            yield _head_of(heads[position]), own
+            continue
+        try:
+            head = _head(own)
+        except (msgspec.MsgspecError, ValueError):
+            head = _strict_head(own)
+        yield head, own
 
 
 def _event(
@@ -147,11 +171,7 @@ def _event(
     path: str,
     position: int,
 ) -> Event:
-    user_id = ids.clean(head.userId)
-    anonymous_id = ids.clean(head.anonymousId)
-    if not user_id and not anonymous_id:
-        which = f"Event {position} of the batch" if position else "The event"
-        raise Refused("no_identity", detail=f"{which} has neither userId nor anonymousId.")
+    user_id, anonymous_id = _identity(head, position)
     message_id = ids.clean(head.messageId) if type(head.messageId) is str else ""
     page_ms = times.parse_ms(head.originalTimestamp)
     at_ms = times.parse_ms(head.timestamp)
@@ -172,6 +192,16 @@ def _event(
         path=path,
         position=position,
     )
+
+
+def _identity(head: _Head, position: int) -> tuple[str, str]:
+    """Both ids of a person, cleaned; one of them is there."""
+    user_id = ids.clean(head.userId)
+    anonymous_id = ids.clean(head.anonymousId)
+    if not user_id and not anonymous_id:
+        which = f"Event {position} of the batch" if position else "The event"
+        raise Refused("no_identity", detail=f"{which} has neither userId nor anonymousId.")
+    return user_id, anonymous_id
 
 
 def _type_of(value: Any) -> str:

@@ -1,0 +1,152 @@
+"""Under pressure, requests are kept as they came, and spread into events and lanes afterwards.
+
+Accepting an event costs several times what writing its bytes costs. While so many come that they queue for the disk, each request
+becomes one row (an `Arrival`): checked at the door like every other, durable when it is answered. A task of this process spreads
+arrivals in their order. While one waits nothing goes past it, so the order per person holds; when none waits, and nothing queues,
+events go straight into their tables.
+
+Bounds: `ARRIVALS_EVENTS_MAX` and `ARRIVALS_BYTES_MAX`; above them accepting waits for spreading, and answers 503 when that takes longer
+than any accept may. Spreading has a share of its own also during a flood, and all of the writer when nothing else wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from sternpost.errors import StoreError, StoreUnavailable
+from sternpost.intake.intake import Intake
+from sternpost.limits import (
+    ACCEPT_QUEUE_EVENTS_MAX,
+    ARRIVALS_BYTES_MAX,
+    ARRIVALS_EVENTS_MAX,
+    SPREAD_EVENTS_MAX,
+    STRAIGHT_EVENTS_MAX,
+)
+from sternpost.model import Accepted, Arrival
+from sternpost.store.base import Spread, Store
+from sternpost.wire import arrivals
+
+log = structlog.get_logger("sternpost.intake")
+
+PAUSE_S = 0.02  #: between two steps while others wait for the writer: a step takes 7 ms, so that spreading has a quarter of it
+AGAIN_S = 1.0  #: after a step that failed: the disk is full, say
+
+
+class Arrivals:
+    """Keeps requests as they came, and spreads them."""
+
+    def __init__(
+        self,
+        store: Store,
+        intake: Intake,
+        *,
+        queued_events: Callable[[], int],
+        new_id: Callable[[], str],
+        straight_events_max: int = STRAIGHT_EVENTS_MAX,
+        events_max: int = ARRIVALS_EVENTS_MAX,
+        bytes_max: int = ARRIVALS_BYTES_MAX,
+    ) -> None:
+        """`new_id`: a messageId for an event that came without one."""
+        self._store = store
+        self._intake = intake
+        self._queued_events = queued_events
+        self._new_id = new_id
+        self._straight_events_max = straight_events_max
+        self._events_max = events_max
+        self._bytes_max = bytes_max
+        self._spread = 0  #: events, since the start
+        self._asking = 0  #: who waits in `caught_up`
+        self._woken = asyncio.Event()
+        self._moved = asyncio.Event()  #: replaced after each step
+        self.problem = ""  #: why spreading does not go on, for people
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a request that comes now is to be kept as it came."""
+        return self._store.arrivals.events > 0 or self._queued_events() > self._straight_events_max
+
+    async def arrive(self, parts: Sequence[Arrival]) -> None:
+        """Keep a request; durable when it returns. Raises StoreFull, StoreUnavailable, TimeoutError."""
+        if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:
+            raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
+        with self._intake.deadlines.start():
+            while not self._has_room():
+                await self._step_done()
+            await self._store.arrive(parts)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Spread whatever waits, for ever."""
+        while True:
+            if not self._store.arrivals.events:
+                self._woken.clear()
+                await self._woken.wait()
+            try:
+                await self.step()
+            except StoreError as error:
+                await self._pause(str(error))
+            except Exception as error:
+                # A defect of ours. What arrived stays where it is, and /health says so.
+                log.exception("spread_failed")
+                await self._pause(f"{type(error).__name__}: {error}")
+            else:
+                self.problem = ""
+                if self._queued_events() and not self._asking:
+                    await asyncio.sleep(PAUSE_S)
+
+    async def step(self) -> int:
+        """Spread some events; how many. Raises StoreError."""
+        spread = await self._store.spread(self._entries, events_max=SPREAD_EVENTS_MAX, now=self._intake.now())
+        count = sum(len(one.entries) for one in spread)
+        self._spread += count
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+        self._tell(spread)
+        return count
+
+    async def caught_up(self, within_s: float | None) -> bool:
+        """Wait until what has arrived by now is spread: whoever asks for events means these too. False: it takes longer."""
+        if not self._store.arrivals.events:
+            return True
+        goal = self._spread + self._store.arrivals.events
+        self._asking += 1
+        try:
+            async with asyncio.timeout(within_s):
+                # What was being written may have been rolled back: then the goal is never reached, and nothing waits.
+                while self._spread < goal and self._store.arrivals.events:
+                    await self._step_done()
+        except TimeoutError:
+            return False
+        finally:
+            self._asking -= 1
+        return True
+
+    def _has_room(self) -> bool:
+        waiting = self._store.arrivals
+        return waiting.events < self._events_max and waiting.bytes < self._bytes_max
+
+    async def _step_done(self) -> None:
+        self._woken.set()
+        await self._moved.wait()
+
+    async def _pause(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("spread_waits", error=problem)
+        self.problem = problem
+        await asyncio.sleep(AGAIN_S)
+
+    def _entries(self, arrival: Arrival) -> list[Accepted]:
+        """Its events with their routes by the workspace in force; of a source that is gone they have none, and are kept."""
+        events = arrivals.events(arrival, self._new_id)
+        fanout = self._intake.fanout
+        source = fanout.workspace.sources.get(arrival.source_id)
+        if source is None:
+            return [Accepted(event) for event in events]
+        return [fanout.accepted(event, source) for event in events]
+
+    def _tell(self, spread: Sequence[Spread]) -> None:
+        for one in spread:
+            self._intake.tell(one.source_id, one.entries, one.receipt)

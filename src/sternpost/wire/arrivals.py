@@ -1,0 +1,76 @@
+"""Requests that are kept as they came, and the events in them: the same checks at the door, and the same events later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sternpost.limits import ARRIVAL_BYTES_MAX
+from sternpost.model import Arrival, Event
+from sternpost.wire.decode import check_batch, check_single, decode_batch, decode_single
+
+
+def arrivals(
+    body: bytes,
+    *,
+    call: str,
+    allow_empty: bool,
+    source_id: str,
+    received_at: float,
+    request_ip: str,
+    path: str,
+) -> list[Arrival]:
+    """A request, in parts where it is large; [] for a batch that may be empty and is. `call`: a single event's type, "" = a batch.
+
+    Raises Refused where the decoder would, and never else: what is kept as it came can be decoded later.
+    """
+    if call:
+        check_single(body)
+        return [Arrival(source_id, received_at, request_ip, path, call, 1, 0, body)]
+    entries = check_batch(body, allow_empty=allow_empty)
+    if not entries:
+        return []
+    if len(body) <= ARRIVAL_BYTES_MAX:
+        return [Arrival(source_id, received_at, request_ip, path, "", len(entries), 0, body)]
+    found = []
+    before = 0
+    for part in _parts(entries):
+        text = b'{"batch":[' + b",".join(part) + b"]}"
+        found.append(Arrival(source_id, received_at, request_ip, path, "", len(part), before, text))
+        before += len(part)
+    return found
+
+
+def events(arrival: Arrival, new_id: Callable[[], str]) -> list[Event]:
+    """The events of an arrival, as the decoder of the door makes them."""
+    if arrival.call:
+        return decode_single(
+            arrival.call,
+            arrival.body,
+            source_id=arrival.source_id,
+            received_at=arrival.received_at,
+            request_ip=arrival.request_ip,
+            new_id=new_id,
+            path=arrival.path,
+        )
+    return decode_batch(
+        arrival.body,
+        allow_empty=False,
+        source_id=arrival.source_id,
+        received_at=arrival.received_at,
+        request_ip=arrival.request_ip,
+        new_id=new_id,
+        path=arrival.path,
+        before=arrival.before,
+    )
+
+
+def _parts(entries: Sequence[bytes]) -> list[list[bytes]]:
+    parts: list[list[bytes]] = []
+    room = 0
+    for own in entries:
+        room -= len(own) + 1
+        if room < 0:
+            parts.append([])
+            room = ARRIVAL_BYTES_MAX - len(own)
+        parts[-1].append(own)
+    return parts
