@@ -22,8 +22,17 @@ HEALTH_FRESH_S = 1.0  #: a health check writes to the disk at most once a second
 class Health:
     """Whether events can be accepted durably now: asked of the disk itself, at most once a second."""
 
-    def __init__(self, store: SqliteStore, disk: Disk, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        disk: Disk,
+        clock: Callable[[], float],
+        *,
+        spreading: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`spreading`: why what arrived does not get into its lanes; "" while it does."""
         self._store = store
+        self._spreading = spreading
         self._disk = disk
         self._clock = clock
         self._asked_at = 0.0
@@ -48,6 +57,8 @@ class Health:
                 await self._store.remember({"health": f"{self._clock():.0f}"})
             except StoreUnavailable as error:
                 problem, remedy = " ".join(filter(None, (str(error), self._disk.complaint()))), error.remedy
+        if not problem and (problem := self._spreading()):
+            remedy = "What was accepted is on the disk. Look into the server's log; it is tried again every second."
         return not problem, {
             "status": "unavailable" if problem else "ok",
             "problem": problem or None,
@@ -113,6 +124,7 @@ class MetricsPage:
         # What belongs to a destination that was removed does not stay for ever at its last value.
         for gauge in (metrics.waiting, metrics.held, metrics.oldest_waiting_seconds, metrics.channel_blocked):
             gauge.clear()
+        metrics.arrivals.set(stats["arrivals"]["events"])
         for destination, counts in stats["destinations"].items():
             waiting = counts["pending"] + counts["retrying"] + counts["blocked"]
             metrics.waiting.labels(destination=destination).set(waiting)

@@ -259,10 +259,11 @@ async def _build(
         destinations=DESTINATIONS,
         clock=clock,
         send=engine.exchange,
+        caught_up=arrivals.caught_up,
         forget_in_memory=forget_in_memory,
     )
     await persons.start()
-    health = Health(store, disk, clock)
+    health = Health(store, disk, clock, spreading=lambda: arrivals.problem)
     gateway = Gateway(
         accept=intake.accept,
         arrive=arrivals.arrive,
@@ -317,6 +318,7 @@ async def _build(
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
         resume=engine.resume,
+        caught_up=arrivals.caught_up,
         persons=persons,
         replays_changed=pump.woken,
         agents=agents.of,

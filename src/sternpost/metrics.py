@@ -94,6 +94,11 @@ OLDEST_WAITING_SECONDS = Metric(
     "Age of the oldest event that is pending, retrying or blocked; held events do not count.",
     ("destination",),
 )
+ARRIVALS = Metric(
+    "sternpost_events_arrived",
+    "gauge",
+    "Events that are accepted and not in their lanes yet, because very many came at once.",
+)
 HELD = Metric(
     "sternpost_events_held",
     "gauge",
@@ -151,6 +156,7 @@ METRICS: tuple[Metric, ...] = (
     REJECTED,
     WAITING,
     OLDEST_WAITING_SECONDS,
+    ARRIVALS,
     HELD,
     BLOCKED,
     DELIVERY_SECONDS,
@@ -179,6 +185,7 @@ class Metrics:
         self.rejected = self._counter(REJECTED)
         self.waiting = self._gauge(WAITING)
         self.oldest_waiting_seconds = self._gauge(OLDEST_WAITING_SECONDS)
+        self.arrivals = self._gauge(ARRIVALS)
         self.held = self._gauge(HELD)
         self.channel_blocked = self._gauge(BLOCKED)
         self.delivery_seconds = self._histogram(DELIVERY_SECONDS, _LATE_SECONDS)

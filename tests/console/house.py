@@ -146,6 +146,8 @@ async def house(
 
     gateway = Gateway(
         accept=accept,
+        arrive=bench.arrivals.arrive,
+        crowded=lambda: False,
         workspace=lambda: bench.holder.current,
         clock=lambda: bench.now,
         new_id=lambda: "made",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from contract.arrivals import arrival, events_of  # noqa: E402
 from contract.faults import FAULTS  # noqa: E402
 from contract.lab import NOW, SQLITE, entry  # noqa: E402
 
@@ -30,6 +31,16 @@ async def accept_and_hang(store: object, batches: str, size: str) -> None:
     for batch in range(int(batches)):
         await store.accept([entry(f"{batch}-{i}", user=f"u{i % 7}") for i in range(int(size))], now=NOW)
         say("accepted", batch)
+    await asyncio.sleep(3_600)
+
+
+async def arrive_and_hang(store: object, batches: str, size: str) -> None:
+    """Says `arrived n` as soon as arrive returns, spreads some now and then, and never closes anything."""
+    for batch in range(int(batches)):
+        await store.arrive([arrival(*(f"{batch}-{i}" for i in range(int(size))))])
+        say("arrived", batch)
+        if batch % 3 == 2:
+            await store.spread(events_of, events_max=2 * int(size), now=NOW)
     await asyncio.sleep(3_600)
 
 
@@ -98,7 +109,9 @@ async def worker(store: object, name: str, log: str, lease_s: str, hang_after: s
     say("stopped", name)
 
 
-JOBS = {job.__name__: job for job in (accept_and_hang, accept_once, disk_full, client, worker)}
+JOBS = {
+    job.__name__: job for job in (accept_and_hang, arrive_and_hang, accept_once, disk_full, client, worker)
+}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from sternpost.store import accepting, claiming, profiles, replaying, retention, settling, sqlite
+from sternpost.store import accepting, arriving, claiming, profiles, replaying, retention, settling, sqlite
 from sternpost.store.accepting import Acceptor
 from sternpost.store.base import Pruned
 from sternpost.store.database import Database
@@ -398,6 +398,24 @@ FAULTS: dict[str, Fault] = {
     "jobs are remembered for ever": Fault(_put(replaying, "REPLAYS_KEPT_MAX", 10**6), "replays_are_bounded"),
     "replays wait for a dead server's lease": Fault(
         _put(sqlite, "TAKE_OVER", sqlite.TAKE_OVER[:1]), "a_killed_servers_replays_are_due_at_once"
+    ),
+    # arrivals
+    "arrivals stay when they are spread": Fault(
+        _statement(arriving, "DELETE", "no <= ?", "no < ? - 1"), "arrivals_are_kept"
+    ),
+    "the newest arrival first": Fault(
+        _statement(arriving, "SELECT_OLDEST", "ORDER BY no", "ORDER BY no DESC"),
+        "arrivals_are_spread_in_their_order",
+    ),
+    "arrivals that were rolled back count": Fault(
+        _put(arriving.Waiting, "read", lambda self, cx: None),
+        "arrivals_that_cannot_be_written_are_not_counted",
+    ),
+    "arrivals are counted anew after a start": Fault(
+        _statement(arriving, "SELECT_WAITING", "sum(n)", "sum(n) * 0"), "arrivals_are_kept"
+    ),
+    "more arrivals than are looked at go": Fault(
+        _statement(arriving, "DELETE", "no <= ?", "no <= ? + 1"), "arrivals_are_spread_in_their_order"
     ),
     # rule G4
     "window ignored": Fault(

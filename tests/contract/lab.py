@@ -367,6 +367,9 @@ class Lab:
         for source, seen in self.rows("SELECT source_no, seen FROM events"):
             found[f"s:{named[source]}", "received"] += 1
             found[f"s:{named[source]}", "duplicates"] += seen - 1
+        for events, size in self.rows("SELECT events, length(body) FROM arrivals"):
+            found["arrivals", "events"] += events
+            found["arrivals", "bytes"] += size
         return {key: n for key, n in found.items() if n}
 
 

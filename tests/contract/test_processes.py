@@ -17,6 +17,7 @@ import pytest
 
 import sternpost
 
+from .arrivals import events_of
 from .lab import SQLITE, Engine, Lab, lab_of
 
 ENGINES = [SQLITE]
@@ -111,6 +112,35 @@ async def _killed_after_accept(engine: Engine, tmp_path: Path, fault: str = "") 
 async def test_accepted_survives_kill(engine: Engine, tmp_path: Path) -> None:
     """When accept has returned, kill -9 in the same moment loses nothing; what was under way is there as a whole or not at all."""
     await _killed_after_accept(engine, tmp_path)
+
+
+async def _killed_after_arrive(engine: Engine, tmp_path: Path, fault: str = "") -> None:
+    place = tmp_path / "sternpost.db"
+    with children() as start:
+        child = start(engine, "arrive_and_hang", place, 1_000, 20, fault=fault)
+        for batch in range(8):
+            assert child.line() == f"arrived {batch}"
+        child.kill()
+    with lab_of(engine, tmp_path) as lab:
+        lab.check()
+        while await lab.store.spread(events_of, events_max=100, now=lab.now):
+            pass
+        kept = {name for (name,) in lab.rows("SELECT message_key FROM events")}
+        assert {f"{batch}-{i}" for batch in range(8) for i in range(20)} <= kept
+        assert len(kept) % 20 == 0, "half of a request was kept"
+        assert sorted(await lab.deliver()) == sorted(kept)
+
+
+@each_engine
+async def test_arrivals_survive_kill(engine: Engine, tmp_path: Path) -> None:
+    """The same for requests that are kept as they came, killed while others are spread: each event is in one place, once."""
+    await _killed_after_arrive(engine, tmp_path)
+
+
+async def test_kill_notices_an_arrival_answered_before_the_commit(tmp_path: Path) -> None:
+    """The test above fails for a store that answers first and commits later."""
+    with pytest.raises(AssertionError):
+        await _killed_after_arrive(SQLITE, tmp_path, fault="answered before the commit")
 
 
 async def test_kill_notices_an_answer_before_the_commit(tmp_path: Path) -> None:

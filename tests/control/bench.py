@@ -26,7 +26,9 @@ from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.gateway import RefusedLog
+from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.fanout import Fanout
+from sternpost.intake.intake import Intake
 from sternpost.model import (
     Call,
     Delivered,
@@ -137,6 +139,21 @@ class Bench:
         self.tables = AccessTables(self.store)
         self.people = People(self.tables, clock=lambda: self.now, own_token=owner_token(TOKEN))
         self.forgotten: list[str] = []
+        self.intake = Intake(
+            self.store,
+            workspace=lambda: self.holder.current,
+            destinations=DESTINATIONS,
+            clock=lambda: self.now,
+            queued_events=lambda: self.store.queued_events,
+            wake=lambda due: self.woken.extend(due),
+            observer=self,
+        )
+        self.arrivals = Arrivals(
+            self.store,
+            self.intake,
+            queued_events=lambda: self.store.queued_events,
+            new_id=lambda: f"made-{next(self.made)}",
+        )
         self.persons = Persons(
             PersonTables(self.store),
             self.views,
@@ -144,6 +161,7 @@ class Bench:
             destinations=DESTINATIONS,
             clock=lambda: self.now,
             send=self._send,
+            caught_up=self.arrivals.caught_up,
             forget_in_memory=self._forget,
         )
         self.agents = AgentHealth()
@@ -173,6 +191,7 @@ class Bench:
             bytes_max=self.bytes_max,
             new_id=lambda: "tried",
             resume=self._resume,
+            caught_up=self.arrivals.caught_up,
             persons=self.persons,
             replays_changed=self.pump.woken,
             agents=self.agents.of,
@@ -182,6 +201,9 @@ class Bench:
     @property
     def fanout(self) -> Fanout:
         return Fanout(self.holder.current, DESTINATIONS)
+
+    def accepted(self, source_id: str, entries: Any, receipt: Any) -> None:
+        """As the observer of the intake."""
 
     async def _send(self, destination: str, call: Call) -> Reply:
         self.sent.append((destination, call))

@@ -227,7 +227,7 @@ async def test_stats(bench: Bench) -> None:
     """Exactly the shape of interface.md, with everything that is configured."""
     await bench.accept({**TRACK, "messageId": "m1"}, {**TRACK, "messageId": "m1"})
     stats = await bench.get("/stats")
-    assert set(stats) == {"destinations", "sources", "disk"}
+    assert set(stats) == {"destinations", "sources", "arrivals", "disk"}
     assert set(stats["destinations"]) == {"pendo", "hook", "spare"}
     assert stats["sources"]["backend"] == {"received": 1, "duplicates": 1}
     assert stats["sources"]["web"] == {"received": 0, "duplicates": 0}

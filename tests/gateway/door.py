@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,14 +12,17 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from sternpost.gateway import Gateway, RefusedLog
+from sternpost.limits import ARRIVAL_BYTES_MAX
 from sternpost.metrics import Metrics
-from sternpost.model import Event, Source, Workspace
+from sternpost.model import Arrival, Event, Source, Workspace
+from sternpost.wire import arrivals
 from sternpost.wire.message import received
 
 KEY = "enabled-write-key"
 WEB = Source("enabled-source", "Enabled source", "web", KEY)
 OFF = Source("disabled-source", "Disabled source", "server", "disabled-write-key", enabled=False)
 START = 1_790_000_000.25
+CROWDED: ContextVar[bool] = ContextVar("crowded", default=False)
 
 
 def basic(write_key: str = KEY, password: str = "") -> dict[str, str]:
@@ -44,6 +48,8 @@ class Door:
     trusted_proxies: Any = None
     accepting: Callable[[Source, list[Event]], Awaitable[None]] | None = None
     healthy: bool = True
+    #: requests are to be kept as they came; the suite runs with and without
+    crowded: bool = field(default_factory=lambda: CROWDED.get())
     events: list[Event] = field(default_factory=list)
     accepts: int = 0
 
@@ -54,6 +60,8 @@ class Door:
         self.refused = RefusedLog(salt=b"salt")
         self.gateway = Gateway(
             accept=self._accept,
+            arrive=self._arrive,
+            crowded=lambda: self.crowded,
             workspace=lambda: self.workspace,
             clock=lambda: self.now,
             new_id=self._new_id,
@@ -133,6 +141,12 @@ class Door:
         assert events
         assert all(event.source_id == source.id for event in events)
         self.events.extend(events)
+
+    async def _arrive(self, parts: Sequence[Arrival]) -> None:
+        events = [event for part in parts for event in arrivals.events(part, self._new_id)]
+        assert len(events) == sum(part.events for part in parts)
+        assert all(part.events == 1 or len(part.body) <= ARRIVAL_BYTES_MAX for part in parts)
+        await self._accept(self.workspace.sources[parts[0].source_id], events)
 
     async def _health(self) -> tuple[bool, dict[str, Any]]:
         return self.healthy, {"status": "ok" if self.healthy else "store unavailable"}

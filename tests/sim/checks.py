@@ -29,6 +29,7 @@ WAITING = (
     "SELECT n.name, l.lane, d.seq, d.reason, l.lease, l.ready_at FROM deliveries d JOIN lanes l ON l.no = d.lane_no "
     "JOIN names n ON n.no = d.destination_no LIMIT 20"
 )
+ARRIVED = "SELECT 'arrived', no, source, received_at FROM arrivals LIMIT 20"
 STATES = {1: "delivered", 2: "skipped", 3: "rejected"}
 WINDOW_S = 0.3
 BACKOFF_MIN_S = 0.05
@@ -53,6 +54,7 @@ class Row:
     at_ms: int
     page_ms: int | None
     routes: dict[str, str]  #: destination → channel
+    accepted_at: float  #: into its lanes: at once, or when what arrived was spread
 
     @property
     def lane(self) -> str:
@@ -103,6 +105,7 @@ def everything(world: World) -> None:
         world.wrong(f"books: {str(error)[:600]}")
     events = _events(world)
     _accepted(world, events)
+    _in_order_of_answers(world, events)
     fates = {
         (destination, seq): (f"{STATES[state]}:{reason}" if reason else STATES[state], attempts)
         for destination, seq, state, reason, attempts in world.rows(
@@ -152,6 +155,7 @@ def _events(world: World) -> list[Row]:
             at_ms,
             page_ms,
             dict(json.loads(routes)),
+            world.spread.get((message, received_at), (received_at, None))[0],
         )
         for seq, message, source, received_at, kind, user, anonymous, at_ms, page_ms, routes in world.rows(
             "SELECT e.seq, e.message_key, n.name, e.received_at, e.type, e.user_id, e.anonymous_id, e.at_ms, e.page_ms, f.routes "
@@ -174,6 +178,29 @@ def _accepted(world: World, events: Iterable[Row]) -> None:
             world.wrong(f"e{n} was answered 200 and is lost")
         if answers == {"refused"} and n in kept:
             world.wrong(f"e{n} was refused and is kept")
+
+
+def _in_order_of_answers(world: World, events: Iterable[Row]) -> None:
+    """What a person's client sends after an answer is stored behind what was answered, whichever way both went."""
+    if world.jumped:
+        return  # an attempt is known by our clock
+    began: dict[tuple[int, float], float] = {}
+    answered: dict[int, float] = {}
+    for attempt in world.attempts:
+        for call in attempt.request.calls:
+            began[call.n, attempt.wall] = attempt.began
+            if attempt.told == "ok":
+                answered[call.n] = min(answered.get(call.n, attempt.ended), attempt.ended)
+    lanes: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for event in events:
+        lanes[event.source, event.lane].append(event)
+    for lane in lanes.values():
+        last: Row | None = None  # of those so far, the one that came last
+        for event in lane:
+            if last is not None and answered.get(event.n, 1e9) < began[last.n, last.received_at]:
+                world.wrong(f"e{event.n} was answered before e{last.n} came, and is stored behind it")
+            if last is None or began[last.n, last.received_at] < began[event.n, event.received_at]:
+                last = event
 
 
 # --- fates --------------------------------------------------------------------------------------------------------------
@@ -318,7 +345,8 @@ class Lanes:
         seen: set[str] = set()
         workspaces = {(attempt.request.source, attempt.wall): attempt.workspace for attempt in world.attempts}
         for event in events:
-            workspace = workspaces[event.source, event.received_at]
+            at_the_door = (event.received_at, workspaces[event.source, event.received_at])
+            _, workspace = world.spread.get((f"m{event.n}", event.received_at), at_the_door)
             body = world.scenario.calls[event.n].body
             for destination, channel in event.routes.items():
                 if destination == "pendo" and _holds(event, workspace):
@@ -369,7 +397,7 @@ class Lanes:
         self, event: Row, destination: str, channel: str, *, settle: bool, link: Row | None = None
     ) -> None:
         key = (destination, channel, event.lane)
-        now = (link or event).received_at
+        now = (link or event).accepted_at
         pos, order = event.seq, 0
         if settle or link is not None:
             clock = event.page_ms if event.page_ms is not None else event.at_ms

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sternpost.delivery import batches, desk, engine, pacing, worker
+from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
 from sternpost.model import Delivered
 from sternpost.store import claiming, settling
@@ -106,6 +107,19 @@ def _half_of_a_request(original: Any) -> Any:
     return accept
 
 
+def _every_other_time(self: Arrivals) -> bool:
+    self._turn = not getattr(self, "_turn", False)
+    return self._turn
+
+
+def _without_the_last(original: Any) -> Any:
+    def entries(self: Arrivals, arrival: Any) -> Any:
+        found = original(self, arrival)
+        return found[: max(1, len(found) - 1)]
+
+    return entries
+
+
 def _goes_on(original: Any) -> Any:
     """After one that must be tried again the lane goes on with the next."""
 
@@ -127,6 +141,12 @@ FAULTS: dict[str, Fault] = {
     ),
     "the last of a request is dropped": Fault(
         _around(Intake, "accept", _half_of_a_request), "calm", "answered 200 and is lost"
+    ),
+    "what comes goes past what has arrived": Fault(
+        _put(Arrivals, "wanted", property(_every_other_time)), "calm", "is stored behind it"
+    ),
+    "a spread arrival is not all of it": Fault(
+        _around(Arrivals, "_entries", _without_the_last), "calm", "answered 200 and is lost"
     ),
     "settled is not counted": Fault(_around(settling, "settle", _uncounted), "calm", "books"),
     "a dead letter without a reason": Fault(

@@ -29,11 +29,12 @@ from sternpost.delivery.engine import Engine
 from sternpost.delivery.worker import Surroundings
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError
+from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
 from sternpost.model import Call, Reply, Workspace
 from sternpost.store import settling
 from sternpost.store.sqlite import SqliteStore
-from sternpost.wire import decode
+from sternpost.wire import arrivals, decode
 from sternpost.workspace.document import parse
 
 from . import checks
@@ -68,6 +69,8 @@ class Attempt:
     wall: float
     workspace: Workspace
     told: str = "nothing"  #: ok, refused (nothing is kept), nothing (whatever may be)
+    began: float = 0.0  #: in the run's time, which no clock that jumps changes
+    ended: float = 0.0  #: when it was told
 
 
 class Broken(AssertionError):
@@ -126,10 +129,38 @@ class Program:
             wake=self.engine.wake,
             observer=self,
         )
+        self.arrivals = Arrivals(
+            self.store,
+            self.intake,
+            queued_events=lambda: self.store.queued_events,
+            new_id=lambda: "none",
+            straight_events_max=world.scenario.straight_max,
+        )
+        self.store.spread = self._spreading(self.store.spread)
+        self.spreading: asyncio.Task[None] | None = None
 
     def task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run something in this process."""
         return self.world.loop.create_task(work, context=self.context.copy())
+
+    def _spreading(self, spread: Any) -> Any:
+        """Takes its time, as on a busy machine; writes down when, and by which workspace, what arrived got into its lanes."""
+        random = Random(f"spreading {self.name} {self.world.scenario.seed}")
+
+        async def noted(entries_of: Any, *, events_max: int, now: float) -> Any:
+            await asyncio.sleep(random.choice((0.0, 0.01, 0.2, 1.0)))
+            now = self.world.clock()
+
+            def entries(arrival: Any) -> Any:
+                found = entries_of(arrival)
+                for entry in found:
+                    key = (entry.event.message_id, entry.event.received_at)
+                    self.world.spread[key] = (now, self.world.workspace)
+                return found
+
+            return await spread(entries, events_max=events_max, now=now)
+
+        return noted
 
     def _lease(self) -> str:
         self._leases += 1
@@ -140,12 +171,16 @@ class Program:
             await self.store.take_over(now=self.world.clock())
         await self.engine.apply()
         self.open = door
+        if door:
+            self.spreading = self.task(self.arrivals.run())
 
     async def stop(self) -> None:
         """As `main.serve` ends: the door, delivery, the store."""
         self.open = False
         while self.requests:
             await asyncio.sleep(0.01)
+        if self.spreading is not None:
+            self.spreading.cancel()
         began = self.world.loop.time()
         await self.engine.stop()
         took = self.world.loop.time() - began
@@ -169,15 +204,19 @@ class Program:
         self.requests += 1
         bodies = [call.body for call in attempt.request.calls]
         try:
-            events = decode.decode_batch(
-                checks.encode({"batch": bodies}),
-                allow_empty=False,
-                source_id=attempt.request.source,
-                received_at=attempt.wall,
-                request_ip="203.0.113.9",
-                new_id=lambda: "none",
-            )
-            await self.intake.accept(attempt.workspace.sources[attempt.request.source], events)
+            body = checks.encode({"batch": bodies})
+            source = attempt.workspace.sources[attempt.request.source]
+            about: dict[str, Any] = {
+                "source_id": source.id,
+                "received_at": attempt.wall,
+                "request_ip": "203.0.113.9",
+            }
+            if self.arrivals.wanted:
+                parts = arrivals.arrivals(body, call="", allow_empty=False, path="/v1/batch", **about)
+                await self.arrivals.arrive(parts)
+            else:
+                events = decode.decode_batch(body, allow_empty=False, new_id=lambda: "none", **about)
+                await self.intake.accept(source, events)
             attempt.told = "ok"
         except StoreError:
             attempt.told = "refused"
@@ -187,6 +226,7 @@ class Program:
             self.world.wrong(f"the door raised {error!r}")
         finally:
             self.requests -= 1
+            attempt.ended = self.world.loop.time()
             self.world.note("told", attempt.told, [call.n for call in attempt.request.calls])
             if not told.done():
                 told.set_result(attempt.told)
@@ -257,6 +297,9 @@ class World:
         self.main: Program | None = None
         self.second: Program | None = None
         self.attempts: list[Attempt] = []
+        self.spread: dict[
+            tuple[str, float], tuple[float, Workspace]
+        ] = {}  #: by messageId and time of receipt
         self.other = Other(self, scenario)
         self.over = False
         # The workspace, and everything that it ever was.
@@ -503,6 +546,7 @@ class World:
 
         async def handle() -> None:
             attempt.wall, attempt.workspace = self.clock(), self.workspace
+            attempt.began = self.loop.time()
             self.attempts.append(attempt)
             await program.handle(attempt, told)
 
@@ -578,7 +622,7 @@ class World:
     async def _drained(self) -> None:
         began = self.loop.time()
         pause = 0.5
-        while waiting := self.rows(checks.WAITING):
+        while waiting := self.rows(checks.WAITING) or self.rows(checks.ARRIVED):
             if self.loop.time() - began > DRAINED_S:
                 raise checks.Stuck(f"still waiting {DRAINED_S:g} s after the last fault: {waiting[:10]}")
             await asyncio.sleep(pause)

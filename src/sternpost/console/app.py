@@ -46,6 +46,7 @@ from sternpost.console.surroundings import (
     Visit,
 )
 from sternpost.control.answers import Answers, ApiError
+from sternpost.control.api import CATCH_UP_S
 from sternpost.control.auth import ROLES, Role
 from sternpost.control.filters import Filter, parse
 from sternpost.control.people import digest
@@ -143,6 +144,7 @@ class _Console:
                 )
             if request.method == "POST":
                 await read_form(visit)
+            await self._around.context.caught_up(CATCH_UP_S)
             with asking(visit.who):
                 found = await handler(self._around, visit)
             return self._result(visit, found)

@@ -32,6 +32,10 @@ from sternpost.workspace.hints import near_miss
 
 log = structlog.get_logger("sternpost.control")
 
+CATCH_UP_S = (
+    1.0  #: a question waits so long for events that are accepted and not in their lanes yet: some 25,000
+)
+
 
 def create_api(context: Context) -> ASGIApp:
     """The app of `/api/v1`. Takes requests with the whole path, mounted or not."""
@@ -57,6 +61,8 @@ def create_api(context: Context) -> ASGIApp:
                     )
             if operation.personal == "refuse" and not who.personal_data:
                 raise _not_for_you()
+            # Under a flood it takes longer than anybody should wait; `stats` says how much is left.
+            await context.caught_up(CATCH_UP_S)
             result = _shown(context, operation, who, await _noted(context, operation, request, who))
             if isinstance(result, Answered):
                 response = answers.answer(result.value, result.status)

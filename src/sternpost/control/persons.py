@@ -18,7 +18,7 @@ import structlog
 
 from sternpost.control import fate
 from sternpost.destinations.base import Destination, Forgets
-from sternpost.errors import StoreError
+from sternpost.errors import StoreError, StoreUnavailable
 from sternpost.model import Call, Event, Reply, Workspace
 from sternpost.store.persons import (
     FORGET_CHUNK_EVENTS,
@@ -34,6 +34,7 @@ log = structlog.get_logger("sternpost.control")
 
 IDLE_S = 3_600.0  #: without anything due it is looked at again so often
 TROUBLE_PAUSE_S = 5.0  #: after a store that could not be written
+CATCH_UP_S = 60.0  #: a person is forgotten once what came before is in its lanes; then it is tried again
 ASK_AGAIN_S, ASK_AGAIN_MAX_S = (
     10.0,
     3_600.0,
@@ -54,6 +55,7 @@ class Persons:
         destinations: Mapping[str, Destination],
         clock: Callable[[], float],
         send: Callable[[str, Call], Awaitable[Reply]],
+        caught_up: Callable[[float], Awaitable[bool]],
         forget_in_memory: Callable[[Iterable[str]], None],
     ) -> None:
         self.tables = tables
@@ -62,6 +64,7 @@ class Persons:
         self._destinations = destinations
         self._clock = clock
         self._send = send
+        self._caught_up = caught_up
         self._forget_in_memory = forget_in_memory
         self._secret = b""
         self._stopped: set[bytes] = set()
@@ -158,7 +161,10 @@ class Persons:
 
     async def _remove(self, deletion: Deletion) -> Deletion:
         """Everything here, in steps. After a restart it begins anew: what is gone is gone."""
-        assert deletion.ids is not None
+        # What arrived before may be the person's, or link a further anonymousId to it.
+        if not await self._caught_up(CATCH_UP_S):
+            raise StoreUnavailable("Events that came before are not in their lanes yet.")
+        deletion = await self._completed(deletion)
         who = _ids(deletion)
         count = int(deletion.here.get("events", 0))
         after: int | None = 0
@@ -178,6 +184,17 @@ class Persons:
         )
         await self.tables.write_deletion(deletion)
         return deletion
+
+    async def _completed(self, deletion: Deletion) -> Deletion:
+        """With the anonymousIds that are known to be the person's by now."""
+        assert deletion.ids is not None
+        linked, _ = await self.tables.ids_of(deletion.ids["users"][0])
+        anonymous = list(dict.fromkeys([*deletion.ids["anonymous"], *linked.anonymous_ids]))
+        if anonymous == list(deletion.ids["anonymous"]):
+            return deletion
+        completed = replace(deletion, ids={**deletion.ids, "anonymous": anonymous})
+        await self.tables.write_deletion(completed)
+        return completed
 
     async def _ask(self, destination_id: str, found: list[Deletion]) -> float:
         """One request to a destination for those who wait for it, or to see how an earlier one stands; when to look again."""

@@ -16,10 +16,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from sternpost.errors import StoreError, StoreUnavailable
+from sternpost.errors import StoreError
 from sternpost.intake.intake import Intake
 from sternpost.limits import (
-    ACCEPT_QUEUE_EVENTS_MAX,
     ARRIVALS_BYTES_MAX,
     ARRIVALS_EVENTS_MAX,
     SPREAD_EVENTS_MAX,
@@ -70,8 +69,7 @@ class Arrivals:
 
     async def arrive(self, parts: Sequence[Arrival]) -> None:
         """Keep a request; durable when it returns. Raises StoreFull, StoreUnavailable, TimeoutError."""
-        if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:
-            raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
+        self._intake.admit()
         with self._intake.deadlines.start():
             while not self._has_room():
                 await self._step_done()

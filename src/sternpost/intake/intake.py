@@ -67,14 +67,18 @@ class Intake:
 
     async def accept(self, source: Source, events: Sequence[Event]) -> None:
         """Make the events durable; all or none. Raises StoreFull, StoreUnavailable, TimeoutError."""
-        self._check()
-        if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:
-            raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
+        self.admit()
         fanout = self.fanout
         entries = [fanout.accepted(event, source) for event in events]
         with self.deadlines.start():
             receipt = await self._store.accept(entries, now=self.now())
         self.tell(source.id, entries, receipt)
+
+    def admit(self) -> None:
+        """Raises StoreFull or StoreUnavailable while nothing is to be accepted."""
+        self._check()
+        if self._queued_events() > ACCEPT_QUEUE_EVENTS_MAX:
+            raise StoreUnavailable("More events wait for the disk than may be kept in memory.")
 
     def now(self) -> float:
         """Unix seconds of our clock."""

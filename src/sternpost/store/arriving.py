@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from sternpost.model import Accepted, Arrival
 from sternpost.store.accepting import Acceptor
@@ -34,16 +35,25 @@ class Waiting:
 
     events: int = 0
     bytes: int = 0  #: of bodies
+    _open: tuple[int, int] = (0, 0)  #: what the transaction that is not committed yet has added
 
-    def read(self, cx: sqlite3.Connection) -> None:
-        """As the file says: at the start, and after a transaction was rolled back."""
-        self.events, self.bytes = (
-            int(cx.execute(SELECT_WAITING, (name,)).fetchone()[0]) for name in ("events", "bytes")
-        )
+    @classmethod
+    def read(cls, cx: sqlite3.Connection) -> Waiting:
+        """As the file says."""
+        return cls(*(int(cx.execute(SELECT_WAITING, (name,)).fetchone()[0]) for name in ("events", "bytes")))
+
+    def committed(self) -> None:
+        self._open = (0, 0)
+
+    def rolled_back(self) -> None:
+        self.events -= self._open[0]
+        self.bytes -= self._open[1]
+        self._open = (0, 0)
 
     def add(self, deltas: Deltas, events: int, size: int) -> None:
         self.events += events
         self.bytes += size
+        self._open = (self._open[0] + events, self._open[1] + size)
         deltas.add(SCOPE, "events", events)
         deltas.add(SCOPE, "bytes", size)
 
@@ -99,7 +109,12 @@ def naming(cx: sqlite3.Connection, texts: tuple[bytes, bytes]) -> list[Arrival]:
     return [Arrival(*columns) for columns in cx.execute(SELECT_NAMING, (*texts, FOUND_MAX))]
 
 
-def oldest_received_at(cx: sqlite3.Connection) -> float | None:
-    """When the oldest arrival came; None when none waits."""
-    row = cx.execute(SELECT_SINCE).fetchone()
-    return float(row[0]) if row else None
+def summary(cx: sqlite3.Connection, now: float) -> dict[str, Any]:
+    """What waits, and for how long, as `GET /api/v1/stats` says it."""
+    waiting = Waiting.read(cx)
+    since = cx.execute(SELECT_SINCE).fetchone()
+    return {
+        "events": waiting.events,
+        "bytes": waiting.bytes,
+        "oldestSeconds": round(max(0.0, now - since[0]), 3) if since else 0.0,
+    }

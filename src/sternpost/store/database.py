@@ -156,8 +156,10 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sternpost-commit")
         self._pump: asyncio.Task[None] | None = None
         self._closed = False
-        #: What is written once for all operations of a transaction, and what is forgotten when it is rolled back.
+        #: What is written once for all operations of a transaction, what is noted when it is on disk, and what is forgotten when it is
+        #: rolled back.
         self.before_commit: list[Callable[[sqlite3.Connection], None]] = []
+        self.on_commit: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self.queued_weight = 0
 
@@ -250,6 +252,8 @@ class Database:
             self._rollback()
         self._observe("commit", time.perf_counter() - started)
         if failure is None:
+            for note in self.on_commit:
+                note()
             for operation, result in zip(batch, results, strict=True):
                 if not operation.done.done():
                     operation.done.set_result(result)

@@ -85,13 +85,9 @@ class SqliteStore:
         self._deltas = Deltas()
         # Counters are written once for a transaction, not for each of the requests that share it.
         self._database.before_commit.append(self._deltas.write)
-        self.arrivals = arriving.Waiting()
-        self.arrivals.read(self._database.connection)
-        self._database.on_rollback += [
-            self._names.forget,
-            self._deltas.forget,
-            lambda: self.arrivals.read(self._database.connection),
-        ]
+        self.arrivals = arriving.Waiting.read(self._database.connection)
+        self._database.on_commit.append(self.arrivals.committed)
+        self._database.on_rollback += [self._names.forget, self._deltas.forget, self.arrivals.rolled_back]
         self._new_lease = new_lease
         self._pruner = retention.Pruner()
         self.full = False  #: what waits fills the space alone; `prune` decides

@@ -24,10 +24,10 @@ from typing import Any, TypeVar, cast
 
 from sternpost.errors import StoreDamaged, StoreUnavailable
 from sternpost.limits import PAGE_ROWS_MAX
-from sternpost.model import Event, Link, Membership, Note, Person, State
+from sternpost.model import Arrival, Event, Link, Membership, Note, Person, State
 from sternpost.person import link_of
 from sternpost.reasons import ReasonCode
-from sternpost.store import profiles
+from sternpost.store import arriving, profiles
 from sternpost.store.accepting import (
     DELIVERED,
     FLAG_LINKED,
@@ -281,6 +281,10 @@ class Views:
 
         return await self._read(read)
 
+    async def arrivals_naming(self, texts: tuple[bytes, bytes]) -> list[Arrival]:
+        """The oldest arrivals in whose bodies one of two texts is; they are few."""
+        return await self._read(lambda cx: arriving.naming(cx, texts))
+
     async def by_seqs(self, seqs: Sequence[int], *, tries: bool = False) -> Rows:
         """The kept ones of these events, in the order given; `left` are those that the bounds did not let in."""
         wanted = list(dict.fromkeys(seqs))
@@ -337,6 +341,7 @@ class Views:
             shown = dict.fromkeys(
                 [*configured[0], *(name for name in sorted(known) if _counts_anything(known[name]))]
             )
+            arrived = arriving.summary(cx, now)
             heard = {scope[2:]: counts for scope, counts in counters.items() if scope.startswith("s:")}
             sources_shown = dict.fromkeys(
                 [*configured[1], *(name for name in sorted(heard) if any(heard[name].values()))]
@@ -345,7 +350,8 @@ class Views:
                 "destinations": {
                     name: {
                         **_destination_counts(name, known.get(name, {}), blocked),
-                        "oldestPendingSeconds": self._oldest_s(cx, name, now),
+                        # What arrived and is in no lane yet is for each of them, as far as anybody knows.
+                        "oldestPendingSeconds": max(self._oldest_s(cx, name, now), arrived["oldestSeconds"]),
                     }
                     for name in shown
                 },
@@ -356,6 +362,7 @@ class Views:
                     }
                     for name in sources_shown
                 },
+                "arrivals": arrived,
                 "disk": {"bytes": self.size_bytes(), "bytesMax": bytes_max},
             }
 

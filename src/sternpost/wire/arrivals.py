@@ -9,6 +9,9 @@ from sternpost.model import Arrival, Event
 from sternpost.wire.decode import check_batch, check_single, decode_batch, decode_single
 
 
+_HEAD, _TAIL = b'{"batch":[', b"]}"
+
+
 def arrivals(
     body: bytes,
     *,
@@ -34,7 +37,7 @@ def arrivals(
     found = []
     before = 0
     for part in _parts(entries):
-        text = b'{"batch":[' + b",".join(part) + b"]}"
+        text = _HEAD + b",".join(part) + _TAIL
         found.append(Arrival(source_id, received_at, request_ip, path, "", len(part), before, text))
         before += len(part)
     return found
@@ -71,6 +74,6 @@ def _parts(entries: Sequence[bytes]) -> list[list[bytes]]:
         room -= len(own) + 1
         if room < 0:
             parts.append([])
-            room = ARRIVAL_BYTES_MAX - len(own)
+            room = ARRIVAL_BYTES_MAX - len(_HEAD) - len(_TAIL) - len(own)
         parts[-1].append(own)
     return parts
