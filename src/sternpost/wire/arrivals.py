@@ -8,7 +8,6 @@ from sternpost.limits import ARRIVAL_BYTES_MAX
 from sternpost.model import Arrival, Event
 from sternpost.wire.decode import check_batch, check_single, decode_batch, decode_single
 
-
 _HEAD, _TAIL = b'{"batch":[', b"]}"
 
 

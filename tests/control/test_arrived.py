@@ -1,0 +1,102 @@
+"""What the API says of events that are accepted and not in their lanes yet: never that they are unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from sternpost.control import api, persons
+from sternpost.wire.arrivals import arrivals
+
+from .bench import Bench
+
+
+async def arrive(bench: Bench, *bodies: dict[str, Any], source: str = "backend") -> None:
+    await bench.arrivals.arrive(
+        arrivals(
+            json.dumps({"batch": bodies}).encode(),
+            call="",
+            allow_empty=False,
+            source_id=source,
+            received_at=bench.now,
+            request_ip="203.0.113.9",
+            path="/v1/batch",
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def spreading(bench: Bench) -> AsyncIterator[None]:
+    task = asyncio.create_task(bench.arrivals.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def track(name: str, user: str = "ann", **more: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "E", "userId": user, "messageId": name, **more}
+
+
+async def test_its_fate_while_it_waits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it takes too long to wait for: pending at each destination of its source, with the reason, as the event it will be."""
+    monkeypatch.setattr(api, "CATCH_UP_S", 0.01)
+    await arrive(bench, track("m1"), track("m/é ü"), track("m2", properties={"x": '"m3"'}))
+    for name, address in (("m1", "m1"), ("m/é ü", "m%2F%C3%A9%20%C3%BC")):
+        [event] = (await bench.get(f"/events/{address}"))["events"]
+        assert (event["messageId"], event["source"], event["userId"]) == (name, "backend", "ann")
+        assert [(one["destination"], one["state"], one["reason"]) for one in event["destinations"]] == [
+            ("pendo", "pending", "queued"),
+            ("hook", "pending", "queued"),
+        ]
+        assert "Very many events came at once." in event["destinations"][0]["explanation"]
+    assert (await bench.ask("GET", "/events/m3")).status == 404
+    assert (await bench.ask("GET", "/events/m1?source=web")).status == 404
+    bench.now += 12
+    stats = await bench.get("/stats")
+    assert stats["arrivals"]["events"] == 3
+    assert stats["arrivals"]["oldestSeconds"] == 12
+    assert stats["destinations"]["pendo"]["oldestPendingSeconds"] == 12
+
+
+async def test_questions_see_what_came_before_them(bench: Bench) -> None:
+    """A list, a count, a fate: asked after the 200, they tell of the event, which is in its lanes by then."""
+    async with spreading(bench):
+        await arrive(bench, track("m1"), track("m2"))
+        listed = (await bench.get("/events"))["events"]
+        assert {event["messageId"] for event in listed} == {"m1", "m2"}
+        await arrive(bench, track("m3"))
+        assert (await bench.get("/stats"))["sources"]["backend"]["received"] == 3
+        await arrive(bench, track("m4"))
+        assert (await bench.fate("m4"))["state"] == "pending"
+
+
+async def test_a_person_is_forgotten_with_what_arrived(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also an anonymousId that only arrivals linked to it; while they cannot be spread, the deletion waits and says nothing is done."""
+    monkeypatch.setattr(api, "CATCH_UP_S", 0.01)
+    monkeypatch.setattr(persons, "CATCH_UP_S", 0.01)
+    await bench.persons.start()
+    await arrive(
+        bench,
+        {"type": "identify", "userId": "ann", "anonymousId": "a1", "messageId": "m1"},
+        {"type": "track", "event": "E", "anonymousId": "a1", "messageId": "m2"},
+        track("m3", "bob"),
+    )
+    await bench.persons.forget("ann", by="tests", note="")
+    with pytest.raises(Exception, match="not in their lanes"):
+        await bench.persons.step()
+    [deletion] = await bench.persons.tables.deletions()
+    assert deletion.state == "removing"
+    async with spreading(bench):
+        await bench.arrivals.caught_up(30.0)
+    await bench.persons.step()
+    assert (await bench.ask("GET", "/events/m1")).status == 404
+    assert (await bench.ask("GET", "/events/m2")).status == 404
+    assert (await bench.fate("m3", "hook"))["state"] == "pending"

@@ -1,0 +1,267 @@
+"""Requests kept as they came: when, how many, in which order they get into their lanes, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from sternpost.destinations.registry import DESTINATIONS
+from sternpost.errors import StoreUnavailable
+from sternpost.intake.arrivals import Arrivals
+from sternpost.intake.intake import Intake
+from sternpost.metrics import Metrics
+from sternpost.model import Arrival, Workspace
+from sternpost.observers import Observers
+from sternpost.store.sqlite import SqliteStore
+from sternpost.wire import arrivals as wire
+from sternpost.workspace.document import parse
+
+NOW = 1_800_000_000.0
+
+
+def workspace(*, sources: Sequence[str] = ("srv",), destinations: Sequence[str] = ("hook",)) -> Workspace:
+    document = {
+        "version": 1,
+        "sources": [
+            {"id": name, "name": name, "type": "server", "writeKey": f"wk-{name}"} for name in sources
+        ],
+        "destinations": [
+            {"id": name, "name": name, "type": "webhook", "settings": {"url": "https://hook.example.com/"}}
+            for name in destinations
+        ],
+        "connections": [
+            {"source": source, "destination": destination, "mode": "cloud"}
+            for source in sources
+            for destination in destinations
+        ],
+    }
+    return parse(document, destinations=DESTINATIONS)
+
+
+class House:
+    """A real store and intake; nothing spreads by itself."""
+
+    def __init__(self, path: Path, **bounds: int) -> None:
+        self.store = SqliteStore(path / "store.db")
+        self.workspace = workspace()
+        self.registry = CollectorRegistry()
+        self.changes: list[Any] = []
+        self.woken: list[Any] = []
+        self.queued: Callable[[], int] = lambda: self.store.queued_events
+        self.intake = Intake(
+            self.store,
+            workspace=lambda: self.workspace,
+            destinations=DESTINATIONS,
+            clock=lambda: NOW,
+            queued_events=lambda: self.queued(),
+            wake=lambda due: self.woken.extend(due),
+            observer=Observers(Metrics(self.registry), self.changes.extend),
+        )
+        made = itertools.count()
+        self.arrivals = Arrivals(
+            self.store,
+            self.intake,
+            queued_events=lambda: self.queued(),
+            new_id=lambda: f"made-{next(made)}",
+            **bounds,
+        )
+
+    async def arrive(self, *events: dict[str, Any]) -> None:
+        await self.arrivals.arrive(request(*events))
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.store._database.connection.execute(sql).fetchall()
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+@contextlib.asynccontextmanager
+async def house(path: Path, *, running: bool = False, **bounds: int) -> AsyncIterator[House]:
+    made = House(path, **bounds)
+    task = asyncio.create_task(made.arrivals.run()) if running else None
+    try:
+        yield made
+    finally:
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        made.store.close()
+
+
+def event(number: int, person: str = "ann", **more: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "E", "userId": person, "messageId": f"m{number}", **more}
+
+
+def request(*events: dict[str, Any], source: str = "srv") -> list[Arrival]:
+    return wire.arrivals(
+        json.dumps({"batch": events}).encode(),
+        call="",
+        allow_empty=False,
+        source_id=source,
+        received_at=NOW - 5,
+        request_ip="192.0.2.7",
+        path="/v1/batch",
+    )
+
+
+async def test_wanted_while_something_queues_or_waits(tmp_path: Path) -> None:
+    """Events go straight until more queue for the disk than may; from then on nothing goes past what has arrived."""
+    async with house(tmp_path, straight_events_max=10) as here:
+        assert not here.arrivals.wanted
+        here.queued = lambda: 10
+        assert not here.arrivals.wanted
+        here.queued = lambda: 11
+        assert here.arrivals.wanted
+        here.queued = lambda: 0
+        await here.arrive(event(1))
+        assert here.arrivals.wanted
+        await here.arrivals.step()
+        assert not here.arrivals.wanted
+
+
+async def test_everybody_is_told_when_they_are_in_their_lanes(tmp_path: Path) -> None:
+    """Not before: duplicates and bots are counted, the live view hears of the events, workers are woken."""
+    robot = {"context": {"userAgent": "Googlebot/2.1"}}
+    fooled = {"properties": {"userAgent": "Googlebot/2.1"}, "context": 3}
+    async with house(tmp_path) as here:
+        await here.arrive(event(1, **robot), event(2, **fooled), event(2))
+        assert not here.changes
+        assert await here.arrivals.step() == 3
+        assert here.changes == [(1, None), (2, None)]
+        assert here.woken == [("hook", "", NOW)]
+        assert here.metric("sternpost_events_duplicate_total", source="srv") == 1
+        assert here.metric("sternpost_events_bot_total", source="srv") == 1
+        # And of what goes straight.
+        await here.intake.accept(
+            here.workspace.sources["srv"], wire.events(request(event(3, **robot))[0], lambda: "")
+        )
+        assert here.metric("sternpost_events_bot_total", source="srv") == 2
+
+
+async def test_where_they_go_is_decided_when_they_are_spread(tmp_path: Path) -> None:
+    """By the workspace of then; of a source that was removed meanwhile events are kept, and go nowhere."""
+    async with house(tmp_path) as here:
+        await here.arrive(event(1))
+        here.workspace = workspace(destinations=("hook", "other"))
+        await here.arrivals.step()
+        await here.arrive(event(2), event(3))
+        here.workspace = workspace(sources=("another",))
+        await here.arrivals.step()
+        assert here.rows(
+            "SELECT e.message_key, f.routes, e.received_at FROM events e JOIN fanouts f ON f.no = e.fanout_no ORDER BY e.seq"
+        ) == [
+            ("m1", '[["hook",""],["other",""]]', NOW - 5),
+            ("m2", "[]", NOW - 5),
+            ("m3", "[]", NOW - 5),
+        ]
+        assert here.rows("SELECT n FROM counters WHERE scope = 's:srv' AND name = 'received'") == [(3,)]
+
+
+async def test_above_the_bound_accepting_waits_for_spreading(tmp_path: Path) -> None:
+    """As many arrivals as may wait, and no more: who comes then is answered once some are spread."""
+    async with house(tmp_path, events_max=2) as here:
+        await here.arrive(event(1), event(2))
+        late = asyncio.create_task(here.arrive(event(3)))
+        done, _ = await asyncio.wait([late], timeout=0.05)
+        assert not done
+        assert here.store.arrivals.events == 2
+        await here.arrivals.step()
+        await late
+        assert here.store.arrivals.events == 1
+
+
+async def test_bytes_are_bounded_too(tmp_path: Path) -> None:
+    async with house(tmp_path, bytes_max=100) as here:
+        await here.arrive(event(1, properties={"much": "x" * 200}))
+        late = asyncio.create_task(here.arrive(event(2)))
+        done, _ = await asyncio.wait([late], timeout=0.05)
+        assert not done
+        late.cancel()
+
+
+async def test_who_waits_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing is spread, accepting ends with the time limit of every accept, which the door answers with 503."""
+    monkeypatch.setattr("sternpost.intake.intake.ACCEPT_TIMEOUT_S", 0.05)
+    async with house(tmp_path, events_max=1) as here:
+        await here.arrive(event(1))
+        with pytest.raises(TimeoutError):
+            await here.arrive(event(2))
+        assert here.store.arrivals.events == 1
+
+
+async def test_too_many_in_memory_are_refused(tmp_path: Path) -> None:
+    """The queue for the disk is bounded as it is for events that go straight."""
+    async with house(tmp_path) as here:
+        here.queued = lambda: 1_000_000
+        with pytest.raises(StoreUnavailable):
+            await here.arrive(event(1))
+
+
+async def test_they_are_spread_by_themselves(tmp_path: Path) -> None:
+    """Also what an earlier run of the program left; whoever asks waits for what has come by then, in the order in which it came."""
+    async with house(tmp_path) as before:
+        await before.arrive(*(event(n) for n in range(300)))
+    async with house(tmp_path, running=True) as here:
+        await here.arrive(*(event(n) for n in range(300, 900)))
+        assert await here.arrivals.caught_up(30.0)
+        assert here.rows("SELECT message_key FROM events ORDER BY seq") == [(f"m{n}",) for n in range(900)]
+
+
+async def test_a_question_waits_only_so_long(tmp_path: Path) -> None:
+    """When spreading takes longer than a question may, it is told so."""
+    async with house(tmp_path) as here:
+        assert await here.arrivals.caught_up(0.01)
+        await here.arrive(event(1))
+        assert not await here.arrivals.caught_up(0.01)
+        await here.arrivals.step()
+        assert await here.arrivals.caught_up(0.01)
+
+
+async def test_spreading_goes_on_behind_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the disk is full nothing is lost, and it is said why; then it goes on by itself."""
+    monkeypatch.setattr("sternpost.intake.arrivals.AGAIN_S", 0.01)
+    async with house(tmp_path, running=True) as here:
+        cx = here.store._database.connection
+        await here.store.arrive(request(event(1, properties={"much": "x" * 100_000})))
+        (used,) = cx.execute("PRAGMA page_count").fetchone()
+        cx.execute(f"PRAGMA max_page_count = {used}").fetchall()
+        assert not await here.arrivals.caught_up(0.2)
+        assert "full" in here.arrivals.problem
+        cx.execute("PRAGMA max_page_count = 1000000").fetchall()
+        assert await here.arrivals.caught_up(30.0)
+        assert here.rows("SELECT message_key FROM events") == [("m1",)]
+        async with asyncio.timeout(10):
+            while here.arrivals.problem:
+                await asyncio.sleep(0.01)
+
+
+def test_large_requests_are_kept_in_parts() -> None:
+    """Each bounded, in order, each event with its own bytes and its place in the request."""
+    events = [
+        json.dumps(event(n, properties={"text": "é" * 100}), ensure_ascii=n % 2 == 0).encode()
+        for n in range(2_000)
+    ]
+    parts = wire.arrivals(
+        b'{"sentAt": "2026-01-01T00:00:00Z", "batch": [' + b" ,\n".join(events) + b"]}",
+        call="",
+        allow_empty=False,
+        source_id="srv",
+        received_at=NOW,
+        request_ip="",
+        path="/v1/batch",
+    )
+    assert len(parts) > 2
+    assert max(len(part.body) for part in parts) <= 262_144
+    found = [one for part in parts for one in wire.events(part, lambda: "")]
+    assert [one.body for one in found] == events
+    assert [one.position for one in found] == list(range(1, 2_001))
