@@ -42,12 +42,14 @@ class Disk:
         *,
         timer: Callable[[], float],
         reserve_bytes: int = DISK_RESERVE_BYTES,
+        owed_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`files` exist while the store is open. `timer`: seconds that only grow."""
+        """`files` exist while the store is open. `timer`: seconds that only grow. `owed_bytes`: room that what was accepted still needs."""
         self._data_dir = data_dir
         self._files = files
         self._timer = timer
         self._reserve_bytes = reserve_bytes
+        self._owed_bytes = owed_bytes
         self._known = [_identity(path) for path in files]
         self._looked_at = -LOOK_EVERY_S
         self._refusal: Refusal | None = None
@@ -80,10 +82,10 @@ class Disk:
                     f"{path.name} was removed or replaced while the server uses it.",
                     "Stop the server politely (SIGTERM), so that it can fold what it has into the store, and start it again.",
                 )
-        free, reserve = self.free_bytes(), self._reserve()
-        if free < reserve:
+        free, needed = self.free_bytes(), self._reserve() + self._owed_bytes()
+        if free < needed:
             return Refusal(
-                f"The disk has only {free / 1_000_000:.1f} MB left; below {reserve / 1_000_000:.1f} MB nothing is accepted, so that "
+                f"The disk has only {free / 1_000_000:.1f} MB left; below {needed / 1_000_000:.1f} MB nothing is accepted, so that "
                 "what waits can still be delivered.",
                 "Free space on it: the server goes on by itself.",
                 full=True,

@@ -169,7 +169,13 @@ async def _build(
         observe=lambda operation, seconds: metrics.store_seconds.labels(operation=operation).observe(seconds),
     )
     stack.callback(store.close)
-    disk = Disk(data_dir, store.files, timer=time.monotonic)
+    disk = Disk(
+        data_dir,
+        store.files,
+        timer=time.monotonic,
+        # Spread into lanes, what arrived takes some more than it does now, while its pages are used again.
+        owed_bytes=lambda: store.arrivals.bytes // 2,
+    )
 
     sandbox_url = None
     if demo is not None:

@@ -408,7 +408,7 @@ FAULTS: dict[str, Fault] = {
         "arrivals_are_spread_in_their_order",
     ),
     "arrivals that were rolled back count": Fault(
-        _put(arriving.Waiting, "read", lambda self, cx: None),
+        _put(arriving.Waiting, "rolled_back", lambda self: None),
         "arrivals_that_cannot_be_written_are_not_counted",
     ),
     "arrivals are counted anew after a start": Fault(

@@ -40,7 +40,10 @@ class Waiting:
     @classmethod
     def read(cls, cx: sqlite3.Connection) -> Waiting:
         """As the file says."""
-        return cls(*(int(cx.execute(SELECT_WAITING, (name,)).fetchone()[0]) for name in ("events", "bytes")))
+        events, size = (
+            int(cx.execute(SELECT_WAITING, (name,)).fetchone()[0]) for name in ("events", "bytes")
+        )
+        return cls(events, size)
 
     def committed(self) -> None:
         self._open = (0, 0)
