@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sternpost.metrics import Metrics
 from sternpost.model import Accepted, Blocked, Delivered, Rejected, Reply, Settled, Skipped
-from sternpost.rules.bots import is_bot
+from sternpost.rules.bots import is_bot, may_name_bot
 from sternpost.store.base import Receipt
 from sternpost.tracing import Tracing
 from sternpost.wire import facts
@@ -31,7 +31,9 @@ class Observers:
     def accepted(self, source_id: str, entries: Sequence[Accepted], receipt: Receipt) -> None:
         if receipt.duplicates:
             self._metrics.duplicates.labels(source=source_id).inc(receipt.duplicates)
-        bots = sum(1 for entry in entries if (agent := facts.user_agent(entry.event)) and is_bot(agent))
+        bots = sum(
+            1 for entry in entries if may_name_bot(entry.event.body) and is_bot(facts.user_agent(entry.event))
+        )
         if bots:
             self._metrics.bots.labels(source=source_id).inc(bots)
         self._publish([(seq, None) for seq in receipt.seqs if seq])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from sternpost.control.persons import ASK_AGAIN_S, LOOK_AGAIN_S
 from sternpost.model import Delivered, Rejected, Reply, Retry

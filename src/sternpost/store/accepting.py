@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sternpost.limits import HOLD_MAX_EVENTS
 from sternpost.model import Accepted, Event, Link, Route
