@@ -112,7 +112,7 @@ class Gateway:
     """The ASGI app of the data plane. Everything with an effect is handed in.
 
     accept: makes events durable; returns when they are. Raises StoreFull, StoreUnavailable or TimeoutError, answered with 503.
-    arrive: does the same with a request as it came, while `crowded` says that this is wanted.
+    arrive: does the same with a request as it came, when `crowded` says so of its source, or `behind` of its events.
     workspace: the snapshot in use; asked for each request.
     clock: unix seconds. new_id: a UUID v4 for events without a messageId; called from threads too.
     health: whether events can be accepted durably now, and what to show about it.
@@ -126,7 +126,8 @@ class Gateway:
         *,
         accept: Accept,
         arrive: Arrive,
-        crowded: Callable[[], bool],
+        crowded: Callable[[str], bool],
+        behind: Callable[[Sequence[Event]], bool],
         workspace: Callable[[], Workspace],
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -140,6 +141,7 @@ class Gateway:
         self._accept = accept
         self._arrive = arrive
         self._crowded = crowded
+        self._behind = behind
         self._workspace = workspace
         self._clock = clock
         self._new_id = new_id
@@ -220,15 +222,11 @@ class Gateway:
                 body = pixel.body(route.call, request.query, received_at=now)
             else:
                 body = await self._read(request, receive)
-            # Decided before decoding: what arrived before this request stays before it.
-            crowded = self._crowded()
             if len(body) <= limits.DECODE_INLINE_BYTES_MAX:
-                count, keep = self._decode(route, body, source, request, now, crowded=crowded)
+                count, keep = self._decode(route, body, source, request, now)
             else:
                 async with self._large:
-                    count, keep = await asyncio.to_thread(
-                        self._decode, route, body, source, request, now, crowded=crowded
-                    )
+                    count, keep = await asyncio.to_thread(self._decode, route, body, source, request, now)
             if count:
                 if source.requests_per_second > 0:
                     self._rates.spend(source, count, now)
@@ -325,26 +323,31 @@ class Gateway:
             raise _overloaded("The bodies of all open requests together are too large.")
 
     def _decode(
-        self, route: _Route, body: bytes, source: Source, request: _Request, now: float, *, crowded: bool
+        self, route: _Route, body: bytes, source: Source, request: _Request, now: float
     ) -> tuple[int, Keep]:
         """How many events a body holds, and what keeps them."""
         request_ip = request.client(self._proxies)
         if source.masking is not None:
             body = privacy.masked(body, source.masking, self._masking_key, batch=not route.call)
             request_ip = privacy.masked_address(request_ip, source.masking, self._masking_key)
-        if crowded:
-            parts = arrivals.arrivals(
-                body,
-                call=route.call,
-                allow_empty=route.kind == "import",
-                source_id=source.id,
-                received_at=now,
-                request_ip=request_ip,
-                path=route.path,
-            )
-            return sum(part.events for part in parts), partial(self._arrive, parts)
+        if not self._crowded(source.id):
+            events = self._events(route, body, source, request_ip, now)
+            if not self._behind(events):
+                return len(events), partial(self._accept, source, events)
+        parts = arrivals.arrivals(
+            body,
+            call=route.call,
+            allow_empty=route.kind == "import",
+            source_id=source.id,
+            received_at=now,
+            request_ip=request_ip,
+            path=route.path,
+        )
+        return sum(part.events for part in parts), partial(self._arrive, parts)
+
+    def _events(self, route: _Route, body: bytes, source: Source, request_ip: str, now: float) -> list[Event]:
         if route.call:
-            events = decode_single(
+            return decode_single(
                 route.call,
                 body,
                 source_id=source.id,
@@ -353,17 +356,15 @@ class Gateway:
                 new_id=self._new_id,
                 path=route.path,
             )
-        else:
-            events = decode_batch(
-                body,
-                allow_empty=route.kind == "import",
-                source_id=source.id,
-                received_at=now,
-                request_ip=request_ip,
-                new_id=self._new_id,
-                path=route.path,
-            )
-        return len(events), partial(self._accept, source, events)
+        return decode_batch(
+            body,
+            allow_empty=route.kind == "import",
+            source_id=source.id,
+            received_at=now,
+            request_ip=request_ip,
+            new_id=self._new_id,
+            path=route.path,
+        )
 
     async def _keep(self, source: Source, count: int, keep: Keep) -> None:
         try:

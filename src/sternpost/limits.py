@@ -42,7 +42,11 @@ ACCEPT_QUEUE_EVENTS_MAX = 50_000  #: events waiting for the writer; above it 503
 ACCEPT_TIMEOUT_S = 10.0  #: as RudderStack's; then 503
 COMMIT_EVENTS_MAX = 2_000  #: events in one transaction: bounds the latency of the one that came first
 STRAIGHT_EVENTS_MAX = (
-    400  #: events waiting for the writer; above it what comes is kept as it came, and spread later
+    400  #: of one source waiting for the writer; above it what it sends is kept as it came, spread later
+)
+
+ARRIVALS_PEOPLE_MAX = (
+    200_000  #: ids in arrivals that are remembered, some 20 MB; above it everybody may be in one
 )
 ARRIVAL_BYTES_MAX = (
     262_144  #: of one arrival; larger requests are kept in parts, so that spreading one takes milliseconds
@@ -53,7 +57,9 @@ ARRIVALS_EVENTS_MAX = (
 ARRIVALS_BYTES_MAX = (
     1_000_000_000  #: of their bodies, which are written twice; a tenth of the default of --bytes-max
 )
-SPREAD_EVENTS_MAX = 200  #: events spread in one transaction: some 7 ms
+SPREAD_EVENTS_MAX = (
+    500  #: events spread in one transaction: some 16 ms, which others wait; of 200 each costs a fifth more
+)
 ATTEMPTS_KEPT_MAX = 20  #: tries kept per event and destination: the first 3 and the last 17
 LINKS_PER_ANONYMOUS_MAX = 100  #: one browser, so many users; older ones go
 MEMBERSHIPS_PER_PERSON_MAX = 100  #: accounts of one person with their times; older ones go

@@ -273,7 +273,8 @@ async def _build(
     gateway = Gateway(
         accept=intake.accept,
         arrive=arrivals.arrive,
-        crowded=lambda: arrivals.wanted,
+        crowded=arrivals.wanted,
+        behind=arrivals.behind,
         workspace=workspace,
         clock=clock,
         new_id=lambda: str(uuid.uuid4()),

@@ -11,7 +11,7 @@ Units: `*_at` and `now` are unix seconds (float) of *our* clock; `*_ms` are inte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -110,6 +110,8 @@ class Arrival:
     events: int  #: how many are in the body, at least one
     before: int  #: how many of the same request are in earlier parts
     body: bytes  #: unpacked, and masked where the source masks; at most `limits.ARRIVAL_BYTES_MAX`, or one event
+    #: ids of the people in it, users and anonymous ones alike; () when it was read from the store
+    people: Collection[str] = ()
 
 
 # --- requests and what became of them -------------------------------------------------------------------------------
@@ -217,14 +219,13 @@ class LaneKey:
     lane: str
 
 
-class Person(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Person:
     """What the store knows about the people of one event, for `account_at`."""
 
     user_id: str  #: the event's userId, or the one a link gave a held event; "" = anonymous
     memberships: tuple[Membership, ...] = ()  #: oldest first
-    group_parents: Mapping[str, Mapping[str, str]] = msgspec.field(
-        default_factory=dict
-    )  #: account id → its parents
+    group_parents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: account id → its parents
     linked: bool = False  #: of an alias: its previousId was an anonymousId and is now linked to its userId
 
 

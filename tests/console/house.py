@@ -147,7 +147,8 @@ async def house(
     gateway = Gateway(
         accept=accept,
         arrive=bench.arrivals.arrive,
-        crowded=lambda: False,
+        crowded=lambda source_id: False,
+        behind=lambda events: False,
         workspace=lambda: bench.holder.current,
         clock=lambda: bench.now,
         new_id=lambda: "made",

@@ -61,7 +61,8 @@ class Door:
         self.gateway = Gateway(
             accept=self._accept,
             arrive=self._arrive,
-            crowded=lambda: self.crowded,
+            crowded=lambda source_id: self.crowded,
+            behind=lambda events: False,
             workspace=lambda: self.workspace,
             clock=lambda: self.now,
             new_id=self._new_id,

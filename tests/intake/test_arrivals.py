@@ -114,19 +114,48 @@ def request(*events: dict[str, Any], source: str = "srv") -> list[Arrival]:
     )
 
 
-async def test_wanted_while_something_queues_or_waits(tmp_path: Path) -> None:
-    """Events go straight until more queue for the disk than may; from then on nothing goes past what has arrived."""
+async def test_who_floods_is_kept_as_it_came(tmp_path: Path) -> None:
+    """A source's events go straight until more of them queue for the disk than may; from then on until all that arrived is spread."""
     async with house(tmp_path, straight_events_max=10) as here:
-        assert not here.arrivals.wanted
-        here.queued = lambda: 10
-        assert not here.arrivals.wanted
-        here.queued = lambda: 11
-        assert here.arrivals.wanted
-        here.queued = lambda: 0
+        assert not here.arrivals.wanted("srv")
+        here.intake.in_hand = {"srv": 10}
+        assert not here.arrivals.wanted("srv")
+        here.intake.in_hand = {"srv": 11}
+        assert here.arrivals.wanted("srv")
+        assert not here.arrivals.wanted("web")
         await here.arrive(event(1))
-        assert here.arrivals.wanted
+        here.intake.in_hand = {}
+        assert here.arrivals.wanted("srv")
+        assert not here.arrivals.wanted("web")
         await here.arrivals.step()
-        assert not here.arrivals.wanted
+        assert not here.arrivals.wanted("srv")
+
+
+async def test_nobody_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another source sends goes straight, unless it is about a person who may be in an arrival, by whichever id."""
+
+    def behind(here: House, **event: Any) -> bool:
+        return here.arrivals.behind(wire.events(request({"type": "track", **event})[0], lambda: ""))
+
+    async with house(tmp_path) as here:
+        assert not behind(here, userId="ann")
+        await here.arrive(
+            event(1, "ann", anonymousId="a1"), {**event(2, "bob"), "type": "alias", "previousId": "a2"}
+        )
+        assert behind(here, userId="ann")
+        assert behind(here, anonymousId="a1", userId="someone")
+        assert behind(here, anonymousId="a2")
+        assert not behind(here, userId="cid", anonymousId="a3")
+    async with house(tmp_path) as again:
+        # Who is in arrivals from before is not known.
+        assert again.arrivals.wanted("web")
+        assert behind(again, userId="cid")
+        await again.arrivals.step()
+        assert not again.arrivals.wanted("web")
+        assert not behind(again, userId="ann")
+        monkeypatch.setattr("sternpost.intake.arrivals.ARRIVALS_PEOPLE_MAX", 2)
+        await again.arrive(event(3, "one"), event(4, "two"), event(5, "three"))
+        assert behind(again, userId="cid")
 
 
 async def test_everybody_is_told_when_they_are_in_their_lanes(tmp_path: Path) -> None:

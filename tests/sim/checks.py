@@ -191,9 +191,9 @@ def _in_order_of_answers(world: World, events: Iterable[Row]) -> None:
             began[call.n, attempt.wall] = attempt.began
             if attempt.told == "ok":
                 answered[call.n] = min(answered.get(call.n, attempt.ended), attempt.ended)
-    lanes: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    lanes: dict[str, list[Row]] = defaultdict(list)
     for event in events:
-        lanes[event.source, event.lane].append(event)
+        lanes[event.lane].append(event)
     for lane in lanes.values():
         last: Row | None = None  # of those so far, the one that came last
         for event in lane:

@@ -107,11 +107,6 @@ def _half_of_a_request(original: Any) -> Any:
     return accept
 
 
-def _every_other_time(self: Arrivals) -> bool:
-    self._turn = not getattr(self, "_turn", False)
-    return self._turn
-
-
 def _without_the_last(original: Any) -> Any:
     def entries(self: Arrivals, arrival: Any) -> Any:
         found = original(self, arrival)
@@ -143,7 +138,7 @@ FAULTS: dict[str, Fault] = {
         _around(Intake, "accept", _half_of_a_request), "calm", "answered 200 and is lost"
     ),
     "what comes goes past what has arrived": Fault(
-        _put(Arrivals, "wanted", property(_every_other_time)), "calm", "is stored behind it"
+        _put(Arrivals, "behind", lambda self, events: False), "calm", "is stored behind it"
     ),
     "a spread arrival is not all of it": Fault(
         _around(Arrivals, "_entries", _without_the_last), "calm", "answered 200 and is lost"

@@ -95,7 +95,7 @@ class Scenario:
     give_up_s: float
     jitter: bool  #: the clock may go backward: windows of G4 cannot be predicted then
     until: float  #: when all faults end
-    straight_max: int  #: so many events may queue for the disk before requests are kept as they came; -1: they always are
+    flooding: tuple[str, ...]  #: sources whose requests are kept as they came
     calls: dict[int, Call] = field(default_factory=dict)
 
     @property
@@ -168,7 +168,7 @@ def draw(seed: int, kind: str | None = None) -> Scenario:
         jitter=any(i.what == "clock" for i in incidents),
         until=until,
         # Of its own, so that a seed means what it meant before there were arrivals.
-        straight_max=Random(f"arrivals {seed}").choice((400, 400, 400, 3, -1, -1)),
+        flooding=Random(f"arrivals {seed}").choice(((), (), ("srv",), ("web",), ("srv", "web"))),
         calls={call.n: call for request in requests for call in request.calls},
     )
 

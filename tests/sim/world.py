@@ -134,8 +134,9 @@ class Program:
             self.intake,
             queued_events=lambda: self.store.queued_events,
             new_id=lambda: "none",
-            straight_events_max=world.scenario.straight_max,
         )
+        # As if so much of them were on its way to the disk all the time.
+        self.intake.in_hand = dict.fromkeys(world.scenario.flooding, 1_000_000)
         self.store.spread = self._spreading(self.store.spread)
         self.spreading: asyncio.Task[None] | None = None
 
@@ -211,11 +212,11 @@ class Program:
                 "received_at": attempt.wall,
                 "request_ip": "203.0.113.9",
             }
-            if self.arrivals.wanted:
+            events = decode.decode_batch(body, allow_empty=False, new_id=lambda: "none", **about)
+            if self.arrivals.wanted(source.id) or self.arrivals.behind(events):
                 parts = arrivals.arrivals(body, call="", allow_empty=False, path="/v1/batch", **about)
                 await self.arrivals.arrive(parts)
             else:
-                events = decode.decode_batch(body, allow_empty=False, new_id=lambda: "none", **about)
                 await self.intake.accept(source, events)
             attempt.told = "ok"
         except StoreError:

@@ -2,8 +2,11 @@
 
 Accepting an event costs several times what writing its bytes costs. While so many come that they queue for the disk, each request
 becomes one row (an `Arrival`): checked at the door like every other, durable when it is answered. A task of this process spreads
-arrivals in their order. While one waits nothing goes past it, so the order per person holds; when none waits, and nothing queues,
-events go straight into their tables.
+arrivals in their order.
+
+Only the source that floods goes this way: what others send goes straight into its tables meanwhile. The order per person holds: as long as
+anything waits, a source that has arrivals goes on making them, and so does every request about a person who may be in one. Who that is
+is not known of arrivals from before a start, so until these are spread everything is kept as it came.
 
 Bounds: `ARRIVALS_EVENTS_MAX` and `ARRIVALS_BYTES_MAX`; above them accepting waits for spreading, and answers 503 when that takes longer
 than any accept may. Spreading has a share of its own also during a flood, and all of the writer when nothing else wants it.
@@ -21,16 +24,17 @@ from sternpost.intake.intake import Intake
 from sternpost.limits import (
     ARRIVALS_BYTES_MAX,
     ARRIVALS_EVENTS_MAX,
+    ARRIVALS_PEOPLE_MAX,
     SPREAD_EVENTS_MAX,
     STRAIGHT_EVENTS_MAX,
 )
-from sternpost.model import Accepted, Arrival
+from sternpost.model import Accepted, Arrival, Event
 from sternpost.store.base import Spread, Store
 from sternpost.wire import arrivals
 
 log = structlog.get_logger("sternpost.intake")
 
-PAUSE_S = 0.02  #: between two steps while others wait for the writer: a step takes 7 ms, so that spreading has a quarter of it
+PAUSE_S = 0.05  #: between two steps while others wait for the writer: a step takes 16 ms, so that spreading has a quarter of it
 AGAIN_S = 1.0  #: after a step that failed: the disk is full, say
 
 
@@ -56,24 +60,47 @@ class Arrivals:
         self._straight_events_max = straight_events_max
         self._events_max = events_max
         self._bytes_max = bytes_max
+        self._everybody = store.arrivals.events > 0  #: it is not known who is in arrivals
+        self._sources: set[str] = set()  #: that have arrivals
+        self._people: set[str] = set()  #: ids in arrivals
+        self._arriving = 0  #: requests that are on their way into arrivals
         self._spread = 0  #: events, since the start
         self._asking = 0  #: who waits in `caught_up`
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()  #: replaced after each step
         self.problem = ""  #: why spreading does not go on, for people
 
-    @property
-    def wanted(self) -> bool:
-        """Whether a request that comes now is to be kept as it came."""
-        return self._store.arrivals.events > 0 or self._queued_events() > self._straight_events_max
+    def wanted(self, source_id: str) -> bool:
+        """Whether what a source sends now is to be kept as it came."""
+        if self._intake.in_hand.get(source_id, 0) > self._straight_events_max:
+            return True
+        return self._anything() and (self._everybody or source_id in self._sources)
+
+    def behind(self, events: Sequence[Event]) -> bool:
+        """Whether one of these events may belong behind what has arrived, so that their request is to be kept as it came."""
+        if not self._anything():
+            return False
+        people = self._people
+        return self._everybody or any(
+            event.user_id in people or event.anonymous_id in people for event in events
+        )
+
+    def _anything(self) -> bool:
+        """Whether anything waits, or is about to. Asked from threads too."""
+        return self._store.arrivals.events > 0 or self._arriving > 0
 
     async def arrive(self, parts: Sequence[Arrival]) -> None:
         """Keep a request; durable when it returns. Raises StoreFull, StoreUnavailable, TimeoutError."""
         self._intake.admit()
-        with self._intake.deadlines.start():
-            while not self._has_room():
-                await self._step_done()
-            await self._store.arrive(parts)
+        self._remember(parts)
+        self._arriving += 1
+        try:
+            with self._intake.deadlines.start():
+                while not self._has_room():
+                    await self._step_done()
+                await self._store.arrive(parts)
+        finally:
+            self._arriving -= 1
         self._woken.set()
 
     async def run(self) -> None:
@@ -100,6 +127,10 @@ class Arrivals:
         spread = await self._store.spread(self._entries, events_max=SPREAD_EVENTS_MAX, now=self._intake.now())
         count = sum(len(one.entries) for one in spread)
         self._spread += count
+        if not self._anything():
+            self._everybody = False
+            self._sources.clear()
+            self._people.clear()
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
         self._tell(spread)
@@ -121,6 +152,12 @@ class Arrivals:
         finally:
             self._asking -= 1
         return True
+
+    def _remember(self, parts: Sequence[Arrival]) -> None:
+        for part in parts:
+            self._sources.add(part.source_id)
+            self._people.update(part.people)
+        self._everybody = self._everybody or len(self._people) > ARRIVALS_PEOPLE_MAX
 
     def _has_room(self) -> bool:
         waiting = self._store.arrivals

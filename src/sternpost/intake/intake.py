@@ -48,6 +48,7 @@ class Intake:
         self._check = check
         self._fanout = Fanout(workspace(), destinations)
         self.deadlines = Deadlines(ACCEPT_TIMEOUT_S)
+        self.in_hand: dict[str, int] = {}  #: events on their way to the disk, by source
 
     @property
     def fanout(self) -> Fanout:
@@ -70,8 +71,12 @@ class Intake:
         self.admit()
         fanout = self.fanout
         entries = [fanout.accepted(event, source) for event in events]
-        with self.deadlines.start():
-            receipt = await self._store.accept(entries, now=self.now())
+        self.in_hand[source.id] = self.in_hand.get(source.id, 0) + len(events)
+        try:
+            with self.deadlines.start():
+                receipt = await self._store.accept(entries, now=self.now())
+        finally:
+            self.in_hand[source.id] -= len(events)
         self.tell(source.id, entries, receipt)
 
     def admit(self) -> None:

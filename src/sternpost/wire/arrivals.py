@@ -8,6 +8,7 @@ from sternpost.limits import ARRIVAL_BYTES_MAX
 from sternpost.model import Arrival, Event
 from sternpost.wire.decode import check_batch, check_single, decode_batch, decode_single
 
+_NOBODY = {""}
 _HEAD, _TAIL = b'{"batch":[', b"]}"
 
 
@@ -26,18 +27,19 @@ def arrivals(
     Raises Refused where the decoder would, and never else: what is kept as it came can be decoded later.
     """
     if call:
-        check_single(body)
-        return [Arrival(source_id, received_at, request_ip, path, call, 1, 0, body)]
-    entries = check_batch(body, allow_empty=allow_empty)
+        people = check_single(body) - _NOBODY
+        return [Arrival(source_id, received_at, request_ip, path, call, 1, 0, body, people)]
+    entries, people = check_batch(body, allow_empty=allow_empty)
+    people -= _NOBODY
     if not entries:
         return []
     if len(body) <= ARRIVAL_BYTES_MAX:
-        return [Arrival(source_id, received_at, request_ip, path, "", len(entries), 0, body)]
+        return [Arrival(source_id, received_at, request_ip, path, "", len(entries), 0, body, people)]
     found = []
     before = 0
     for part in _parts(entries):
         text = _HEAD + b",".join(part) + _TAIL
-        found.append(Arrival(source_id, received_at, request_ip, path, "", len(part), before, text))
+        found.append(Arrival(source_id, received_at, request_ip, path, "", len(part), before, text, people))
         before += len(part)
     return found
 
