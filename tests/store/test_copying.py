@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sternpost.errors import StoreError, StoreTooNew
-from sternpost.model import Accepted, Event, Route
+from sternpost.model import Accepted, Arrival, Event, Route
 from sternpost.store import copying
 from sternpost.store.sqlite import SqliteStore
 
@@ -27,6 +27,20 @@ async def store(tmp_path: Path) -> Any:
     opened = SqliteStore(tmp_path / "sternpost.db")
     yield opened
     opened.close()
+
+
+async def test_with_what_arrived(store: SqliteStore, tmp_path: Path) -> None:
+    """What is kept as it came and in no lane yet is in the copy, is counted, and gets into its lanes where the copy is put back."""
+    await store.accept([accepted(1)], now=10.0)
+    await store.arrive([Arrival("src", 1.0, "", "/v1/batch", "", 2, 0, b"two of them")])
+    copied = await asyncio.to_thread(copying.back_up, store.path, tmp_path / "copy.db")
+    assert (copied.events, copied.waiting) == (3, 3)
+    copying.put_back(tmp_path / "copy.db", tmp_path / "back.db", aside=lambda: "aside")
+    back = SqliteStore(tmp_path / "back.db")
+    assert back.arrivals.events == 2
+    [spread] = await back.spread(lambda arrival: [accepted(2), accepted(3)], events_max=10, now=10.0)
+    assert spread.receipt.stored == 2
+    back.close()
 
 
 async def test_while_it_is_used(store: SqliteStore, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.errors import StoreError, StoreTooNew
+from sternpost.store import arriving
 from sternpost.store.database import BUSY_TIMEOUT_S, migrations
 
 UNFINISHED = ".unfinished"  #: ends the name of a copy until it is complete and checked
@@ -29,8 +30,8 @@ class Copied:
     """What a copy holds."""
 
     bytes: int  #: of the file
-    events: int  #: kept
-    waiting: int  #: deliveries that wait, held ones included
+    events: int  #: kept, those that arrived and are in no lane yet included
+    waiting: int  #: deliveries that wait, held ones included, and what arrived
     newest_at: float | None  #: when the newest event was received, unix seconds
     revision: int  #: of the workspace
     key_ids: frozenset[str]  #: of the secret keys that open the secrets of its workspace
@@ -109,9 +110,11 @@ def examine(copy: Path) -> Copied:
 
 
 def _summary(connection: sqlite3.Connection, size: int) -> Copied:
-    events = int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+    # Counted where an earlier version's copy has it, too: nothing arrived there.
+    arrived = arriving.Waiting.read(connection).events
+    events = arrived + int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
     newest = connection.execute("SELECT received_at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-    waiting = sum(
+    waiting = arrived + sum(
         int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
         for table in ("deliveries", "held")
     )
