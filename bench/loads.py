@@ -50,8 +50,13 @@ def measure(bench: Bench) -> None:
             with bench.data_dir() as data_dir:
                 path = isolation.workspace(data_dir, ["refuses"], many)
                 with bench.server(data_dir, path) as server:
-                    own, base, usage, base_usage = bench.in_turn(
-                        server, noop, batch=batch, people=people, seconds=bench.plan.load_seconds
+                    own, base, usage, base_usage, _ = bench.in_turn(
+                        server,
+                        noop,
+                        data_dir,
+                        batch=batch,
+                        people=people,
+                        seconds=bench.plan.load_seconds,
                     )
                 bench.check_stored(f"loads, {what}", data_dir, own)
             together = wrk.together(own)

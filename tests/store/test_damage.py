@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sternpost.errors import StoreDamaged, StoreError
-from sternpost.model import Accepted, Delivered, Event, Route, Settled, Settlement
+from sternpost.model import Accepted, Arrival, Delivered, Event, Route, Settled, Settlement
 from sternpost.store import salvage as salvaging
 from sternpost.store.copying import examine
 from sternpost.store.sqlite import SqliteStore
@@ -218,3 +218,24 @@ async def test_the_new_store_goes_on(whole: Path, tmp_path: Path) -> None:
     assert receipt.stored == 2
     store.close()
     assert new.stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_arrived_is_salvaged(tmp_path: Path) -> None:
+    """Requests that are in no lane yet: what can be read of them is in the new store, counted, and is spread there."""
+    path, new = tmp_path / "sternpost.db", tmp_path / "new.db"
+    store = SqliteStore(path)
+    for n in range(30):
+        body = mark(n) + b"x" * 3000
+        await store.arrive([Arrival("src", NOW, "", "/v1/batch", "", 1, 0, body)])
+    store.close()
+    [page, *_] = pages_with(path, mark(12))
+    damage(path, page)
+    found = salvaging.salvage(path, new, now=NOW)
+    assert found.gaps["arrivals"] == 1
+    back = SqliteStore(new)
+    left = back.arrivals.events
+    assert 20 <= left < 30
+    assert back.arrivals.bytes == left * (len(mark(0)) + 3000)
+    spread = await back.spread(lambda arrival: [accepted(int(arrival.body[14:18]))], events_max=100, now=NOW)
+    assert sum(one.receipt.stored for one in spread) == left
+    back.close()
