@@ -629,8 +629,8 @@ REASONS: dict[ReasonCode, Reason] = {
             "key_refused",
             "blocked",
             "Key refused",
-            "The destination refuses the key and does not say why. Three causes look alike: the key is wrong or revoked; it belongs to another region; the track event secret and the integration key are exchanged.",
-            "Run `sternpost doctor`: it tries what can be told apart. Then replace the key; everything waiting is sent by itself.",
+            "The destination refuses the key.",
+            "Check keys in the console or by `sternpost doctor`, which tells apart what can be told; then replace the key. Everything waiting is sent by itself.",
             "owner",
         ),
         Reason(

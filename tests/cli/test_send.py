@@ -112,7 +112,7 @@ def test_any_value_is_read(text: str) -> None:
 
 def test_pairs() -> None:
     assert pairs(["a=1", "b=x=y", " c = z"], "--trait") == {"a": 1, "b": "x=y", "c": " z"}
-    with pytest.raises(UsageError, match='--trait: "a" has no name and value'):
+    with pytest.raises(UsageError, match='--trait: "a" is not a name, = and a value'):
         pairs(["a"], "--trait")
     with pytest.raises(UsageError, match="--property"):
         pairs(["=1"], "--property")

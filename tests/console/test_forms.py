@@ -168,7 +168,9 @@ async def test_revisions_and_back(home: House) -> None:
     await owner.follow(await owner.post("/console/destinations/hook/delete", typed="Our endpoint"))
     page = await owner.get("/console/settings/revisions")
     assert "- destination hook" in page
-    assert "+ destination hook" in await owner.get("/console/settings/revisions/1")
+    back = await owner.get("/console/settings/revisions/1")
+    assert "From revision 2, which is in force" in back
+    assert "+ destination hook" in back
     await owner.follow(await owner.post("/console/settings/revisions/1/restore"))
     assert "hook" in home.bench.holder.current.destinations
 

@@ -158,7 +158,7 @@ async def test_the_guide(tmp_path: Path) -> None:
             # A dead host is told from a wrong key.
             await typed(page, **dict.fromkeys(hosts, "http://127.0.0.1:9"))
             await press(page, "Check and save")
-            assert "Nothing takes connections at 127.0.0.1:9" in await page.run(
+            assert "Nothing takes connections at 127.0.0.1:9: Connection refused." in await page.run(
                 "document.getElementById('check-failed').innerText"
             )
             await typed(page, **hosts, s__trackEventSecret=TRACK_SECRET_WEB)

@@ -230,6 +230,7 @@ async def test_a_name_with_public_and_private_addresses() -> None:
         reply = await client(Call("POST", f"http://both.test:{somebody.port}/", {}, b"{}"))
         await client.close()
         assert reply.error == "connection_refused"
+        assert reply.error_detail.endswith(": Connection refused.")
         assert somebody.heard == []
 
 

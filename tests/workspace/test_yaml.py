@@ -58,6 +58,7 @@ def test_lines() -> None:
         ("[a]: 1\n", 1, "A key must be plain text."),
         ("a: 1\n---\nb: 1\n", 2, "A second document begins here."),
         ("a: b: c\n", 1, "This is not valid YAML:"),
+        ("a: 1\nb: {c: ${D}, e: 1}\n", 2, 'Inside { } a variable needs quotes: {integrationKey: "${NAME}"}.'),
         ("a:\n\t- 1\n", 2, "This is not valid YAML:"),
         ("a: [\n", 2, "This is not valid YAML:"),
         ("a: \x07\n", None, "characters that YAML does not allow"),

@@ -178,7 +178,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f'{option}: "{text}" has no name and value. Write {option} name=value.')
+            raise UsageError(f'{option}: "{text}" is not a name, = and a value. Write {option} name=value.')
         found[name.strip()] = read_value(value)
     return found
 

@@ -84,7 +84,10 @@ def _workspace(context: Context) -> dict[str, Any]:
             f"The newest version is not in force: {problem}",
             remedy="Correct it; until then the last valid one is used.",
         )
-    counts = f"{len(workspace.sources)} sources, {len(workspace.destinations)} destinations"
+    counts = ", ".join(
+        f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
+        for word, found in (("source", workspace.sources), ("destination", workspace.destinations))
+    )
     return check("workspace", "ok", f"Revision {workspace.revision} from {place}: {counts}.")
 
 

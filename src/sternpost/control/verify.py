@@ -120,8 +120,11 @@ async def _read(
     destination = context.destinations[config.type]
     if reply.status is None:
         message, remedy = NO_ANSWER.get(reply.error or "", OTHERWISE)
-        host = urlsplit(call.url).netloc
-        detail = (reply.error_detail or str(reply.error or "no answer")).rstrip(".") + "."
+        url = urlsplit(call.url)
+        host, port = url.netloc, url.port or (443 if url.scheme == "https" else 80)
+        # The sentence names the host already.
+        detail = (reply.error_detail or str(reply.error or "no answer")).removeprefix(f"{url.hostname}:{port}: ")
+        detail = detail.rstrip(".") + "."
         said = message.format(host=host, detail=detail, seconds=CHECK_TIMEOUT_S)
         return check(name, "fail", said, remedy=remedy, destination=config.id, field=field)
     fine, sentence = destination.read_check(name, reply, config.settings)

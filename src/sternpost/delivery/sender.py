@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import time
@@ -92,7 +93,7 @@ class Sender:
             if isinstance(error.os_error, AddressNotAllowed):
                 return failed("address_not_allowed", f"{error.os_error}.")
             reason: ReasonCode = _connect_reason(error.os_error)
-            return failed(reason, f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}.")
+            return failed(reason, f"{error.host}:{error.port}: {_connect_detail(error.os_error)}.")
         except AddressNotAllowed as error:
             return failed("address_not_allowed", f"{error}.")
         except (aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
@@ -114,6 +115,13 @@ def _connect_reason(error: OSError) -> ReasonCode:
     if isinstance(error, socket.gaierror):
         return "name_not_found"
     return "connection_refused"
+
+
+def _connect_detail(error: OSError) -> str:
+    # asyncio's own text names the address once more, in Python's notation; the number says what the system said.
+    if error.errno and not isinstance(error, socket.gaierror | ssl.SSLError):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -70,9 +70,12 @@ def load(content: bytes | str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = error.problem or error.context or "it cannot be read"
+        remedy = "Check indentation, quotes and colons at this place."
+        if mark and "${" in _line_of(text, mark.line):
+            remedy = 'Inside { } a variable needs quotes: {integrationKey: "${NAME}"}.'
         raise _error(
             f"This is not valid YAML: {what}.",
-            "Check indentation, quotes and colons at this place.",
+            remedy,
             mark.line + 1 if mark else None,
         ) from None
     except (yaml.YAMLError, UnicodeError):
@@ -80,6 +83,11 @@ def load(content: bytes | str) -> Document:
         raise _error(
             "The file contains characters that YAML does not allow.", "Remove control characters."
         ) from None
+
+
+def _line_of(text: str, number: int) -> str:
+    lines = text.splitlines()
+    return lines[number] if number < len(lines) else ""
 
 
 def dump(data: Any) -> str:

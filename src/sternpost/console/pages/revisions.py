@@ -15,13 +15,15 @@ async def revisions(around: Surroundings, visit: Visit) -> Result:
 async def revision(around: Surroundings, visit: Visit) -> Result:
     number: str = visit.request.path_params["revision"]
     one = await around.api.get(f"/workspace/revisions/{part(number)}")
-    now = around.context.workspaces.current.revision
+    in_force = around.context.workspaces.current.revision
     file = read_only(around, "source")
     back = []
     if not file["read_only"]:
-        diff = await around.api.get(f"/workspace/revisions/{now}/diff/{part(number)}")
+        diff = await around.api.get(f"/workspace/revisions/{in_force}/diff/{part(number)}")
         back = diff["changes"]
-    return Page("revision.html", f"Revision {number}", {"one": one, "now": now, "back": back, **file})
+    return Page(
+        "revision.html", f"Revision {number}", {"one": one, "in_force": in_force, "back": back, **file}
+    )
 
 
 async def restore(around: Surroundings, visit: Visit) -> Result:
