@@ -123,7 +123,9 @@ async def _read(
         url = urlsplit(call.url)
         host, port = url.netloc, url.port or (443 if url.scheme == "https" else 80)
         # The sentence names the host already.
-        detail = (reply.error_detail or str(reply.error or "no answer")).removeprefix(f"{url.hostname}:{port}: ")
+        detail = (reply.error_detail or str(reply.error or "no answer")).removeprefix(
+            f"{url.hostname}:{port}: "
+        )
         detail = detail.rstrip(".") + "."
         said = message.format(host=host, detail=detail, seconds=CHECK_TIMEOUT_S)
         return check(name, "fail", said, remedy=remedy, destination=config.id, field=field)
