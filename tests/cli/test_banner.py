@@ -10,8 +10,9 @@ import pytest
 
 from sternpost.cli import banner
 from sternpost.cli.banner import COLUMNS_MAX, LINES_MAX, Facts
-from sternpost.cli.serve import data_dir_option, has_display
+from sternpost.cli.serve import command_here, data_dir_option, has_display
 from sternpost.model import Source
+from sternpost.sandbox.seed import APP_KEY_WEB, INTEGRATION_KEY, TRACK_SECRET_WEB
 from sternpost.workspace.file import new_write_key
 
 SOURCES = (
@@ -37,6 +38,7 @@ LONG = dataclasses.replace(
     first_start=False,
     warnings=("one", "two"),
     workspace_file="workspace.yaml",
+    command=".venv/bin/sternpost",
 )
 
 
@@ -103,6 +105,29 @@ def test_data_dir_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (tmp_path / "sternpost-data").mkdir()
     (tmp_path / "sternpost-data/server.json").touch()
     assert data_dir_option(Path("sternpost-demo")) == " --data-dir sternpost-demo"
+
+
+def test_command_here(tmp_path: Path) -> None:
+    """After `make demo` the command is in .venv/bin, and a line to copy must begin so."""
+    nothing, somewhere = {"PATH": str(tmp_path)}, tmp_path / "bin/sternpost"
+    assert command_here(".venv/bin/sternpost", nothing) == ".venv/bin/sternpost"
+    assert command_here("/usr/lib/python3/site-packages/sternpost/__main__.py", nothing) == "sternpost"
+    assert command_here(f"/{'x' * 30}/sternpost", nothing) == "sternpost"
+    somewhere.parent.mkdir()
+    somewhere.touch(mode=0o755)
+    assert command_here(".venv/bin/sternpost", {"PATH": str(somewhere.parent)}) == "sternpost"
+    text = "\n".join(banner.demo(dataclasses.replace(FACTS, command=".venv/bin/sternpost")))
+    assert '.venv/bin/sternpost send track --event "Hello" --user-id me' in text
+
+
+def test_sandbox_says_its_keys() -> None:
+    """Whoever puts the sandbox in Pendo's place needs a host and keys, and nothing else."""
+    lines = banner.sandbox("http://127.0.0.1:8090", region="eu", state_file=None)
+    assert len(lines) <= LINES_MAX
+    assert max(map(len, lines)) <= COLUMNS_MAX
+    text = "\n".join(lines)
+    for key in (INTEGRATION_KEY.removesuffix("us") + "eu", TRACK_SECRET_WEB, APP_KEY_WEB):
+        assert key in text
 
 
 @pytest.mark.parametrize(

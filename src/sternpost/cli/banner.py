@@ -12,9 +12,11 @@ from pathlib import Path
 from sternpost import __version__
 from sternpost.access import shown
 from sternpost.model import Source
+from sternpost.sandbox.seed import APP_KEY_WEB, TRACK_SECRET_WEB, integration_keys
 
 LINES_MAX = 12
 COLUMNS_MAX = 100
+COMMAND_COLUMNS_MAX = 20  #: of how the command is started; a longer path leaves no room for what follows
 INDENT = "              "  #: below the words at the left
 
 
@@ -31,6 +33,9 @@ class Facts:
     sandbox_url: str | None
     workspace_file: str
     data_dir_option: str  #: what commands need to find this server: "" or ` --data-dir DIR`
+    command: str = (
+        "sternpost"  #: how a shell here starts it: by its path where that is not on the search path
+    )
     setup_url: str = ""  #: the one-time address of the console, "" once somebody owns the server
 
 
@@ -41,7 +46,7 @@ def server(facts: Facts) -> list[str]:
     if source is None:
         lines += [f"  Send to     {facts.url}        no source is enabled yet; add one to the workspace", ""]
     else:
-        lines += [*_send_to(facts.url, source), *_try_it(facts, source, "sternpost send")]
+        lines += [*_send_to(facts.url, source), *_try_it(facts, source, f"{facts.command} send")]
     if facts.workspace_file:
         lines.append(f"  Workspace:  {facts.workspace_file}, applied again whenever it changes")
     if facts.warnings:
@@ -63,25 +68,29 @@ def demo(facts: Facts) -> list[str]:
         lines.append(f"  Look at     {_doctor(facts)}")
     source = first_enabled(facts.sources)
     if source is not None:
-        lines += _try_it(facts, source, "sternpost send")
+        lines += _try_it(facts, source, f"{facts.command} send")
         snippet = _snippet(facts.url, next((one for one in facts.sources if one.type == "server"), source))
         lines += snippet if len(lines) + len(snippet) < LINES_MAX else []
     if len(lines) < LINES_MAX - 1:
         lines.append("")
     return [
         *lines,
-        f"  Stop with Ctrl+C; {shown(facts.data_dir)} keeps it all. Your own events: sternpost serve",
+        f"  Stop with Ctrl+C; {shown(facts.data_dir)} keeps it all. Your own events: {facts.command} serve",
     ]
 
 
 def sandbox(url: str, *, region: str, state_file: Path | None) -> list[str]:
     """The banner of `sternpost sandbox`."""
+    integration_key = next(key for key, may_write in integration_keys(region).items() if may_write)
     kept = f"kept in {shown(state_file)}" if state_file else "in memory, gone when it stops"
     return [
         f"The Pendo sandbox {__version__} is ready · region {region} · {kept}",
         "",
         f"  Look at it  {url}/__sandbox/",
         f"  Hosts       {url}     for api, data and content, with region: custom",
+        f"  Keys        {integration_key}    integration key",
+        f"              {TRACK_SECRET_WEB}       track event secret",
+        f"              {APP_KEY_WEB}       API key",
         "",
         "  Stop with Ctrl+C.",
     ]
@@ -141,4 +150,4 @@ def _keys(sources: Sequence[Source]) -> str:
 def _doctor(facts: Facts) -> str:
     number = len(facts.warnings)
     about = "1 remark on a destination" if number == 1 else f"{number} remarks on destinations"
-    return f"sternpost doctor{facts.data_dir_option}      {about}"
+    return f"{facts.command} doctor{facts.data_dir_option}      {about}"

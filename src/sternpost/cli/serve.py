@@ -105,6 +105,7 @@ def _run(settings: Settings, demo: DemoOptions | None, lines: Callable[[banner.F
             warnings=found.warnings,
             sandbox_url=found.sandbox_url,
             workspace_file=found.workspace_file,
+            command=command_here(sys.argv[0], os.environ),
             setup_url=found.setup_url,
             data_dir_option=data_dir_option(found.data_dir),
         )
@@ -143,6 +144,15 @@ def data_dir_option(data_dir: Path) -> str:
         if place.exists() and (place / "server.json").exists():
             break  # commands would find that server first
     return f" --data-dir {shlex.quote(str(data_dir))}"
+
+
+def command_here(program: str, env: Mapping[str, str]) -> str:
+    """How a shell in this directory starts the command: by its path where it is not on the search path, as after `make demo`."""
+    import shutil
+
+    if shutil.which("sternpost", path=env.get("PATH", "")) or Path(program).name != "sternpost":
+        return "sternpost"
+    return program if len(program) <= banner.COMMAND_COLUMNS_MAX else "sternpost"
 
 
 def open_browser(url: str) -> None:
