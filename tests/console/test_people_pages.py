@@ -92,6 +92,20 @@ async def test_audit_page(home: House) -> None:
     assert "is no time" in await owner.get("/console/settings/audit?since=soon", 400)
 
 
+async def test_a_form_says_at_once_who_may_save_it(home: House) -> None:
+    owner = await home.owner()
+    ann = await invited(home, owner, "ann", "viewer")
+    said = "Only an owner can save this."
+    for path in (
+        "/sources/new",
+        "/sources/web/settings",
+        "/destinations/new/pendo",
+        "/destinations/pendo/connect",
+    ):
+        assert said in await ann.get(f"/console{path}")
+        assert said not in await owner.get(f"/console{path}")
+
+
 async def test_viewers_see_hashes_on_every_page(home: House) -> None:
     """No page shows a viewer what the API would not; a viewer who may gets the values."""
     from tests.console.test_access import PAGES
