@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from urllib.parse import urlsplit
 
+import pytest
+
 from sternpost.limits import AILING_AFTER, AILING_LANES, AILING_PAUSE_S
-from sternpost.model import Delivered, Reply, Retry
+from sternpost.model import Delivered, Reply, Retry, Skipped
 
 from .pipeline import OK, Pipeline, workspace
 
@@ -16,6 +19,10 @@ FAILED = Reply(500, {}, b"", 1)
 
 def track(user: str, number: int = 0):
     return {"type": "track", "userId": user, "event": "E", "properties": {"number": number}}
+
+
+def ended(pipeline: Pipeline, how: type) -> int:
+    return sum(isinstance(outcomes[-1], how) for outcomes in pipeline.watcher.outcomes.values())
 
 
 def delivered(pipeline: Pipeline, destination: str) -> int:
@@ -128,6 +135,26 @@ async def test_whoever_comes_last_does_not_stand_behind_all_that_fail(tmp_path):
             if pipeline.last("hook", new) is not None:
                 break
         assert isinstance(pipeline.last("hook", new), Delivered)
+
+
+@pytest.mark.parametrize("how", ["off", "connected no more"])
+async def test_what_rules_end_does_not_wait_for_a_destination_that_answers_nothing(tmp_path, how):
+    """Once it is switched off, or connected no more, no request will ever tell that it answers again: what waits for it is skipped at once,
+    as ever.
+    """
+    now = [1_000.0]
+    settings = workspace(hook={"concurrency": 4})
+    pipeline = Pipeline(tmp_path, lambda call: FAILED, settings, clock=lambda: now[0])
+    async with pipeline:
+        await pipeline.send(*(track(f"u{person}") for person in range(200)))
+        await pipeline.until(lambda: len(pipeline.sent) >= AILING_AFTER and at_rest(pipeline))
+        off = {"hook": replace(settings.destinations["hook"], enabled=False)}
+        pipeline.settings = replace(
+            settings, **({"destinations": off} if how == "off" else {"connections": ()})
+        )
+        now[0] += 400  # longer than anybody backs off; from here on the clock stands still
+        await pipeline.engine.apply()
+        await pipeline.until(lambda: ended(pipeline, Skipped) == 200)
 
 
 def at_rest(pipeline: Pipeline, *, beyond: int = 0) -> int:

@@ -31,6 +31,11 @@ class Ailing:
         """Unix seconds: since when nothing got through; None while the destination answers."""
         return self._began_at if self._ails else None
 
+    def clear(self) -> None:
+        """Nothing is known of it: its settings changed, say."""
+        self._failed = 0
+        self._ails = False
+
     def add(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Take note of what became of one request."""
         if not all(isinstance(outcome, Retry | Blocked) for outcome in outcomes):

@@ -116,6 +116,7 @@ class _Lane:
     run: Run
     probing: bool = False  #: it is to find out whether a blocked channel works again
     sent: bool = False  #: a request went out
+    ruled: bool = False  #: an event was ended without one
     refused: bool = False  #: and the channel is (still) blocked
     settled: list[Settled] | None = None  #: outcomes that are not reported yet
 
@@ -173,8 +174,9 @@ class ChannelWorker:
             self._awake.set()
 
     def configured(self) -> None:
-        """The destination's settings changed: a channel that was blocked is tried at once."""
+        """The destination's settings changed: a channel that was blocked, or got no answers, is tried at once."""
         self._probe_at = 0.0
+        self._ailing.clear()
         self.wake(self._around.clock())
 
     async def resume(self) -> bool:
@@ -331,6 +333,10 @@ class ChannelWorker:
             if not released:
                 # Stopped, or failed: what was reached is reported, the rest goes back to its lane as it was.
                 await asyncio.shield(self._settle(lane, release=True, ready_at=ready_at))
+            if self._ailing and lane.ruled and not lane.sent:
+                # Of the destination it says nothing, and it cost nothing there: the next need not wait for the next look.
+                self._look_at = 0.0
+                self.wake(self._around.clock())
 
     async def _deliver_in_order(self, lane: _Lane) -> bool:
         """Whether the lane was given back."""
@@ -358,6 +364,8 @@ class ChannelWorker:
                     return True
             elif await self._conclude(lane, waiting, prepared, None):
                 return True
+            else:
+                lane.ruled = True
         return bool(segment) and await self._send_segment(lane, segment)
 
     def _alone(self, ready: _Ready) -> bool:
