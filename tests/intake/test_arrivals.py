@@ -154,8 +154,10 @@ async def test_nobody_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert not again.arrivals.wanted("web")
         assert not behind(again, userId="ann")
         monkeypatch.setattr("sternpost.intake.arrivals.ARRIVALS_PEOPLE_MAX", 2)
-        await again.arrive(event(3, "one"), event(4, "two"), event(5, "three"))
+        for number in range(3, 30):
+            await again.arrive(event(number, f"person {number}"))
         assert behind(again, userId="cid")
+        assert len(again.arrivals._people) <= 2, "a flood that does not end takes no more memory"
 
 
 async def test_everybody_is_told_when_they_are_in_their_lanes(tmp_path: Path) -> None:

@@ -156,8 +156,12 @@ class Arrivals:
     def _remember(self, parts: Sequence[Arrival]) -> None:
         for part in parts:
             self._sources.add(part.source_id)
-            self._people.update(part.people)
-        self._everybody = self._everybody or len(self._people) > ARRIVALS_PEOPLE_MAX
+            if not self._everybody:
+                self._people.update(part.people)
+        if len(self._people) > ARRIVALS_PEOPLE_MAX:
+            self._everybody = True
+            # A new set: a thread that looked at `_everybody` before goes on in the old one.
+            self._people = set()
 
     def _has_room(self) -> bool:
         waiting = self._store.arrivals
