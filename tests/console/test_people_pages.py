@@ -18,7 +18,9 @@ async def invited(home: House, owner: Browser, name: str, role: str, **form: str
     assert found[1].startswith("http://127.0.0.1:8080/console/setup/")
     path = html.unescape(found[1]).removeprefix("http://127.0.0.1:8080")
     browser = home.browser()
-    assert f"invited as {name}" in text_of(await browser.get(path))
+    page = text_of(await browser.get(path))
+    assert f"invited as {name}" in page
+    assert "not encrypted" not in page  # nobody is between this machine and itself
     assert (await browser.post(path, password="short", again="short")).status == 400
     assert (await browser.post(path, password=PASSWORD, again=PASSWORD)).status == 303
     await browser.get("/console/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from starlette.responses import Response
 
 from sternpost.console import words
@@ -20,6 +22,7 @@ from sternpost.console.surroundings import Handler, Page, Result, Surroundings, 
 from sternpost.control import passwords
 from sternpost.control.answers import ApiError
 from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, SESSION_VALID_S
+from sternpost.server import is_loopback
 
 
 async def setup(around: Surroundings, visit: Visit) -> Result:
@@ -70,7 +73,7 @@ async def setup(around: Surroundings, visit: Visit) -> Result:
         "resets": invitation.user is not None and bool(invitation.user.password),
         "name_max": NAME_CHARS_MAX,
         "problem": problem,
-        "secure": visit.secure,
+        "secure": visit.secure or (around.on_loopback and is_loopback(urlsplit(visit.base).hostname or "")),
     }
     return Page("setup.html", "Set up", data, 400 if problem else 200)
 
