@@ -69,6 +69,10 @@ const run = async (agent, steps, initial, context) => {
   await sandbox.reset();
   world.plane.files[`/agent/static/${APP_KEY}/pendo.js`] = () => genuine;
   const shown = await world.show(`/${agent}`, page(agent, initial), context);
+  // What has no answer when a page is left, its agent keeps and the next page's sends again.
+  const open = new Set();
+  shown.on('request', (one) => one.url().includes('/ptm.gif/') && open.add(one));
+  for (const end of ['requestfinished', 'requestfailed']) shown.on(end, (one) => open.delete(one));
   await shown.waitForFunction('pendo.isReady && pendo.isReady()', null, { timeout: 15000 });
   const said = [await shown.evaluate('isReadyBefore')];
   const look = '[pendo.getVisitorId(), pendo.getAccountId(), pendo.isAnonymousVisitor && pendo.isAnonymousVisitor()]';
@@ -83,6 +87,7 @@ const run = async (agent, steps, initial, context) => {
     // The last event of each queue: what came before it is there.
     return events.some((one) => one.track_event_name === 'the last') && events.filter((one) => one.type === 'load').length > 1;
   }, 8000, () => JSON.stringify([agent, events, shown.consoleLines]).slice(0, 3000));
+  await until(() => !open.size, 8000, () => 'without an answer: ' + [...open].map((one) => one.url()));
   assert.deepEqual(shown.problems, []);
   world.browser.assertLocal();
   await (context ? shown : shown.context()).close();
