@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from sternpost.destinations.registry import DESTINATIONS
-from sternpost.errors import StoreUnavailable
+from sternpost.errors import StoreError, StoreUnavailable
 from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
 from sternpost.metrics import Metrics
@@ -274,6 +275,36 @@ async def test_spreading_goes_on_behind_trouble(tmp_path: Path, monkeypatch: pyt
         async with asyncio.timeout(10):
             while here.arrivals.problem:
                 await asyncio.sleep(0.01)
+
+
+async def test_order_holds_when_a_spread_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the last arrival is being spread, what comes for its person still goes behind it: the commit may fail."""
+    async with house(tmp_path) as here:
+        await here.arrive(event(1))
+        [second] = request(event(2))
+        loop, asked = asyncio.get_running_loop(), []
+        real = loop.run_in_executor
+
+        def refusing(executor: Any, run: Callable[..., Any], *args: Any) -> Any:
+            if args != ("COMMIT",) or asked:
+                return real(executor, run, *args)
+            asked.append(here.arrivals.behind(wire.events(second, lambda: "")))
+            failed = loop.create_future()
+            failed.set_exception(sqlite3.OperationalError("disk I/O error"))
+            return failed
+
+        monkeypatch.setattr(loop, "run_in_executor", refusing)
+        with pytest.raises(StoreError):
+            await here.arrivals.step()
+        assert asked == [True]
+        assert here.store.arrivals.events == 1
+        await here.arrivals.arrive([second])
+        while here.store.arrivals.events:
+            await here.arrivals.step()
+        assert here.rows("SELECT message_key FROM events ORDER BY seq") == [("m1",), ("m2",)]
+        assert not here.arrivals.behind(wire.events(second, lambda: ""))
 
 
 def test_large_requests_are_kept_in_parts() -> None:

@@ -31,11 +31,15 @@ DELETE = "DELETE FROM arrivals WHERE no >= ? AND no <= ?"
 
 @dataclass(slots=True)
 class Waiting:
-    """What waits in arrivals, what is being written now included."""
+    """What waits in arrivals: what is being written now is in it already, what is being spread until that is on disk.
+
+    Whoever asks whether anything waits decides by it who goes behind whom, so it is never less than what the file may turn out to hold.
+    """
 
     events: int = 0
     bytes: int = 0  #: of bodies
-    _open: tuple[int, int] = (0, 0)  #: what the transaction that is not committed yet has added
+    _added: tuple[int, int] = (0, 0)  #: by the transaction that is not committed yet
+    _taken: tuple[int, int] = (0, 0)  #: by the same
 
     @classmethod
     def read(cls, cx: sqlite3.Connection) -> Waiting:
@@ -46,19 +50,27 @@ class Waiting:
         return cls(events, size)
 
     def committed(self) -> None:
-        self._open = (0, 0)
+        self._end(self._taken)
 
     def rolled_back(self) -> None:
-        self.events -= self._open[0]
-        self.bytes -= self._open[1]
-        self._open = (0, 0)
+        self._end(self._added)
 
     def add(self, deltas: Deltas, events: int, size: int) -> None:
         self.events += events
         self.bytes += size
-        self._open = (self._open[0] + events, self._open[1] + size)
+        self._added = (self._added[0] + events, self._added[1] + size)
         deltas.add(SCOPE, "events", events)
         deltas.add(SCOPE, "bytes", size)
+
+    def take(self, deltas: Deltas, events: int, size: int) -> None:
+        self._taken = (self._taken[0] + events, self._taken[1] + size)
+        deltas.add(SCOPE, "events", -events)
+        deltas.add(SCOPE, "bytes", -size)
+
+    def _end(self, less: tuple[int, int]) -> None:
+        self.events -= less[0]
+        self.bytes -= less[1]
+        self._added = self._taken = (0, 0)
 
 
 def keep(cx: sqlite3.Connection, deltas: Deltas, waiting: Waiting, parts: Sequence[Arrival]) -> None:
@@ -103,7 +115,7 @@ def spread(
             size += len(arrival.body)
     if done:
         cx.execute(DELETE, (first, last))
-        waiting.add(deltas, -count, -size)
+        waiting.take(deltas, count, size)
     return done
 
 
