@@ -425,6 +425,19 @@ async def test_try_send(bench: Bench) -> None:
 # --- workspace --------------------------------------------------------------------------------------------------------
 
 
+async def test_a_workspace_says_what_becomes_of_what_waits(bench: Bench) -> None:
+    """Before it is applied, and when it is: events that wait for a destination which goes."""
+    await bench.accept({**TRACK, "messageId": "m1"}, {**TRACK, "messageId": "m2"})
+    document = (await bench.get("/workspace"))["document"]
+    off = {**document, "destinations": [{**one, "enabled": False} for one in document["destinations"]]}
+    said = (await bench.ask("POST", "/workspace/diff", {"document": off})).json["consequences"]
+    assert any("2 events wait for Pendo production, which is switched off" in one for one in said), said
+    gone = {**document, "destinations": document["destinations"][1:], "connections": []}
+    said = (await bench.ask("PUT", "/workspace", {"document": gone})).json["consequences"]
+    assert any("2 events wait for Pendo production, which is removed" in one for one in said), said
+    assert (await bench.ask("POST", "/workspace/diff", {"document": gone})).json["consequences"] == []
+
+
 async def test_workspace(bench: Bench) -> None:
     """Shown with masks; written back it changes nothing; a change becomes a revision."""
     shown = await bench.get("/workspace")
@@ -432,7 +445,7 @@ async def test_workspace(bench: Bench) -> None:
     assert shown["document"]["destinations"][0]["settings"]["integrationKey"] == "••••"
     assert {warning["destination"] for warning in shown["warnings"]} >= {"spare"}
     answer = await bench.ask("POST", "/workspace/diff", {"document": shown["document"]})
-    assert answer.json == {"changes": [], "revision": 1}
+    assert answer.json == {"changes": [], "consequences": [], "revision": 1}
     shown["document"]["sources"][0]["name"] = "Shop"
     answer = await bench.ask("POST", "/workspace/diff", {"document": shown["document"]})
     assert answer.json["changes"] == ["~ source web: name Web app → Shop"]

@@ -98,7 +98,7 @@ def diff(ctx: click.Context, file: str, *, exit_code: bool, as_json: bool) -> No
     if as_json:
         say_json(answer)
     else:
-        _say_changes(answer["changes"], "No difference.")
+        _say_changes(answer, "No difference.")
     if exit_code and answer["changes"]:
         ctx.exit(1)
 
@@ -126,7 +126,7 @@ def apply(ctx: click.Context, file: str, *, dry_run: bool, as_json: bool) -> Non
     if as_json:
         say_json(answer)
         return
-    _say_changes(answer["changes"], "Nothing changes.")
+    _say_changes(answer, "Nothing changes.")
     if dry_run:
         remark("Nothing was applied.")
         return
@@ -256,8 +256,10 @@ def _write_keys(server: client.Server) -> dict[str, str]:
     return {source["id"]: source["writeKey"] for source in server.every("/api/v1/sources", "sources")}
 
 
-def _say_changes(changes: list[str], nothing: str) -> None:
-    for change in changes:
+def _say_changes(answer: Mapping[str, Any], nothing: str) -> None:
+    for change in answer["changes"]:
         say(styled(plain(change), COLORS.get(change[:1])))
-    if not changes:
+    if not answer["changes"]:
         say(nothing)
+    for consequence in answer["consequences"]:
+        remark(f"Note: {plain(consequence)}")

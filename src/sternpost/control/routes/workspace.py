@@ -14,15 +14,20 @@ from sternpost.control.answers import ApiError
 from sternpost.control.changes import author_of
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
-from sternpost.control.routes.common import body_of, warnings
+from sternpost.control.routes.common import body_of, totals, warnings
 from sternpost.control.schema import COUNT, OBJECT, TEXT, TEXTS, WARNINGS, YES_NO, or_null, texted
 from sternpost.errors import WorkspaceError
+from sternpost.model import Workspace
 from sternpost.workspace import yaml
 
 DOCUMENT: Mapping[str, Any] = {
     "document": {"type": "object", "description": "The whole workspace; a masked secret keeps its value."},
     "yaml": {"type": "string", "description": "The same as the text of a workspace file."},
 }
+
+_CONSEQUENCES = texted(
+    TEXTS, "What becomes of events that wait for a destination which is removed or switched off."
+)
 
 
 async def workspace(context: Context, request: Request) -> Any:
@@ -41,8 +46,12 @@ async def diff_workspace(context: Context, request: Request) -> Any:
     audit.nothing_changed(request)
     document, lines = _document(context, await body_of(request))
     with _with_lines(lines):
-        changes = context.workspaces.diff(document)
-    return {"changes": changes, "revision": context.workspaces.current.revision}
+        changes, after = context.workspaces.preview(document)
+    return {
+        "changes": changes,
+        "consequences": await _consequences(context, after),
+        "revision": context.workspaces.current.revision,
+    }
 
 
 async def apply_workspace(context: Context, request: Request) -> Any:
@@ -66,15 +75,31 @@ async def apply_workspace(context: Context, request: Request) -> Any:
                 revision=before,
             )
         with _with_lines(lines):
-            changes = workspaces.diff(document)
+            changes, after = workspaces.preview(document)
+            consequences = await _consequences(context, after)
             audit.intend(request, f"revision {before + 1}", changes=changes)
             await workspaces.apply(document, author=author_of(request))
         audit.note(request, f"revision {workspaces.current.revision}", changes=changes)
     return {
         "revision": workspaces.current.revision,
         "changes": changes,
+        "consequences": consequences,
         "warnings": warnings(context),
     }
+
+
+async def _consequences(context: Context, after: Workspace) -> list[str]:
+    """What becomes of events that wait now, a sentence for each destination that a new workspace no longer delivers to."""
+    before, counts = context.workspaces.current, (await totals(context))["destinations"]
+    found = []
+    for config in before.destinations.values():
+        new = after.destinations.get(config.id)
+        waiting = sum(counts[config.id][state] for state in ("pending", "held", "retrying", "blocked"))
+        if waiting and config.enabled and (new is None or not new.enabled):
+            what = f"{waiting:,} {'event waits' if waiting == 1 else 'events wait'} for {config.name}"
+            why = "which is removed" if new is None else "which is switched off"
+            found.append(f"{what}, {why}: skipped then, and kept for a replay until retention ends.")
+    return found
 
 
 def _document(context: Context, body: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, int]]:
@@ -126,22 +151,22 @@ OPERATIONS = (
         "PUT",
         "/workspace",
         "Bring a new workspace into force",
-        "revision, changes, warnings",
+        "revision, changes, consequences, warnings",
         role="owner",
         body={
             **DOCUMENT,
             "revision": {"type": "integer", "description": "Refuse when it is not this one any more."},
         },
-        members={"revision": COUNT, "changes": TEXTS, "warnings": WARNINGS},
+        members={"revision": COUNT, "changes": TEXTS, "consequences": _CONSEQUENCES, "warnings": WARNINGS},
     ),
     Operation(
         diff_workspace,
         "POST",
         "/workspace/diff",
         "What a new workspace would change",
-        "changes, revision",
+        "changes, consequences, revision",
         role="editor",
         body=DOCUMENT,
-        members={"changes": TEXTS, "revision": COUNT},
+        members={"changes": TEXTS, "consequences": _CONSEQUENCES, "revision": COUNT},
     ),
 )
