@@ -37,7 +37,7 @@ from sternpost.keys import SourceKeys
 from sternpost.metrics import Metrics
 from sternpost.model import Arrival, Event, Source, Workspace
 from sternpost.reasons import ReasonCode
-from sternpost.wire import arrivals, auth, cors, pixel, privacy, unpack
+from sternpost.wire import auth, cors, pixel, postponed, privacy, unpack
 from sternpost.wire.decode import decode_batch, decode_single
 from sternpost.wire.refused import Refused
 
@@ -334,7 +334,7 @@ class Gateway:
             events = self._events(route, body, source, request_ip, now)
             if not self._behind(events):
                 return len(events), partial(self._accept, source, events)
-        parts = arrivals.arrivals(
+        parts = postponed.arrivals(
             body,
             call=route.call,
             allow_empty=route.kind == "import",

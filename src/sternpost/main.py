@@ -56,8 +56,8 @@ from sternpost.errors import StoreError, UsageError, WorkspaceError
 from sternpost.gateway import Gateway, RefusedLog
 from sternpost.health import Health, MetricsPage
 from sternpost.housekeeping import Housekeeping
-from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
+from sternpost.intake.overflow import Overflow
 from sternpost.metrics import Metrics
 from sternpost.model import DestinationConfig, Event, Source, Workspace
 from sternpost.observers import Observers
@@ -245,7 +245,7 @@ async def _build(
         observer=observers,
         check=disk.check,
     )
-    arrivals = Arrivals(
+    overflow = Overflow(
         store,
         intake,
         queued_events=lambda: store.queued_events,
@@ -265,16 +265,16 @@ async def _build(
         destinations=DESTINATIONS,
         clock=clock,
         send=engine.exchange,
-        caught_up=arrivals.caught_up,
+        caught_up=overflow.caught_up,
         forget_in_memory=forget_in_memory,
     )
     await persons.start()
-    health = Health(store, disk, clock, spreading=lambda: arrivals.problem)
+    health = Health(store, disk, clock, spreading=lambda: overflow.problem)
     gateway = Gateway(
         accept=intake.accept,
-        arrive=arrivals.arrive,
-        crowded=arrivals.wanted,
-        behind=arrivals.behind,
+        arrive=overflow.arrive,
+        crowded=overflow.wanted,
+        behind=overflow.behind,
         workspace=workspace,
         clock=clock,
         new_id=lambda: str(uuid.uuid4()),
@@ -325,7 +325,7 @@ async def _build(
         new_id=lambda: str(uuid.uuid4()),
         pace=lambda destination_id: _pace(engine, destination_id),
         resume=engine.resume,
-        caught_up=arrivals.caught_up,
+        caught_up=overflow.caught_up,
         persons=persons,
         replays_changed=pump.woken,
         agents=agents.of,
@@ -387,7 +387,7 @@ async def _build(
         bytes_max=settings.bytes_max,
         look_first=fold_what_was_moved,
     )
-    await stack.enter_async_context(_task(arrivals.run()))
+    await stack.enter_async_context(_task(overflow.run()))
     await stack.enter_async_context(_task(housekeeping.run()))
     noticing = Noticing(views, store, busy=lambda: store.queued_events > 0)
     await stack.enter_async_context(_task(noticing.run()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from sternpost.store import accepting, arriving, claiming, profiles, replaying, retention, settling, sqlite
+from sternpost.store import accepting, arrivals, claiming, profiles, replaying, retention, settling, sqlite
 from sternpost.store.accepting import Acceptor
 from sternpost.store.base import Pruned
 from sternpost.store.database import Database
@@ -401,21 +401,21 @@ FAULTS: dict[str, Fault] = {
     ),
     # arrivals
     "arrivals stay when they are spread": Fault(
-        _statement(arriving, "DELETE", "no <= ?", "no < ? - 1"), "arrivals_are_kept"
+        _statement(arrivals, "DELETE", "no <= ?", "no < ? - 1"), "arrivals_are_kept"
     ),
     "the newest arrival first": Fault(
-        _statement(arriving, "SELECT_OLDEST", "ORDER BY no", "ORDER BY no DESC"),
+        _statement(arrivals, "SELECT_OLDEST", "ORDER BY no", "ORDER BY no DESC"),
         "arrivals_are_spread_in_their_order",
     ),
     "arrivals that were rolled back count": Fault(
-        _put(arriving.Waiting, "rolled_back", lambda self: None),
+        _put(arrivals.Waiting, "rolled_back", lambda self: None),
         "arrivals_that_cannot_be_written_are_not_counted",
     ),
     "arrivals are counted anew after a start": Fault(
-        _statement(arriving, "SELECT_WAITING", "sum(n)", "sum(n) * 0"), "arrivals_are_kept"
+        _statement(arrivals, "SELECT_WAITING", "sum(n)", "sum(n) * 0"), "arrivals_are_kept"
     ),
     "more arrivals than are looked at go": Fault(
-        _statement(arriving, "DELETE", "no <= ?", "no <= ? + 1"), "arrivals_are_spread_in_their_order"
+        _statement(arrivals, "DELETE", "no <= ?", "no <= ? + 1"), "arrivals_are_spread_in_their_order"
     ),
     # rule G4
     "window ignored": Fault(

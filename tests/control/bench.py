@@ -26,9 +26,9 @@ from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.gateway import RefusedLog
-from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.fanout import Fanout
 from sternpost.intake.intake import Intake
+from sternpost.intake.overflow import Overflow
 from sternpost.model import (
     Call,
     Delivered,
@@ -148,7 +148,7 @@ class Bench:
             wake=lambda due: self.woken.extend(due),
             observer=self,
         )
-        self.arrivals = Arrivals(
+        self.overflow = Overflow(
             self.store,
             self.intake,
             queued_events=lambda: self.store.queued_events,
@@ -161,7 +161,7 @@ class Bench:
             destinations=DESTINATIONS,
             clock=lambda: self.now,
             send=self._send,
-            caught_up=self.arrivals.caught_up,
+            caught_up=self.overflow.caught_up,
             forget_in_memory=self._forget,
         )
         self.agents = AgentHealth()
@@ -191,7 +191,7 @@ class Bench:
             bytes_max=self.bytes_max,
             new_id=lambda: "tried",
             resume=self._resume,
-            caught_up=self.arrivals.caught_up,
+            caught_up=self.overflow.caught_up,
             persons=self.persons,
             replays_changed=self.pump.woken,
             agents=self.agents.of,

@@ -15,7 +15,7 @@ from sternpost.gateway import Gateway, RefusedLog
 from sternpost.limits import ARRIVAL_BYTES_MAX
 from sternpost.metrics import Metrics
 from sternpost.model import Arrival, Event, Source, Workspace
-from sternpost.wire import arrivals
+from sternpost.wire import postponed
 from sternpost.wire.message import received
 
 KEY = "enabled-write-key"
@@ -144,7 +144,7 @@ class Door:
         self.events.extend(events)
 
     async def _arrive(self, parts: Sequence[Arrival]) -> None:
-        events = [event for part in parts for event in arrivals.events(part, self._new_id)]
+        events = [event for part in parts for event in postponed.events(part, self._new_id)]
         assert len(events) == sum(part.events for part in parts)
         assert all(part.events == 1 or len(part.body) <= ARRIVAL_BYTES_MAX for part in parts)
         await self._accept(self.workspace.sources[parts[0].source_id], events)

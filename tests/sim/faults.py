@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sternpost.delivery import batches, desk, engine, pacing, worker
-from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
+from sternpost.intake.overflow import Overflow
 from sternpost.model import Delivered
 from sternpost.store import claiming, settling
 from sternpost.store.accepting import Acceptor
@@ -108,7 +108,7 @@ def _half_of_a_request(original: Any) -> Any:
 
 
 def _without_the_last(original: Any) -> Any:
-    def entries(self: Arrivals, arrival: Any) -> Any:
+    def entries(self: Overflow, arrival: Any) -> Any:
         found = original(self, arrival)
         return found[: max(1, len(found) - 1)]
 
@@ -138,10 +138,10 @@ FAULTS: dict[str, Fault] = {
         _around(Intake, "accept", _half_of_a_request), "calm", "answered 200 and is lost"
     ),
     "what comes goes past what has arrived": Fault(
-        _put(Arrivals, "behind", lambda self, events: False), "calm", "is stored behind it"
+        _put(Overflow, "behind", lambda self, events: False), "calm", "is stored behind it"
     ),
     "a spread arrival is not all of it": Fault(
-        _around(Arrivals, "_entries", _without_the_last), "calm", "answered 200 and is lost"
+        _around(Overflow, "_entries", _without_the_last), "calm", "answered 200 and is lost"
     ),
     "settled is not counted": Fault(_around(settling, "settle", _uncounted), "calm", "books"),
     "a dead letter without a reason": Fault(

@@ -29,12 +29,12 @@ from sternpost.delivery.engine import Engine
 from sternpost.delivery.worker import Surroundings
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError
-from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
+from sternpost.intake.overflow import Overflow
 from sternpost.model import Call, Reply, Workspace
 from sternpost.store import settling
 from sternpost.store.sqlite import SqliteStore
-from sternpost.wire import arrivals, decode
+from sternpost.wire import decode, postponed
 from sternpost.workspace.document import parse
 
 from . import checks
@@ -129,7 +129,7 @@ class Program:
             wake=self.engine.wake,
             observer=self,
         )
-        self.arrivals = Arrivals(
+        self.overflow = Overflow(
             self.store,
             self.intake,
             queued_events=lambda: self.store.queued_events,
@@ -173,7 +173,7 @@ class Program:
         await self.engine.apply()
         self.open = door
         if door:
-            self.spreading = self.task(self.arrivals.run())
+            self.spreading = self.task(self.overflow.run())
 
     async def stop(self) -> None:
         """As `main.serve` ends: the door, delivery, the store."""
@@ -213,9 +213,9 @@ class Program:
                 "request_ip": "203.0.113.9",
             }
             events = decode.decode_batch(body, allow_empty=False, new_id=lambda: "none", **about)
-            if self.arrivals.wanted(source.id) or self.arrivals.behind(events):
-                parts = arrivals.arrivals(body, call="", allow_empty=False, path="/v1/batch", **about)
-                await self.arrivals.arrive(parts)
+            if self.overflow.wanted(source.id) or self.overflow.behind(events):
+                parts = postponed.arrivals(body, call="", allow_empty=False, path="/v1/batch", **about)
+                await self.overflow.arrive(parts)
             else:
                 await self.intake.accept(source, events)
             attempt.told = "ok"

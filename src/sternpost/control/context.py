@@ -172,7 +172,7 @@ class Context:
     new_id: Callable[[], str]  #: a messageId for an event that is tried without one
     #: `Engine.resume`: go on with what is blocked of a destination (one channel, or all); the channels that were
     resume: Callable[[str, str | None], Awaitable[Sequence[str]]]
-    #: `Arrivals.caught_up`: wait so many seconds at most until what is accepted by now is in its lanes, where reading sees it
+    #: `Overflow.caught_up`: wait so many seconds at most until what is accepted by now is in its lanes, where reading sees it
     caught_up: Callable[[float], Awaitable[bool]]
     persons: Persons  #: who is stopped, and who is being forgotten
     replays_changed: Callable[[], None]  #: `replays.Pump.woken`: a replay was begun or changed

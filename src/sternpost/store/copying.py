@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.errors import StoreError, StoreTooNew
-from sternpost.store import arriving
+from sternpost.store import arrivals
 from sternpost.store.database import BUSY_TIMEOUT_S, migrations
 
 UNFINISHED = ".unfinished"  #: ends the name of a copy until it is complete and checked
@@ -111,7 +111,7 @@ def examine(copy: Path) -> Copied:
 
 def _summary(connection: sqlite3.Connection, size: int) -> Copied:
     # Counted where an earlier version's copy has it, too: nothing arrived there.
-    arrived = arriving.Waiting.read(connection).events
+    arrived = arrivals.Waiting.read(connection).events
     events = arrived + int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
     newest = connection.execute("SELECT received_at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     waiting = arrived + sum(

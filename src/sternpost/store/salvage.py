@@ -20,7 +20,7 @@ from typing import Any
 
 from sternpost.errors import StoreError
 from sternpost.model import Event
-from sternpost.store import arriving
+from sternpost.store import arrivals
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED
 from sternpost.store.database import connect, migrate, migrations
 from sternpost.store.names import key
@@ -394,8 +394,8 @@ def _counters(new: sqlite3.Connection) -> None:
         counted[f"s:{named[source]}", "received"] += n
         counted[f"s:{named[source]}", "duplicates"] += seen - n
     for n, size in new.execute("SELECT sum(events), sum(length(body)) FROM arrivals"):
-        counted[arriving.SCOPE, "events"] += n or 0
-        counted[arriving.SCOPE, "bytes"] += size or 0
+        counted[arrivals.SCOPE, "events"] += n or 0
+        counted[arrivals.SCOPE, "bytes"] += size or 0
     # How replayed events have ended is told for as long as the job is remembered; that cannot be counted again.
     new.execute("DELETE FROM counters WHERE scope NOT GLOB 'r:*' OR name = 'waiting'")
     new.executemany(

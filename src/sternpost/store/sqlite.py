@@ -18,7 +18,7 @@ from sternpost.limits import COMMIT_EVENTS_MAX, COMPACT_BYTES_MAX, PRUNE_CHUNK_E
 from sternpost.model import Accepted, Arrival, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
 from sternpost.store import (
-    arriving,
+    arrivals,
     claiming,
     damage,
     persons,
@@ -85,7 +85,7 @@ class SqliteStore:
         self._deltas = Deltas()
         # Counters are written once for a transaction, not for each of the requests that share it.
         self._database.before_commit.append(self._deltas.write)
-        self.arrivals = arriving.Waiting.read(self._database.connection)
+        self.arrivals = arrivals.Waiting.read(self._database.connection)
         self._database.on_commit.append(self.arrivals.committed)
         self._database.on_rollback += [self._names.forget, self._deltas.forget, self.arrivals.rolled_back]
         self._new_lease = new_lease
@@ -115,7 +115,7 @@ class SqliteStore:
         self._must_have_room()
 
         def run(cx: sqlite3.Connection, deltas: Deltas) -> None:
-            arriving.keep(cx, deltas, self.arrivals, parts)
+            arrivals.keep(cx, deltas, self.arrivals, parts)
 
         # An event costs a fifth of what accepting it costs, a row at least something.
         await self._write(run, weight=len(parts) + sum(part.events for part in parts) // 5)
@@ -125,7 +125,7 @@ class SqliteStore:
     ) -> Sequence[Spread]:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> list[Spread]:
             acceptor = Acceptor(cx, self._names, deltas, now)
-            return arriving.spread(cx, deltas, self.arrivals, acceptor, entries_of, events_max)
+            return arrivals.spread(cx, deltas, self.arrivals, acceptor, entries_of, events_max)
 
         return await self._write(run, weight=events_max)
 

@@ -27,7 +27,7 @@ from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import Arrival, Event, Link, Membership, Note, Person, State
 from sternpost.person import link_of
 from sternpost.reasons import ReasonCode
-from sternpost.store import arriving, profiles
+from sternpost.store import arrivals, profiles
 from sternpost.store.accepting import (
     DELIVERED,
     FLAG_LINKED,
@@ -283,7 +283,7 @@ class Views:
 
     async def arrivals_naming(self, texts: tuple[bytes, bytes]) -> list[Arrival]:
         """The oldest arrivals in whose bodies one of two texts is; they are few."""
-        return await self._read(lambda cx: arriving.naming(cx, texts))
+        return await self._read(lambda cx: arrivals.naming(cx, texts))
 
     async def by_seqs(self, seqs: Sequence[int], *, tries: bool = False) -> Rows:
         """The kept ones of these events, in the order given; `left` are those that the bounds did not let in."""
@@ -341,7 +341,7 @@ class Views:
             shown = dict.fromkeys(
                 [*configured[0], *(name for name in sorted(known) if _counts_anything(known[name]))]
             )
-            arrived = arriving.summary(cx, now)
+            arrived = arrivals.summary(cx, now)
             heard = {scope[2:]: counts for scope, counts in counters.items() if scope.startswith("s:")}
             sources_shown = dict.fromkeys(
                 [*configured[1], *(name for name in sorted(heard) if any(heard[name].values()))]

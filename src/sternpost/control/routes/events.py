@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 
 from sternpost import ids
-from sternpost.control import arrived, fate, steps
+from sternpost.control import fate, steps, unspread
 from sternpost.control.answers import ApiError
 from sternpost.control.changes import ENTRIES_MAX
 from sternpost.control.context import Context
@@ -72,7 +72,7 @@ async def event(context: Context, request: Request) -> Any:
     source = request.query_params.get("source") or None
     kept = await context.views.events_by_message_id(message_id, source, prefix=flag_of(request, "prefix"))
     if not kept:
-        kept = await arrived.events_by_message_id(context, message_id, source)
+        kept = await unspread.events_by_message_id(context, message_id, source)
     if not kept:
         raise await _unknown(context, message_id, source)
     return {"events": [await _entry(context, entry) for entry in kept]}

@@ -1,4 +1,4 @@
--- Version 7. Requests kept as they came while very many come at once, until they are spread into the other tables (store/arriving.py).
+-- Version 7. Requests kept as they came while very many come at once, until they are spread into the other tables (store/arrivals.py).
 -- How many events and bytes wait in them is in `counters` (scope `arrivals`).
 
 CREATE TABLE arrivals (

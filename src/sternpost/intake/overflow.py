@@ -30,7 +30,7 @@ from sternpost.limits import (
 )
 from sternpost.model import Accepted, Arrival, Event
 from sternpost.store.base import Spread, Store
-from sternpost.wire import arrivals
+from sternpost.wire import postponed
 
 log = structlog.get_logger("sternpost.intake")
 
@@ -38,7 +38,7 @@ PAUSE_S = 0.05  #: between two steps while others wait for the writer: a step ta
 AGAIN_S = 1.0  #: after a step that failed: the disk is full, say
 
 
-class Arrivals:
+class Overflow:
     """Keeps requests as they came, and spreads them."""
 
     def __init__(
@@ -179,7 +179,7 @@ class Arrivals:
 
     def _entries(self, arrival: Arrival) -> list[Accepted]:
         """Its events with their routes by the workspace in force; of a source that is gone they have none, and are kept."""
-        events = arrivals.events(arrival, self._new_id)
+        events = postponed.events(arrival, self._new_id)
         fanout = self._intake.fanout
         source = fanout.workspace.sources.get(arrival.source_id)
         if source is None:

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from sternpost.control import api, persons
-from sternpost.wire.arrivals import arrivals
+from sternpost.wire import postponed
 
 from .bench import Bench
 
 
 async def arrive(bench: Bench, *bodies: dict[str, Any], source: str = "backend") -> None:
-    await bench.arrivals.arrive(
-        arrivals(
+    await bench.overflow.arrive(
+        postponed.arrivals(
             json.dumps({"batch": bodies}).encode(),
             call="",
             allow_empty=False,
@@ -32,7 +32,7 @@ async def arrive(bench: Bench, *bodies: dict[str, Any], source: str = "backend")
 
 @contextlib.asynccontextmanager
 async def spreading(bench: Bench) -> AsyncIterator[None]:
-    task = asyncio.create_task(bench.arrivals.run())
+    task = asyncio.create_task(bench.overflow.run())
     try:
         yield
     finally:
@@ -95,7 +95,7 @@ async def test_a_person_is_forgotten_with_what_arrived(bench: Bench, monkeypatch
     [deletion] = await bench.persons.tables.deletions()
     assert deletion.state == "removing"
     async with spreading(bench):
-        await bench.arrivals.caught_up(30.0)
+        await bench.overflow.caught_up(30.0)
     await bench.persons.step()
     assert (await bench.ask("GET", "/events/m1")).status == 404
     assert (await bench.ask("GET", "/events/m2")).status == 404

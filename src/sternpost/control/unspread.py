@@ -7,7 +7,7 @@ import json
 from sternpost.control.context import Context
 from sternpost.model import Event
 from sternpost.store.views import Kept, Standing
-from sternpost.wire import arrivals
+from sternpost.wire import postponed
 
 WHY = "Very many events came at once. It is on the disk, and gets into its lane when those that came before have."
 
@@ -19,7 +19,7 @@ async def events_by_message_id(context: Context, message_id: str, source: str | 
     escaped = json.dumps(message_id).encode()
     found: dict[str, Event] = {}
     for arrival in await context.views.arrivals_naming((plain, escaped)):
-        for event in arrivals.events(arrival, lambda: ""):
+        for event in postponed.events(arrival, lambda: ""):
             if event.message_id == message_id and source in {None, event.source_id}:
                 found.setdefault(event.source_id, event)
     return tuple(

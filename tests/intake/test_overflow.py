@@ -16,13 +16,13 @@ from prometheus_client import CollectorRegistry
 
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError, StoreUnavailable
-from sternpost.intake.arrivals import Arrivals
 from sternpost.intake.intake import Intake
+from sternpost.intake.overflow import Overflow
 from sternpost.metrics import Metrics
 from sternpost.model import Arrival, Workspace
 from sternpost.observers import Observers
 from sternpost.store.sqlite import SqliteStore
-from sternpost.wire import arrivals as wire
+from sternpost.wire import postponed
 from sternpost.workspace.document import parse
 
 NOW = 1_800_000_000.0
@@ -67,7 +67,7 @@ class House:
             observer=Observers(Metrics(self.registry), self.changes.extend),
         )
         made = itertools.count()
-        self.arrivals = Arrivals(
+        self.overflow = Overflow(
             self.store,
             self.intake,
             queued_events=lambda: self.queued(),
@@ -76,7 +76,7 @@ class House:
         )
 
     async def arrive(self, *events: dict[str, Any]) -> None:
-        await self.arrivals.arrive(request(*events))
+        await self.overflow.arrive(request(*events))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.store._database.connection.execute(sql).fetchall()
@@ -88,7 +88,7 @@ class House:
 @contextlib.asynccontextmanager
 async def house(path: Path, *, running: bool = False, **bounds: int) -> AsyncIterator[House]:
     made = House(path, **bounds)
-    task = asyncio.create_task(made.arrivals.run()) if running else None
+    task = asyncio.create_task(made.overflow.run()) if running else None
     try:
         yield made
     finally:
@@ -104,7 +104,7 @@ def event(number: int, person: str = "ann", **more: Any) -> dict[str, Any]:
 
 
 def request(*events: dict[str, Any], source: str = "srv") -> list[Arrival]:
-    return wire.arrivals(
+    return postponed.arrivals(
         json.dumps({"batch": events}).encode(),
         call="",
         allow_empty=False,
@@ -118,25 +118,25 @@ def request(*events: dict[str, Any], source: str = "srv") -> list[Arrival]:
 async def test_who_floods_is_kept_as_it_came(tmp_path: Path) -> None:
     """A source's events go straight until more of them queue for the disk than may; from then on until all that arrived is spread."""
     async with house(tmp_path, straight_events_max=10) as here:
-        assert not here.arrivals.wanted("srv")
+        assert not here.overflow.wanted("srv")
         here.intake.in_hand = {"srv": 10}
-        assert not here.arrivals.wanted("srv")
+        assert not here.overflow.wanted("srv")
         here.intake.in_hand = {"srv": 11}
-        assert here.arrivals.wanted("srv")
-        assert not here.arrivals.wanted("web")
+        assert here.overflow.wanted("srv")
+        assert not here.overflow.wanted("web")
         await here.arrive(event(1))
         here.intake.in_hand = {}
-        assert here.arrivals.wanted("srv")
-        assert not here.arrivals.wanted("web")
-        await here.arrivals.step()
-        assert not here.arrivals.wanted("srv")
+        assert here.overflow.wanted("srv")
+        assert not here.overflow.wanted("web")
+        await here.overflow.step()
+        assert not here.overflow.wanted("srv")
 
 
 async def test_nobody_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What another source sends goes straight, unless it is about a person who may be in an arrival, by whichever id."""
 
     def behind(here: House, **event: Any) -> bool:
-        return here.arrivals.behind(wire.events(request({"type": "track", **event})[0], lambda: ""))
+        return here.overflow.behind(postponed.events(request({"type": "track", **event})[0], lambda: ""))
 
     async with house(tmp_path) as here:
         assert not behind(here, userId="ann")
@@ -149,16 +149,16 @@ async def test_nobody_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert not behind(here, userId="cid", anonymousId="a3")
     async with house(tmp_path) as again:
         # Who is in arrivals from before is not known.
-        assert again.arrivals.wanted("web")
+        assert again.overflow.wanted("web")
         assert behind(again, userId="cid")
-        await again.arrivals.step()
-        assert not again.arrivals.wanted("web")
+        await again.overflow.step()
+        assert not again.overflow.wanted("web")
         assert not behind(again, userId="ann")
-        monkeypatch.setattr("sternpost.intake.arrivals.ARRIVALS_PEOPLE_MAX", 2)
+        monkeypatch.setattr("sternpost.intake.overflow.ARRIVALS_PEOPLE_MAX", 2)
         for number in range(3, 30):
             await again.arrive(event(number, f"person {number}"))
         assert behind(again, userId="cid")
-        assert len(again.arrivals._people) <= 2, "a flood that does not end takes no more memory"
+        assert len(again.overflow._people) <= 2, "a flood that does not end takes no more memory"
 
 
 async def test_everybody_is_told_when_they_are_in_their_lanes(tmp_path: Path) -> None:
@@ -168,14 +168,14 @@ async def test_everybody_is_told_when_they_are_in_their_lanes(tmp_path: Path) ->
     async with house(tmp_path) as here:
         await here.arrive(event(1, **robot), event(2, **fooled), event(2))
         assert not here.changes
-        assert await here.arrivals.step() == 3
+        assert await here.overflow.step() == 3
         assert here.changes == [(1, None), (2, None)]
         assert here.woken == [("hook", "", NOW)]
         assert here.metric("sternpost_events_duplicate_total", source="srv") == 1
         assert here.metric("sternpost_events_bot_total", source="srv") == 1
         # And of what goes straight.
         await here.intake.accept(
-            here.workspace.sources["srv"], wire.events(request(event(3, **robot))[0], lambda: "")
+            here.workspace.sources["srv"], postponed.events(request(event(3, **robot))[0], lambda: "")
         )
         assert here.metric("sternpost_events_bot_total", source="srv") == 2
 
@@ -185,10 +185,10 @@ async def test_where_they_go_is_decided_when_they_are_spread(tmp_path: Path) -> 
     async with house(tmp_path) as here:
         await here.arrive(event(1))
         here.workspace = workspace(destinations=("hook", "other"))
-        await here.arrivals.step()
+        await here.overflow.step()
         await here.arrive(event(2), event(3))
         here.workspace = workspace(sources=("another",))
-        await here.arrivals.step()
+        await here.overflow.step()
         assert here.rows(
             "SELECT e.message_key, f.routes, e.received_at FROM events e JOIN fanouts f ON f.no = e.fanout_no ORDER BY e.seq"
         ) == [
@@ -207,7 +207,7 @@ async def test_above_the_bound_accepting_waits_for_spreading(tmp_path: Path) -> 
         done, _ = await asyncio.wait([late], timeout=0.05)
         assert not done
         assert here.store.arrivals.events == 2
-        await here.arrivals.step()
+        await here.overflow.step()
         await late
         assert here.store.arrivals.events == 1
 
@@ -245,35 +245,35 @@ async def test_they_are_spread_by_themselves(tmp_path: Path) -> None:
         await before.arrive(*(event(n) for n in range(300)))
     async with house(tmp_path, running=True) as here:
         await here.arrive(*(event(n) for n in range(300, 900)))
-        assert await here.arrivals.caught_up(30.0)
+        assert await here.overflow.caught_up(30.0)
         assert here.rows("SELECT message_key FROM events ORDER BY seq") == [(f"m{n}",) for n in range(900)]
 
 
 async def test_a_question_waits_only_so_long(tmp_path: Path) -> None:
     """When spreading takes longer than a question may, it is told so."""
     async with house(tmp_path) as here:
-        assert await here.arrivals.caught_up(0.01)
+        assert await here.overflow.caught_up(0.01)
         await here.arrive(event(1))
-        assert not await here.arrivals.caught_up(0.01)
-        await here.arrivals.step()
-        assert await here.arrivals.caught_up(0.01)
+        assert not await here.overflow.caught_up(0.01)
+        await here.overflow.step()
+        assert await here.overflow.caught_up(0.01)
 
 
 async def test_spreading_goes_on_behind_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the disk is full nothing is lost, and it is said why; then it goes on by itself."""
-    monkeypatch.setattr("sternpost.intake.arrivals.AGAIN_S", 0.01)
+    monkeypatch.setattr("sternpost.intake.overflow.AGAIN_S", 0.01)
     async with house(tmp_path, running=True) as here:
         cx = here.store._database.connection
         await here.store.arrive(request(event(1, properties={"much": "x" * 100_000})))
         (used,) = cx.execute("PRAGMA page_count").fetchone()
         cx.execute(f"PRAGMA max_page_count = {used}").fetchall()
-        assert not await here.arrivals.caught_up(0.2)
-        assert "full" in here.arrivals.problem
+        assert not await here.overflow.caught_up(0.2)
+        assert "full" in here.overflow.problem
         cx.execute("PRAGMA max_page_count = 1000000").fetchall()
-        assert await here.arrivals.caught_up(30.0)
+        assert await here.overflow.caught_up(30.0)
         assert here.rows("SELECT message_key FROM events") == [("m1",)]
         async with asyncio.timeout(10):
-            while here.arrivals.problem:
+            while here.overflow.problem:
                 await asyncio.sleep(0.01)
 
 
@@ -290,21 +290,21 @@ async def test_order_holds_when_a_spread_is_not_written(
         def refusing(executor: Any, run: Callable[..., Any], *args: Any) -> Any:
             if args != ("COMMIT",) or asked:
                 return real(executor, run, *args)
-            asked.append(here.arrivals.behind(wire.events(second, lambda: "")))
+            asked.append(here.overflow.behind(postponed.events(second, lambda: "")))
             failed = loop.create_future()
             failed.set_exception(sqlite3.OperationalError("disk I/O error"))
             return failed
 
         monkeypatch.setattr(loop, "run_in_executor", refusing)
         with pytest.raises(StoreError):
-            await here.arrivals.step()
+            await here.overflow.step()
         assert asked == [True]
         assert here.store.arrivals.events == 1
-        await here.arrivals.arrive([second])
+        await here.overflow.arrive([second])
         while here.store.arrivals.events:
-            await here.arrivals.step()
+            await here.overflow.step()
         assert here.rows("SELECT message_key FROM events ORDER BY seq") == [("m1",), ("m2",)]
-        assert not here.arrivals.behind(wire.events(second, lambda: ""))
+        assert not here.overflow.behind(postponed.events(second, lambda: ""))
 
 
 def test_large_requests_are_kept_in_parts() -> None:
@@ -313,7 +313,7 @@ def test_large_requests_are_kept_in_parts() -> None:
         json.dumps(event(n, properties={"text": "é" * 100}), ensure_ascii=n % 2 == 0).encode()
         for n in range(2_000)
     ]
-    parts = wire.arrivals(
+    parts = postponed.arrivals(
         b'{"sentAt": "2026-01-01T00:00:00Z", "batch": [' + b" ,\n".join(events) + b"]}",
         call="",
         allow_empty=False,
@@ -324,6 +324,6 @@ def test_large_requests_are_kept_in_parts() -> None:
     )
     assert len(parts) > 2
     assert max(len(part.body) for part in parts) <= 262_144
-    found = [one for part in parts for one in wire.events(part, lambda: "")]
+    found = [one for part in parts for one in postponed.events(part, lambda: "")]
     assert [one.body for one in found] == events
     assert [one.position for one in found] == list(range(1, 2_001))
