@@ -18,9 +18,10 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
 from sternpost.keys import SourceKeys
 from sternpost.model import Source, Workspace
-from sternpost.server import Receive, Scope, Send
 from sternpost.wire import auth, cors
 from sternpost.wire.sourceconfig import source_config
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
 from sternpost import __version__
 from sternpost.control.auth import WhoIs, may_read_metrics
 from sternpost.destinations.base import Destination
@@ -12,7 +14,7 @@ from sternpost.disk import Disk
 from sternpost.errors import StoreUnavailable
 from sternpost.metrics import Metrics
 from sternpost.model import Workspace
-from sternpost.server import Receive, Scope, Send, answer
+from sternpost.server import answer
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import structlog
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from sternpost import __version__, access, logs
 from sternpost.alerts import facts as alert_facts
@@ -53,7 +54,8 @@ from sternpost.demo.shown import RECENT_MAX, shopfronts
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.disk import Disk
 from sternpost.errors import StoreError, UsageError, WorkspaceError
-from sternpost.gateway import Gateway, RefusedLog
+from sternpost.gateway.app import Gateway
+from sternpost.gateway.refused_log import RefusedLog
 from sternpost.health import Health, MetricsPage
 from sternpost.housekeeping import Housekeeping
 from sternpost.intake.intake import Intake
@@ -63,7 +65,6 @@ from sternpost.model import DestinationConfig, Event, Source, Workspace
 from sternpost.observers import Observers
 from sternpost.sandbox.app import create_app as create_sandbox
 from sternpost.server import (
-    App,
     Listener,
     Paths,
     bind,
@@ -344,7 +345,12 @@ async def _build(
         destinations=DESTINATIONS,
         bytes_max=settings.bytes_max,
     )
-    apps: dict[str, App] = {"/api/v1": api, "/sourceConfig": browser, "/lib/": browser, "/metrics": scrape}
+    apps: dict[str, ASGIApp] = {
+        "/api/v1": api,
+        "/sourceConfig": browser,
+        "/lib/": browser,
+        "/metrics": scrape,
+    }
     if sandbox_url is not None:
         apps["/demo"] = _demo_page(sandbox_url, workspace, api, token)
     setup_token = ""
@@ -453,7 +459,7 @@ def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationC
     )
 
 
-def _demo_page(sandbox_url: str, workspace: Callable[[], Workspace], api: App, token: str) -> App:
+def _demo_page(sandbox_url: str, workspace: Callable[[], Workspace], api: ASGIApp, token: str) -> ASGIApp:
     """The shop of `sternpost demo`; it asks for the fate of its events in this process, so that no token is in a page."""
     authorization = (b"authorization", f"Bearer {token}".encode())
 
@@ -491,7 +497,7 @@ async def _listening(listener: Listener) -> AsyncIterator[None]:
         await task
 
 
-async def _listen(stack: contextlib.AsyncExitStack, host: str, port: int, app: App, *, flag: str) -> str:
+async def _listen(stack: contextlib.AsyncExitStack, host: str, port: int, app: ASGIApp, *, flag: str) -> str:
     """Serve an app on a port of its own; its address."""
     listener = Listener(app, bind(host, port, flag=flag))
     await stack.enter_async_context(_listening(listener))

@@ -7,21 +7,17 @@ import contextlib
 import errno
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sternpost import limits
 from sternpost.connections import Watch
 from sternpost.errors import CommandError
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BACKLOG = 2_048  #: connections that wait to be taken
 STOP_GRACE_S = 5  #: open requests may take so long when the server stops
@@ -30,7 +26,7 @@ STOP_GRACE_S = 5  #: open requests may take so long when the server stops
 class Listener(uvicorn.Server):
     """A uvicorn server that leaves signals to us: they stop the whole program, in its own order."""
 
-    def __init__(self, app: App, bound: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -186,7 +182,7 @@ class Paths:
     """The app of the port: the gateway's paths go straight to it, the others by their beginning."""
 
     def __init__(
-        self, gateway: App, handles: Callable[[str], bool], apps: dict[str, App], front: str
+        self, gateway: ASGIApp, handles: Callable[[str], bool], apps: dict[str, ASGIApp], front: str
     ) -> None:
         """`apps` by the beginning of their paths; `front` is where `GET /` leads, "" for a plain page."""
         self._gateway = gateway
@@ -225,7 +221,7 @@ class Paths:
             await answer(send, 404, b"404 page not found\n")
 
 
-async def fetch(app: App, path: str, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
+async def fetch(app: ASGIApp, path: str, *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
     """GET a path of an app in this process: its status and body."""
     status, body = 0, b""
     raw, _, query = path.encode().partition(b"?")

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from sternpost import limits
 from sternpost.errors import UsageError
+from sternpost.proxies import Network
 from sternpost.workspace.hints import either, near_miss
 
 Kind: TypeAlias = Literal[
@@ -39,7 +40,6 @@ Kind: TypeAlias = Literal[
     "share",
 ]
 Role: TypeAlias = Literal["gateway", "worker", "console"]
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["auto", "text", "json"]
 

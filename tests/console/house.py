@@ -20,7 +20,7 @@ from sternpost.console.inside import Api
 from sternpost.console.pulse import Pulse
 from sternpost.console.surroundings import Limit, Surroundings
 from sternpost.control.passwords import Work
-from sternpost.gateway import Gateway
+from sternpost.gateway.app import Gateway
 from sternpost.metrics import Metrics
 from tests.control.bench import Answer, Bench, call, make
 
@@ -146,7 +146,7 @@ async def house(
 
     gateway = Gateway(
         accept=accept,
-        arrive=bench.arrivals.arrive,
+        arrive=bench.overflow.arrive,
         crowded=lambda source_id: False,
         behind=lambda events: False,
         workspace=lambda: bench.holder.current,

@@ -12,9 +12,9 @@ import pytest
 
 from sternpost.console import patience
 from sternpost.console.access import Access
-from sternpost.console.surroundings import client_address
 from sternpost.control import passwords
 from sternpost.control.people import SESSIONS_PER_USER_MAX, Client
+from sternpost.proxies import client_address
 from tests.console.house import PASSWORD, POLICY, WORK, Browser, House, house, text_of
 from tests.control.bench import Answer, make
 

@@ -25,7 +25,7 @@ from sternpost.control.persons import Persons
 from sternpost.control.replays import Pump
 from sternpost.delivery import records
 from sternpost.destinations.registry import DESTINATIONS
-from sternpost.gateway import RefusedLog
+from sternpost.gateway.refused_log import RefusedLog
 from sternpost.intake.fanout import Fanout
 from sternpost.intake.intake import Intake
 from sternpost.intake.overflow import Overflow

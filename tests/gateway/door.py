@@ -11,7 +11,8 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from sternpost.gateway import Gateway, RefusedLog
+from sternpost.gateway.app import Gateway
+from sternpost.gateway.refused_log import RefusedLog
 from sternpost.limits import ARRIVAL_BYTES_MAX
 from sternpost.metrics import Metrics
 from sternpost.model import Arrival, Event, Source, Workspace

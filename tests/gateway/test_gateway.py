@@ -16,7 +16,8 @@ import pytest
 
 from sternpost import limits
 from sternpost.errors import StoreFull, StoreUnavailable
-from sternpost.gateway import Gateway, RefusedLog, shorten
+from sternpost.gateway.app import Gateway
+from sternpost.gateway.refused_log import RefusedLog, shorten
 from sternpost.model import Masking, Source
 from sternpost.wire.privacy import hashed
 from tests.gateway.door import KEY, Door, basic
@@ -336,7 +337,7 @@ async def test_a_client_that_goes_away_leaves_nothing() -> None:
         )
         assert answer.header("sternpost-reason") == "body_not_read"
     assert not door.events
-    assert door.gateway._body_bytes == 0
+    assert door.gateway._bodies.held_bytes == 0
 
 
 async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +361,7 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
     await door.gateway(scope, receive, send)
     assert sent[0]["status"] == 500
     assert sent[1]["body"] == b"failed to read body from request\n"
-    assert (door.gateway._requests, door.gateway._body_bytes) == (0, 0)
+    assert (door.gateway._requests, door.gateway._bodies.held_bytes) == (0, 0)
 
 
 async def test_open_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,7 +399,7 @@ async def test_open_bodies_are_bounded_together(monkeypatch: pytest.MonkeyPatch)
     assert (await door.post("/v1/track", EVENT)).header("sternpost-reason") == "overloaded"
     storing.set()
     assert [answer.status for answer in await asyncio.gather(*open_)] == [200, 200]
-    assert (door.gateway._requests, door.gateway._body_bytes) == (0, 0)
+    assert (door.gateway._requests, door.gateway._bodies.held_bytes) == (0, 0)
 
 
 # --- the store ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sternpost import limits
-from sternpost.gateway import _ROUTES
+from sternpost.gateway.app import ROUTES
 from sternpost.reasons import REASONS
 from sternpost.wire.refused import ANSWERS
 
@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "data-plane
 )
 
 
-@pytest.mark.parametrize("path", _ROUTES)
+@pytest.mark.parametrize("path", ROUTES)
 def test_every_address(path: str) -> None:
     """Stands on the page."""
     assert f"{path}`" in PAGE or f"{path}?writeKey=KEY`" in PAGE

@@ -70,7 +70,7 @@ def check(door: Door, answer: Any) -> None:
     assert answer.status in STATUSES
     assert (answer.status == 200) or not door.events
     assert door.accepts == (1 if door.events else 0)
-    assert (door.gateway._requests, door.gateway._body_bytes) == (0, 0)
+    assert (door.gateway._requests, door.gateway._bodies.held_bytes) == (0, 0)
     for event in door.events:
         event_texts = (event.message_id, event.type, event.user_id, event.anonymous_id, event.lane)
         assert all(text.encode() is not None for text in event_texts)

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sternpost.console.access import is_form_token
-from sternpost.console.surroundings import Surroundings, Visit, client_address, is_trusted
+from sternpost.console.surroundings import Surroundings, Visit
+from sternpost.proxies import client_address, is_trusted
 
 MOUNT = "/console"
 COOKIE = "sternpost_session"

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
+from starlette.types import ASGIApp
 
 from sternpost.control.auth import PRINCIPAL, Principal
-from sternpost.server import App
 
 
 class ApiProblem(Exception):
@@ -45,7 +45,7 @@ def asking(who: Principal | None) -> Iterator[None]:
 class Api:
     """The control API, asked as the user who is visiting."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
@@ -93,7 +93,7 @@ class Api:
         return _read(status, body)
 
 
-async def send_event(gateway: App, write_key: str, path: str, content: Mapping[str, Any]) -> int:
+async def send_event(gateway: ASGIApp, write_key: str, path: str, content: Mapping[str, Any]) -> int:
     """Send an event as a client would; the answer's status."""
     name = base64.b64encode(f"{write_key}:".encode())
     headers = [(b"authorization", b"Basic " + name), (b"content-type", b"application/json")]
@@ -102,7 +102,7 @@ async def send_event(gateway: App, write_key: str, path: str, content: Mapping[s
 
 
 async def request(
-    app: App,
+    app: ASGIApp,
     method: str,
     path: str,
     *,

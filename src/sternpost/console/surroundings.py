@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from sternpost.console.access import Access, Session, form_token
 from sternpost.console.drafts import Drafts
@@ -17,9 +17,7 @@ from sternpost.console.pulse import Pulse
 from sternpost.control.auth import Principal, Role, allows
 from sternpost.control.context import Context
 from sternpost.control.people import Client
-from sternpost.server import App
-
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+from sternpost.proxies import Network
 
 
 class Facts(Protocol):
@@ -45,7 +43,7 @@ class Surroundings:
 
     context: Context  #: of the control API, whose functions give the data
     api: Api
-    gateway: App  #: takes the test event, like any client's
+    gateway: ASGIApp  #: takes the test event, like any client's
     access: Access
     facts: Facts
     pulse: Pulse
@@ -119,22 +117,3 @@ Result: TypeAlias = Page | Elsewhere | Response  #: a response is a file to down
 Handler: TypeAlias = Callable[[Surroundings, Visit], Awaitable[Result]]
 #: Method, path below /console, the function that makes the page, and the role it needs; without one a viewer may read and an editor post.
 PageOf: TypeAlias = tuple[str, str, Handler] | tuple[str, str, Handler, Role]
-
-
-def is_trusted(address: str, networks: Iterable[Network]) -> bool:
-    """Whether an address is a proxy whose word counts."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks)
-
-
-def client_address(peer: str, forwarded_for: str, networks: Sequence[Network]) -> str:
-    """Who asks: the peer, or what the nearest proxies that are trusted say about whom they serve."""
-    address = peer
-    for entry in reversed([part.strip() for part in forwarded_for.split(",") if part.strip()]):
-        if not is_trusted(address, networks):
-            break
-        address = entry
-    return address

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
+from starlette.types import ASGIApp
 
 from sternpost import access as data_dir
 from sternpost import limits
@@ -21,7 +22,7 @@ from sternpost.console.surroundings import Limit, Surroundings
 from sternpost.console.words import size
 from sternpost.control.context import Context
 from sternpost.metrics import Metrics
-from sternpost.server import App, is_loopback
+from sternpost.server import is_loopback
 from sternpost.settings import Settings
 from sternpost.store.sqlite import SqliteStore
 
@@ -34,13 +35,13 @@ async def create(
     settings: Settings,
     context: Context,
     *,
-    api: App,
-    gateway: App,
+    api: ASGIApp,
+    gateway: ASGIApp,
     store: SqliteStore,
     metrics: Metrics,
     sandbox_url: str | None,
     stack: contextlib.AsyncExitStack,
-) -> tuple[App, str]:
+) -> tuple[ASGIApp, str]:
     """The console's app, and the token of its one-time address, "" when somebody owns the server."""
     on_loopback = is_loopback(settings.host)
     access = Access(

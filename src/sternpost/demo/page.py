@@ -16,17 +16,15 @@ import contextlib
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from sternpost.demo.shown import Shopfront, recent, sandbox_state
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: The API's answer about the newest events of an anonymousId, None when it cannot say.
 Recent: TypeAlias = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 

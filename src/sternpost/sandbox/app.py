@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
 
 from sternpost.sandbox import core, faults, limits, page
 from sternpost.sandbox import switches as switch_table
@@ -19,11 +21,6 @@ from sternpost.sandbox.journal import Journal, request_of
 from sternpost.sandbox.model import Diagnostic, Fault, Reply, Request, error_reply
 from sternpost.sandbox.seed import REGION_HOSTS
 from sternpost.sandbox.state import RecordedRequest, State
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _log = logging.getLogger("sternpost.sandbox")
 
