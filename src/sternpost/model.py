@@ -76,8 +76,7 @@ class Membership(msgspec.Struct, frozen=True, gc=False):
     )  #: trait name → id of the parent account (rule I5)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """Where one event goes: decided by the intake from the workspace snapshot, stored with the event."""
 
     destination_id: str
@@ -117,8 +116,7 @@ class Arrival:
 # --- requests and what became of them -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """An HTTP request as data: built by a destination, sent only by the engine."""
 
     method: str
@@ -128,8 +126,7 @@ class Call:
     secret_headers: frozenset[str] = frozenset()  #: header names (lower case) whose values are never shown
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What came back. Without a status nothing came back, and `error` says why."""
 
     status: int | None
@@ -140,8 +137,7 @@ class Reply:
     error_detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True, gc=False):
     """A remark on a delivery: the partner said yes, but something was changed or may not show."""
 
     code: NoteCode
@@ -149,16 +145,14 @@ class Note:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """Accepted by the destination. Final."""
 
     detail: str = ""  #: a sentence for people, e.g. what the next event will do
     notes: tuple[Note, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True, gc=False):
     """Not sent on purpose. Final."""
 
     reason: ReasonCode
@@ -167,8 +161,7 @@ class Skipped:
     remember_s: float = 0.0  #: skip the same ids for that long without asking again (DNP_REMEMBER_H)
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """Will never succeed as it is: a dead letter that a person may retry. Final."""
 
     reason: ReasonCode
@@ -176,8 +169,7 @@ class Rejected:
     notes: tuple[Note, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, gc=False):
     """May succeed later; only this lane waits."""
 
     reason: ReasonCode
@@ -189,8 +181,7 @@ class Retry:
     slow_channel: bool = False  #: the whole channel slows down (429)
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(msgspec.Struct, frozen=True, gc=False):
     """Nothing can succeed until a person acts: the destination's channel waits, nothing is lost."""
 
     reason: ReasonCode
@@ -201,8 +192,7 @@ Outcome: TypeAlias = Delivered | Skipped | Rejected | Retry | Blocked
 Final: TypeAlias = Delivered | Skipped | Rejected
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(msgspec.Struct, frozen=True, gc=False):
     """An answer of `read`: the batch is to be sent again in halves, to find which item it means."""
 
     reason: ReasonCode
@@ -212,20 +202,20 @@ class Split:
 # --- lanes ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class LaneKey:
+class LaneKey(msgspec.Struct, frozen=True, gc=False):
     destination_id: str
     channel: str
     lane: str
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True, gc=False):
     """What the store knows about the people of one event, for `account_at`."""
 
     user_id: str  #: the event's userId, or the one a link gave a held event; "" = anonymous
     memberships: tuple[Membership, ...] = ()  #: oldest first
-    group_parents: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: account id → its parents
+    group_parents: Mapping[str, Mapping[str, str]] = msgspec.field(
+        default_factory=dict
+    )  #: account id → its parents
     linked: bool = False  #: of an alias: its previousId was an anonymousId and is now linked to its userId
 
 
@@ -240,8 +230,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     reply_lost: bool = False  #: a try ended without an answer, so the destination may have it (rule G6)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """The oldest waiting events of one lane, leased to one worker."""
 
     key: LaneKey
@@ -249,8 +238,7 @@ class Run:
     events: tuple[Waiting, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """A try as it is kept: request and reply with secrets masked, texts bounded."""
 
     at: float
@@ -277,8 +265,7 @@ class Settled(msgspec.Struct, frozen=True, gc=False):
     received_at: float | None = None  #: the event's, for the counts of how long deliveries took
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What a worker reports about a leased run. Events it does not mention stay as they were."""
 
     key: LaneKey
@@ -409,14 +396,13 @@ class Workspace:
 # --- a message: an event decoded for rules and destinations -----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """An event decoded, with what the gateway adds to it (made by `wire.message.read`)."""
 
     event: Event
     body: Mapping[
         str, Any
-    ]  #: the event as received, with messageId, receivedAt, rudderId, request_ip … written in
+    ]  #: the event as received; for whoever sends all of it with messageId, receivedAt, rudderId, request_ip … written in
     source_type: SourceType
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from sternpost.metrics import Metrics
 from sternpost.model import Accepted, Blocked, Delivered, Rejected, Reply, Settled, Skipped
@@ -10,6 +11,8 @@ from sternpost.rules.bots import is_bot, may_name_bot
 from sternpost.store.base import Receipt
 from sternpost.tracing import Tracing
 from sternpost.wire import facts
+
+DESTINATIONS_CACHED_MAX = 256  #: counters of a destination (and status) that are found once
 
 Change = tuple[int, str | None]  #: (seq, destination); None: it was received
 
@@ -25,6 +28,10 @@ class Observers:
     ) -> None:
         """`publish` tells the live stream; it costs nothing when nobody listens."""
         self._metrics = metrics
+        # Finding a counter by its labels costs more than counting: those of every delivery are found once.
+        self._delivered = lru_cache(DESTINATIONS_CACHED_MAX)(metrics.delivered.labels)
+        self._seconds = lru_cache(DESTINATIONS_CACHED_MAX)(metrics.delivery_seconds.labels)
+        self._replies = lru_cache(DESTINATIONS_CACHED_MAX)(metrics.replies.labels)
         self._publish = publish
         self._tracing = tracing
 
@@ -44,10 +51,9 @@ class Observers:
         for item in settled:
             match item.outcome:
                 case Delivered():
-                    self._metrics.delivered.labels(destination=destination_id).inc()
+                    self._delivered(destination_id).inc()
                     if item.received_at is not None:
-                        late_s = max(item.at - item.received_at, 0.0)
-                        self._metrics.delivery_seconds.labels(destination=destination_id).observe(late_s)
+                        self._seconds(destination_id).observe(max(item.at - item.received_at, 0.0))
                 case Skipped(reason):
                     self._metrics.skipped.labels(destination=destination_id, reason=reason).inc()
                 case Rejected(reason):
@@ -60,7 +66,7 @@ class Observers:
 
     def replied(self, destination_id: str, reply: Reply) -> None:
         status = f"{reply.status // 100}xx" if reply.status is not None else "none"
-        self._metrics.replies.labels(destination=destination_id, status=status).inc()
+        self._replies(destination_id, status).inc()
 
     def blocked(self, destination_id: str, channel: str, blocked: Blocked | None) -> None:
         # Said by the worker's log and the channel's row; the live stream shows it with the next change of an event.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
+from msgspec import structs
+
 from sternpost.store import accepting, arrivals, claiming, profiles, replaying, retention, settling, sqlite
 from sternpost.store.accepting import Acceptor
 from sternpost.store.base import Pruned
@@ -101,7 +103,7 @@ def _last_link(links: Any, event: Any) -> Any:
 
 def _without_window(original: Any) -> Any:
     def enqueue(self: Acceptor, event: Any, route: Any, seq: int, **rest: Any) -> None:
-        original(self, event, replace(route, settle_s=0.0), seq, **rest)
+        original(self, event, structs.replace(route, settle_s=0.0), seq, **rest)
 
     return enqueue
 
@@ -224,7 +226,7 @@ FAULTS: dict[str, Fault] = {
         _statement(accepting, "UPSERT_LANE", " AND lease IS NULL", ""), "a_lane_is_one_whoever_writes_it"
     ),
     "accept wakes nobody": Fault(
-        _around(Acceptor, "accept", _result(lambda receipt: replace(receipt, due=()))),
+        _around(Acceptor, "accept", _result(lambda receipt: structs.replace(receipt, due=()))),
         "accept_wakes_who_must_act",
     ),
     # claim
@@ -295,7 +297,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "settled is not counted": Fault(_around(settling, "settle", _uncounted), "settled_is_final"),
     "settle wakes nobody": Fault(
-        _around(settling, "settle", _result(lambda settled: replace(settled, due=()))),
+        _around(settling, "settle", _result(lambda settled: structs.replace(settled, due=()))),
         "retry_keeps_the_lane_waiting",
     ),
     "renew does nothing": Fault(

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
-from msgspec.structs import replace as changed
+from msgspec.structs import replace
 
 from sternpost import limits
 from sternpost.errors import StoreFull, StoreUnavailable
@@ -73,7 +72,7 @@ async def accepted_is_kept(lab: Lab) -> None:
     assert (receipt.stored, receipt.duplicates, len(receipt.seqs)) == (1, 0, 1)
     lab.reopen()
     run = await lab.one()
-    assert run.events[0].event == changed(accepted.event, seq=receipt.seqs[0])
+    assert run.events[0].event == replace(accepted.event, seq=receipt.seqs[0])
     assert run.key == LaneKey("pendo", "track", accepted.event.lane)
 
 
@@ -81,7 +80,7 @@ async def accepted_is_kept(lab: Lab) -> None:
 async def all_or_nothing(lab: Lab) -> None:
     """When one event of a list cannot be kept, nothing of the list is; what others accept at the same moment is."""
     impossible = entry("bad")
-    impossible = changed(impossible, event=changed(impossible.event, at_ms=2**80))
+    impossible = replace(impossible, event=replace(impossible.event, at_ms=2**80))
     results = await asyncio.gather(
         lab.accept(entry("before")),
         lab.accept(entry("good", user="bob"), impossible),
@@ -97,7 +96,7 @@ async def all_or_nothing(lab: Lab) -> None:
 async def nothing_is_ignored_silently(lab: Lab) -> None:
     """An event that the tables refuse raises; it is never taken for a duplicate and answered with success."""
     broken = entry("m1")
-    broken = changed(broken, event=changed(broken.event, received_at=None))  # type: ignore[arg-type]
+    broken = replace(broken, event=replace(broken.event, received_at=None))  # type: ignore[arg-type]
     with pytest.raises(Exception, match="NOT NULL"):
         await lab.accept(broken)
 
@@ -176,7 +175,7 @@ async def half_surrogates_are_mended(lab: Lab) -> None:
     half = "a\ud800b"
     await lab.accept(
         entry(half, user=half, anon=half, kind=half),
-        changed(group("g", half, user=half, parents={half: half}), link=identify("", half, half).link),
+        replace(group("g", half, user=half, parents={half: half}), link=identify("", half, half).link),
     )
     assert (await lab.accept(entry(half))).duplicates == 1
     await lab.accept(entry("pair", user="\ud83d\ude00"))
@@ -202,7 +201,7 @@ async def one_destination_once(lab: Lab) -> None:
 async def events_without_routes_are_kept(lab: Lab) -> None:
     """An event of a source without connections is kept and counted, and waits nowhere."""
     accepted = entry("m1")
-    receipt = await lab.accept(changed(accepted, routes=()))
+    receipt = await lab.accept(replace(accepted, routes=()))
     assert (receipt.stored, receipt.due) == (1, ())
     assert lab.counters("s:web") == {"received": 1}
 

@@ -3,9 +3,9 @@
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from sternpost import __version__
 from sternpost.destinations.base import Known

@@ -18,6 +18,8 @@ class _Submission:
 
     parts: Sequence[Part]
     done: asyncio.Future[list[Result]]
+    ids: frozenset[str]
+    size_bytes: int
 
 
 class Batches:
@@ -32,6 +34,8 @@ class Batches:
         self._busy = busy
         self._siblings = siblings
         self._open: list[_Submission] = []
+        self._open_items = 0  #: parts in `_open`
+        self._open_bytes = 0
         self._in_flight = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,8 +48,11 @@ class Batches:
     async def submit(self, parts: Sequence[Part]) -> list[Result]:
         """Send these parts, in company when there is some; one result per part."""
         loop = asyncio.get_running_loop()
-        submission = _Submission(parts, loop.create_future())
+        ids = frozenset(identity for part in parts for identity in part.ids)
+        submission = _Submission(parts, loop.create_future(), ids, sum(part.size_bytes for part in parts))
         self._open.append(submission)
+        self._open_items += len(parts)
+        self._open_bytes += submission.size_bytes
         self._plan_flush(loop)
         return await submission.done
 
@@ -59,9 +66,7 @@ class Batches:
             self._timer = loop.call_later(self._batching.linger_s, self._flush)
 
     def _full(self) -> bool:
-        items = sum(len(submission.parts) for submission in self._open)
-        size = sum(part.size_bytes for submission in self._open for part in submission.parts)
-        return items >= self._batching.items_max or size >= self._batching.bytes_max
+        return self._open_items >= self._batching.items_max or self._open_bytes >= self._batching.bytes_max
 
     def _flush(self) -> None:
         """Send as much of what is open as one request takes, and as may go now."""
@@ -75,19 +80,21 @@ class Batches:
         waiting_ids: set[str] = set()
         size = 0
         for submission in self._open:
-            own = {identity for part in submission.parts for identity in part.ids}
-            own_size = sum(part.size_bytes for part in submission.parts)
+            own = submission.ids
             fits = not taken or (
-                len(ids | own) <= self._batching.items_max and size + own_size <= self._batching.bytes_max
+                len(ids) + len(own - ids) <= self._batching.items_max
+                and size + submission.size_bytes <= self._batching.bytes_max
             )
             # Behind one that must wait, another with the same id waits too: the later one comes later.
-            if not fits or own & self._busy or own & waiting_ids:
+            if not fits or not own.isdisjoint(self._busy) or not own.isdisjoint(waiting_ids):
                 left.append(submission)
                 waiting_ids |= own
                 continue
             taken.append(submission)
             ids |= own
-            size += own_size
+            size += submission.size_bytes
+            self._open_items -= len(submission.parts)
+            self._open_bytes -= submission.size_bytes
         self._open = left
         if not taken:
             return
@@ -134,6 +141,7 @@ class Batches:
         for submission in self._open:
             submission.done.cancel()
         self._open.clear()
+        self._open_items = self._open_bytes = 0
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

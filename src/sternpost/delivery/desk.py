@@ -20,6 +20,7 @@ from sternpost.model import (
     Attempt,
     Blocked,
     Call,
+    Delivered,
     DestinationConfig,
     Mode,
     Outcome,
@@ -113,13 +114,14 @@ class Desk:
             # All parts write one item: it is the one that was refused.
             reading = [self._alone(reply, part) for part in parts]
         results: list[Result] = []
+        delivered = records.attempt(at=at, call=None, reply=reply, outcome=Delivered())
         for part, result in zip(parts, reading, strict=True):
+            if isinstance(result, Delivered):
+                results.append((result, delivered))
+                continue
             if isinstance(result, Skipped) and result.remember_s:
                 self._remember(part.ids, at + result.remember_s)
-            if (
-                not isinstance(result, Retry | Blocked)
-                and getattr(result, "reason", None) == "value_refused_by_pendo"
-            ):
+            if not isinstance(result, Retry | Blocked) and result.reason == "value_refused_by_pendo":
                 self._references.clear()
             results.append((result, self._attempt(part, parts, call, reply, result, at)))
         return results
@@ -151,8 +153,6 @@ class Desk:
         self, part: Part, parts: Sequence[Part], call: Call, reply: Reply, outcome: Outcome, at: float
     ) -> Attempt:
         # Of a request for many, each event keeps its own share: a thousand copies of the whole would fill the disk.
-        if records.outcome_name(outcome) == "delivered":
-            return records.attempt(at=at, call=None, reply=reply, outcome=outcome)
         own = call if len(parts) == 1 else self.destination.call([part], self.config.settings, at)
         return records.attempt(at=at, call=own, reply=reply, outcome=outcome)
 

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import time
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -29,6 +30,9 @@ KEEPALIVE_S = (
 )
 
 
+TARGETS_CACHED_MAX = 64  #: addresses whose reading is remembered
+
+
 class Send(Protocol):
     """Sends a request and always answers with a reply; without a status the reply's `error` says why."""
 
@@ -49,6 +53,8 @@ class Sender:
     ) -> None:
         """Must be made inside a running event loop. `names` resolves names, None: as the system does."""
         self._rule = rule
+        #: A destination asks at few addresses, again and again.
+        self._target = lru_cache(maxsize=TARGETS_CACHED_MAX)(self._checked)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=connections_max,
@@ -70,13 +76,14 @@ class Sender:
             return Reply(None, {}, b"", _ms_since(started), error, detail)
 
         try:
-            if not self._literal_allowed(call.url):
+            target = self._target(call.url)
+            if target is None:
                 host = urlsplit(call.url).hostname
                 return failed(
                     "address_not_allowed", f"{host} is a private address, or none in its usual spelling."
                 )
             async with self._session.request(
-                call.method, call.url, data=call.body or None, headers=call.headers, allow_redirects=False
+                call.method, target, data=call.body or None, headers=call.headers, allow_redirects=False
             ) as response:
                 body = await _read_bounded(response)
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -100,10 +107,11 @@ class Sender:
             # ValueError: an answer that is no HTTP, or an address that is none; the text names no secret, headers are not in it.
             return failed("connection_lost", f"{type(error).__name__}: {error}"[:300])
 
-    def _literal_allowed(self, url: str) -> bool:
-        # A host that is an address is not resolved, so the resolver does not see it.
-        host = literal(URL(url).host or "")
-        return host is None or self._rule.allows(host)
+    def _checked(self, url: str) -> URL | None:
+        """Where a request goes; None when it may not. A host that is an address is not resolved, so the resolver does not see it."""
+        target = URL(url)
+        host = literal(target.host or "")
+        return target if host is None or self._rule.allows(host) else None
 
     async def close(self) -> None:
         await self._session.close()

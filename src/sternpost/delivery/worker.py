@@ -14,10 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from sternpost import rules
 from sternpost.delivery.ailing import Ailing
@@ -385,19 +386,19 @@ class ChannelWorker:
         if self._around.stopped(event, waiting.person.user_id):
             return Skipped("suppressed_person")
         workspace = self._around.workspace()
-        config = self._desk.config
+        config, destination = self._desk.config, self._desk.destination
         source = workspace.sources.get(event.source_id)
         # A body of megabytes takes long to decode and to map; the others must not wait for it.
         large = len(event.body) > PLAN_INLINE_BYTES_MAX
         kind = source.type if source else "server"
+        whole = destination.spec.sends_whole
         if large:
             async with self._large:
-                message = await asyncio.to_thread(wire_message.read, event, kind)
+                message = await asyncio.to_thread(wire_message.read, event, kind, whole=whole)
         else:
-            message = wire_message.read(event, kind)
+            message = wire_message.read(event, kind, whole=whole)
         if isinstance(message, Rejected):
             return message
-        destination = self._desk.destination
         connection = workspace.connection(event.source_id, config.id)
         stopped = rules.decide(message, source, config, connection, destination.spec)
         if stopped is not None:
@@ -515,9 +516,7 @@ class ChannelWorker:
                 notes = (*notes, Note("same_ms"))
             if waiting.reply_lost:
                 notes = (*notes, Note("reply_lost_retry"))
-            return replace(
-                outcome, detail=outcome.detail or ready.plan.detail, notes=(*notes, *outcome.notes)
-            )
+            return Delivered(outcome.detail or ready.plan.detail, (*notes, *outcome.notes))
         if isinstance(outcome, Skipped | Rejected):
             return replace(outcome, notes=(*notes, *outcome.notes))
         return outcome

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+import msgspec
+
 from sternpost.model import (
     Blocked,
     Call,
@@ -74,6 +76,9 @@ class Spec:
     modes: Mapping[str, frozenset[Mode]]  #: source type → possible modes
     channels: tuple[str, ...] = ("",)
     other_names: tuple[str, ...] = ()  #: with `false` in an event's `integrations` object they exclude it too
+    sends_whole: bool = (
+        False  #: the event as the door completed it; else `plan` reads single members of what was sent
+    )
     settle_s: float = 0.0  #: rule G4: window for sources of type web
     stale_s: float | None = None  #: events whose own time lies further back may never be shown there
     docs: str = ""  #: page in docs/
@@ -94,8 +99,7 @@ class Suspect:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, gc=False):
     """One thing to send for one event. Most events have one part; a group with a parent account has two."""
 
     payload: Any  #: what `call` needs; for a batch one item
@@ -105,8 +109,7 @@ class Part:
     stamp: str = ""  #: events with one stamp are noted as `same_ms` (rule T6)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What will be sent for one event."""
 
     parts: tuple[Part, ...]
@@ -114,20 +117,18 @@ class Plan:
     detail: str = ""  #: said of the delivered event
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True, gc=False):
     """What the engine has learned from the destination, and the time. `plan` must work with an empty one."""
 
     now_ms: int
     mode: Mode = "cloud"
-    references: Mapping[str, Any] = field(default_factory=dict)  #: by the names of `references()`
-    skip_ids: Mapping[str, float] = field(
+    references: Mapping[str, Any] = msgspec.field(default_factory=dict)  #: by the names of `references()`
+    skip_ids: Mapping[str, float] = msgspec.field(
         default_factory=dict
     )  #: ids remembered by `Skipped.remember_s` → until (s)
 
 
-@dataclass(frozen=True, slots=True)
-class Batching:
+class Batching(msgspec.Struct, frozen=True, gc=False):
     """How the parts of one channel travel together."""
 
     items_max: int = 1

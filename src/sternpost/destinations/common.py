@@ -31,10 +31,10 @@ def read_status(reply: Reply) -> Outcome:
     status = reply.status
     if status is None:
         return Retry(reply.error or "connection_lost", reply.error_detail)
-    said = reply_text(reply)
-    answered = f"It answered {status}" + (f': "{said}"' if said else " with nothing else") + "."
     if 200 <= status < 300:
         return Delivered()
+    said = reply_text(reply)
+    answered = f"It answered {status}" + (f': "{said}"' if said else " with nothing else") + "."
     if 300 <= status < 400:
         target = reply.headers.get("location", "")[:TEXT_CHARS_MAX]
         return Rejected("unexpected_redirect", f"{answered} It points to {target or 'nowhere'}.")

@@ -99,7 +99,7 @@ class Fanout:
         ):
             hold_s: float | None = None
             if getattr(config.settings, "anonymous_visitors", "") == "hold":
-                message = wire_message.read(event, source.type)
+                message = wire_message.read(event, source.type, whole=False)
                 if not isinstance(message, Rejected) and not rules.decide(
                     message, source, config, connection, destination.spec
                 ):

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+import msgspec
+
 from sternpost.model import Accepted, Arrival, LaneKey, Route, Run, Settlement
 from sternpost.reasons import ReasonCode
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What `accept` did with a list of events."""
 
     stored: int  #: new events
@@ -46,8 +47,7 @@ class Waiting(Protocol):
     def bytes(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What `claim` handed out."""
 
     runs: tuple[Run, ...]
@@ -56,8 +56,7 @@ class Claim:
     next_due_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Settling:
+class Settling(msgspec.Struct, frozen=True, gc=False):
     """What `settle` did."""
 
     lost: tuple[LaneKey, ...]  #: lanes whose lease was lost; for those nothing was changed

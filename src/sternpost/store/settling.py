@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from typing import Any, assert_never
+
+from msgspec.structs import asdict, replace
 
 from sternpost.limits import ATTEMPTS_KEPT_MAX, LEASE_S
 from sternpost.model import (

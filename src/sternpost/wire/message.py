@@ -12,16 +12,19 @@ from sternpost.model import Event, Message, Rejected, SourceType
 from sternpost.wire import strict, times
 
 
-def read(event: Event, source_type: SourceType) -> Message | Rejected:
+def read(event: Event, source_type: SourceType, *, whole: bool = True) -> Message | Rejected:
     """The event as a message; Rejected (encoding_impossible) when a value of it cannot be written as JSON again.
 
-    Written in: `type` where the endpoint decided it, `messageId`, `rudderId` always; `receivedAt` and `request_ip` where the event
+    `whole`: with what the door adds; else the body is as it was sent, which is enough for rules and for destinations that read single
+    members. Written in: `type` where the endpoint decided it, `messageId`, `rudderId` always; `receivedAt` and `request_ip` where the event
     has none (contract 5.1); `originalTimestamp`, `sentAt` and `timestamp` by rule 6.2, as RFC 3339 with three decimals.
     """
     body, exact = _decode(event)
     problem = "" if exact else _unwritable(body, "")
     if problem:
         return Rejected("encoding_impossible", problem)
+    if not whole:
+        return Message(event=event, body=body, source_type=source_type)
     stamps = times.time_fields(
         timestamp=body.get("timestamp"),
         original=body.get("originalTimestamp"),

@@ -6,9 +6,10 @@ All times are integer unix milliseconds from year 1 to year 9999. A time without
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+import msgspec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - formatting only, always UTC
@@ -43,8 +44,7 @@ _MONTHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(msgspec.Struct, frozen=True, gc=False):
     """The four times of an event after rule 6.2, in unix milliseconds."""
 
     timestamp: int  #: when it happened, corrected by the client clock's error

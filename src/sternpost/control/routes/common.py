@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import structs
 from starlette.requests import Request
 
 from sternpost.control.answers import ApiError
@@ -90,7 +91,7 @@ async def preview_of(
         config=config,
         connection=context.workspaces.current.connection(event.source_id, config.id),
         destination=destination,
-        person=replace(person, linked=linked),
+        person=structs.replace(person, linked=linked),
         now_ms=int((context.clock() if at is None else at) * 1000),
     )
     return previewed, person

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from starlette.requests import Request
 
 from sternpost.control import audit, fate
@@ -106,7 +107,7 @@ async def try_event(context: Context, request: Request) -> Any:
     if isinstance(requests, str):
         raise ApiError(500, "The request for this event could not be made.", "The server's log says why.")
     answer["requests"] = list(requests)
-    answer["diagnostics"] = [asdict(note) for note in previewed.plan.notes]
+    answer["diagnostics"] = [structs.asdict(note) for note in previewed.plan.notes]
     answer["explanation"] = previewed.plan.detail
     if body.get("send") is True:
         audit.note(request, config.id, messageId=event.message_id)
@@ -194,7 +195,7 @@ async def _sent(context: Context, config: DestinationConfig, plan: Plan, now: fl
     said = _outcome(outcome)
     if isinstance(outcome, Delivered):
         said["explanation"] = outcome.detail or plan.detail
-        said["diagnostics"] = [asdict(note) for note in (*plan.notes, *outcome.notes)]
+        said["diagnostics"] = [structs.asdict(note) for note in (*plan.notes, *outcome.notes)]
     return {"replies": replies, **said}
 
 
@@ -211,7 +212,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     text, remedy, _ = fate.explanation(reason, outcome.detail)
     said: dict[str, Any] = {"state": state, "reason": reason, "explanation": text, "remedy": remedy}
     if isinstance(outcome, Skipped | Rejected):
-        said["diagnostics"] = [asdict(note) for note in outcome.notes]
+        said["diagnostics"] = [structs.asdict(note) for note in outcome.notes]
     return said
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -21,8 +20,7 @@ Kind = Literal["visitor", "account", "parentAccount"]
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One visitor or account of a metadata request."""
 
     kind: Kind
@@ -93,17 +91,20 @@ def agent_call(settings: PendoSettings) -> Call:
 
 
 def _items(parts: Sequence[Part]) -> list[bytes]:
-    items: dict[str, bytes] = {}
-    merged: dict[str, dict[str, Any]] = {}
+    by_id: dict[str, list[Item]] = {}
     for part in parts:
-        item: Item = part.payload
-        if item.id not in items:
-            items[item.id] = item.encoded
-            merged[item.id] = dict(item.values)
-        else:
-            merged[item.id].update(item.values)
-            items[item.id] = _item(item.kind, item.id, merged[item.id])
-    return list(items.values())
+        by_id.setdefault(part.payload.id, []).append(part.payload)
+    return [_merged(items) for items in by_id.values()]
+
+
+def _merged(items: Sequence[Item]) -> bytes:
+    first = items[0]
+    if len(items) == 1:
+        return first.encoded
+    values: dict[str, Any] = {}
+    for item in items:
+        values.update(item.values)
+    return _item(first.kind, first.id, values)
 
 
 def _item(kind: Kind, id_text: str, values: Mapping[str, Any]) -> bytes:

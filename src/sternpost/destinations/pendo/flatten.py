@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sternpost.destinations.pendo.constants import FIELDS_MAX, FLATTEN_DEPTH, FLATTEN_KEY_CHARS_MAX
 from sternpost.model import Note
@@ -12,8 +13,7 @@ from sternpost.model import Note
 KEY_CHARS_SHOWN = 80  #: of a key in a path or an explanation
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """A value of a flat or flattened object, on its way to a cleaned key."""
 
     original: str  #: names from the top, joined with a dot, as people know it

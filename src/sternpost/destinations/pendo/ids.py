@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sternpost.destinations.pendo.constants import (
     ANONYMOUS_PREFIX,
@@ -29,8 +30,7 @@ class BadId(Exception):
         super().__init__(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True, gc=False):
     """The account of an event, as it is sent."""
 
     id: str  #: `child` or `parent::child`; "" = none

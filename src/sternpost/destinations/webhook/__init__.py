@@ -37,6 +37,7 @@ from sternpost.model import (
 
 SPEC = Spec(
     type="webhook",
+    sends_whole=True,
     display_name="Webhook",
     summary="Posts each event as JSON to an address of yours.",
     fields=(
