@@ -385,12 +385,15 @@ class Workspace:
     destinations: Mapping[str, DestinationConfig] = field(default_factory=dict)  #: by id
     connections: tuple[Connection, ...] = ()
     read_from: str = ""  #: the workspace file's name, "" when the store holds it
+    _between: Mapping[tuple[str, str], Connection] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        between = {(one.source_id, one.destination_id): one for one in reversed(self.connections)}
+        object.__setattr__(self, "_between", between)
 
     def connection(self, source_id: str, destination_id: str) -> Connection | None:
-        for connection in self.connections:
-            if connection.source_id == source_id and connection.destination_id == destination_id:
-                return connection
-        return None
+        """The connection between the two, None when there is none."""
+        return self._between.get((source_id, destination_id))
 
 
 # --- a message: an event decoded for rules and destinations -----------------------------------------------------------

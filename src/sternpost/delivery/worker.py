@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -102,8 +103,7 @@ class Surroundings:
     stopped: Callable[[Event, str], bool] = lambda event, user_id: False
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(msgspec.Struct, frozen=True, gc=False):
     """An event that is to be sent."""
 
     waiting: Waiting
@@ -342,12 +342,14 @@ class ChannelWorker:
     async def _deliver_in_order(self, lane: _Lane) -> bool:
         """Whether the lane was given back."""
         segment: list[_Ready] = []  # neighbours that travel in one request
+        segment_bytes = 0
         for waiting in lane.run.events:
             if self._stopping or (self.blocked is not None and not lane.probing):
                 return False
             prepared = await self._prepare(waiting)
-            if isinstance(prepared, _Ready) and segment and self._together(segment, prepared):
+            if isinstance(prepared, _Ready) and segment and self._together(segment, segment_bytes, prepared):
                 segment.append(prepared)
+                segment_bytes += prepared.plan.parts[0].size_bytes
                 continue
             if segment:
                 if await self._send_segment(lane, segment):
@@ -358,7 +360,7 @@ class ChannelWorker:
                     if await self._send_parts(lane, prepared):
                         return True
                 else:
-                    segment = [prepared]
+                    segment, segment_bytes = [prepared], prepared.plan.parts[0].size_bytes
             elif isinstance(prepared, NotKnown):
                 self._take_note([prepared.outcome])
                 if await self._conclude(lane, waiting, prepared.outcome, prepared.attempt, sent=False):
@@ -373,12 +375,12 @@ class ChannelWorker:
         parts = ready.plan.parts
         return len(parts) > 1 or parts[0].batch_key is None
 
-    def _together(self, segment: Sequence[_Ready], ready: _Ready) -> bool:
-        if self._alone(ready) or ready.plan.parts[0].batch_key != segment[0].plan.parts[0].batch_key:
+    def _together(self, segment: Sequence[_Ready], segment_bytes: int, ready: _Ready) -> bool:
+        part = ready.plan.parts[0]
+        if self._alone(ready) or part.batch_key != segment[0].plan.parts[0].batch_key:
             return False
         batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
-        size = sum(part.size_bytes for other in (*segment, ready) for part in other.plan.parts)
-        return len(segment) < batching.items_max and size <= batching.bytes_max
+        return len(segment) < batching.items_max and segment_bytes + part.size_bytes <= batching.bytes_max
 
     async def _prepare(self, waiting: Waiting) -> _Ready | Final | NotKnown:
         """Rules and plan: what is to be sent for this event, or why nothing is."""

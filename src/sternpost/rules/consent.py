@@ -32,8 +32,8 @@ def consent_info(body: Mapping[str, Any]) -> ConsentInfo:
     alone: the refusals beside them are plain, and ignoring a refusal is the worse mistake.
     """
     context = body.get("context")
-    management = context.get("consentManagement") if isinstance(context, Mapping) else None
-    if not isinstance(management, Mapping):
+    management = context.get("consentManagement") if isinstance(context, dict) else None
+    if not isinstance(management, dict):
         return NOTHING_SAID
     provider = management.get("provider")
     strategy = management.get("resolutionStrategy")

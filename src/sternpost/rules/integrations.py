@@ -17,10 +17,10 @@ def excluded(body: Mapping[str, Any], display_name: str, other_names: Sequence[s
     if "integrations" not in body:
         return None
     integrations = body["integrations"]
-    if not isinstance(integrations, Mapping):
+    if not isinstance(integrations, dict):
         return f"integrations is {_shown(integrations)} and no object, so the event goes nowhere."
     named = integrations.get(display_name)
-    if named is True or isinstance(named, Mapping):
+    if named is True or isinstance(named, dict):
         # A malformed `All` sends the event nowhere, whatever is named beside it.
         return _malformed_all(integrations)
     if named is False:

@@ -75,15 +75,16 @@ def clean_traits(
     for key, value in traits.items():
         if key in left_out:
             continue
-        if clean_key(key) == "id":
+        cleaned = clean_key(key)
+        if cleaned == "id":
             # V3 by the name that Pendo would store: `ID` would arrive as `id` too.
             _id_ignored(key, value, id_text, notes)
             continue
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             for leaf in _nested(key, value, nested, notes):
-                _offer(winners, leaf, notes)
+                _offer(winners, clean_key(leaf.key), leaf, notes)
         else:
-            _offer(winners, Leaf(key, key, value, flattened=False), notes)
+            _offer(winners, cleaned, Leaf(key, key, value, flattened=False), notes)
     values: dict[str, Any] = {}
     for cleaned, leaf in winners.items():
         if schema is not None and cleaned not in schema:
@@ -137,8 +138,7 @@ def _nested(key: str, value: Mapping[str, Any], nested: str, notes: list[Note]) 
     return flat
 
 
-def _offer(winners: Winners, leaf: Leaf, notes: list[Note]) -> None:
-    cleaned = clean_key(leaf.key)
+def _offer(winners: Winners, cleaned: str, leaf: Leaf, notes: list[Note]) -> None:
     if cleaned:
         winners.offer(cleaned, leaf)
     else:
@@ -155,6 +155,9 @@ def _put(
 ) -> None:
     """C4 to C8 for one field."""
     value = leaf.value
+    if kind is None and type(value) in _PLAIN and not is_date_key(leaf.key) and not _is_long(value):
+        values[cleaned] = value  # the usual case, told quickly
+        return
     where = path(ROOT, leaf.original)
     if value is None:
         if METADATA_NULLS == "send":
@@ -254,10 +257,14 @@ def _converted(value: Any, kind: str, where: str, notes: list[Note]) -> Any:
 
 def _cut(value: Any, where: str, notes: list[Note]) -> Any:
     """C7: texts of at most METADATA_STRING_MAX characters."""
-    if isinstance(value, str) and 0 < METADATA_STRING_MAX < len(value):
+    if _is_long(value):
         notes.append(Note("value_long", where, f"{len(value)}→{METADATA_STRING_MAX} characters"))
         return value[:METADATA_STRING_MAX]
     return value
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and 0 < METADATA_STRING_MAX < len(value)
 
 
 def _scalar_text(value: Any) -> str:

@@ -39,7 +39,7 @@ def leaves(
         for name, inner in members:
             at_most -= 1
             below, flat = f"{original}.{name}", f"{joined}_{name}"
-            if not isinstance(inner, Mapping):
+            if not isinstance(inner, dict):
                 yield Leaf(below, flat, inner, flattened=True)
             elif len(stack) >= FLATTEN_DEPTH or len(flat) > FLATTEN_KEY_CHARS_MAX:
                 too_deep.append(below)
@@ -59,7 +59,7 @@ def size(value: Mapping[str, Any], at_most: int, *, nested: bool = True) -> int:
         entry = stack.pop()
         count += len(entry)
         if nested and count <= at_most:
-            stack.extend(inner for inner in entry.values() if isinstance(inner, Mapping))
+            stack.extend(inner for inner in entry.values() if isinstance(inner, dict))
     return count
 
 

@@ -90,8 +90,8 @@ def user_of(message: Message, person: Person, notes: list[Note]) -> str:
 def anonymous_visitor(message: Message) -> str:
     """The visitor id of an anonymous event under `prefix` (rule I6): the page's own where it gave one."""
     integrations = message.body.get("integrations")
-    options = integrations.get("Pendo") if isinstance(integrations, Mapping) else None
-    given = options.get("visitorId") if isinstance(options, Mapping) else None
+    options = integrations.get("Pendo") if isinstance(integrations, dict) else None
+    given = options.get("visitorId") if isinstance(options, dict) else None
     if isinstance(given, str) and given.startswith(ANONYMOUS_PREFIX) and given.strip() != ANONYMOUS_PREFIX:
         return given.strip()
     return ANONYMOUS_PREFIX + message.event.anonymous_id
@@ -103,7 +103,7 @@ def account_of(message: Message, person: Person, parent_trait: str, notes: list[
     child = id_text(body.get("groupId"), "groupId", notes)
     if not child:
         context = body.get("context")
-        if isinstance(context, Mapping):
+        if isinstance(context, dict):
             child = id_text(context.get("groupId"), "context.groupId", notes)
     parent = ""
     if not child and (membership := _membership(message, person)):
@@ -135,7 +135,7 @@ def parent_of(value: Any, trait: str, notes: list[Note]) -> tuple[str, Mapping[s
     """
     path = f"traits.{trait}"
     traits: Mapping[str, Any] = {}
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         path += ".id"
         traits = {key: entry for key, entry in value.items() if key != "id"}
         value = value.get("id")

@@ -86,7 +86,7 @@ def _track(
 ) -> Plan | Skipped | Rejected:
     body = message.body
     properties = body.get("properties")
-    if not isinstance(properties, Mapping):
+    if not isinstance(properties, dict):
         if properties is not None:
             notes.append(Note("value_invalid", "properties", "no object"))
         properties = NOTHING
@@ -160,10 +160,10 @@ def _context(message: Message) -> dict[str, str]:
     """T4: what Pendo takes of the context. A server's own address is no visitor's."""
     body = message.body
     context = body.get("context")
-    if not isinstance(context, Mapping):
+    if not isinstance(context, dict):
         context = NOTHING
     page = context.get("page")
-    if not isinstance(page, Mapping):
+    if not isinstance(page, dict):
         page = NOTHING
     ip = context.get("ip")
     if not _is_text(ip) and message.source_type != "server":
@@ -199,7 +199,7 @@ def _identify(
         return visitor
     body = message.body
     context = body.get("context")
-    below = context.get("traits") if isinstance(context, Mapping) else None
+    below = context.get("traits") if isinstance(context, dict) else None
     traits = {**_object(below, "context.traits", notes), **_object(body.get("traits"), "traits", notes)}
     if (too_many := _too_many(traits, settings)) is not None:
         return too_many
@@ -348,7 +348,7 @@ def _opted_out(known_id: str, known: Known) -> Skipped | None:
 
 
 def _object(value: object, path: str, notes: list[Note]) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value
     if value is not None:
         notes.append(Note("value_invalid", path, "no object"))

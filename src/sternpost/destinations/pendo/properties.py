@@ -41,7 +41,7 @@ def clean_properties(
     left = FIELDS_MAX
     for key, value in properties.items():
         left -= 1
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             found = _nested(key, value, nested, notes, left)
             left -= len(found)
             for leaf in found:
