@@ -57,6 +57,10 @@ RETRY_DELIVERY = (
 BLOCK_DELIVERY = "UPDATE deliveries SET parts_done = ?4, reason = ?5, detail = ?6 WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
 
 
+#: In ASCII: what a destination said may hold half of a surrogate pair, which no UTF-8 text holds.
+_written = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
+
+
 def settle(
     cx: sqlite3.Connection, names: Names, deltas: Deltas, settlements: Sequence[Settlement], *, now: float
 ) -> Settling:
@@ -223,13 +227,13 @@ def _more(
         more["person"] = person
     if replay:
         more["replay"] = replay
-    return json.dumps(more, ensure_ascii=True, separators=(",", ":")) if more else None
+    return _written(more) if more else None
 
 
 def _keep_try(cx: sqlite3.Connection, destination_no: int, seq: int, attempt: Attempt) -> None:
     """Keep a try; of very many the first and the last stay."""
     which = (seq, destination_no)
-    record = json.dumps(asdict(attempt), ensure_ascii=True, separators=(",", ":"), default=str).encode()
+    record = _written(asdict(attempt)).encode()
     n = cx.execute(
         "SELECT coalesce(max(n), 0) + 1 FROM tries WHERE seq = ? AND destination_no = ?", which
     ).fetchone()[0]

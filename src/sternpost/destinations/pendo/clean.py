@@ -42,6 +42,7 @@ WHOLE_END = 1e21
 #: What a list may hold that is sent as it is. A float is looked at: it may be infinite.
 _PLAIN = {str, int, bool}
 
+_TEXT_END = METADATA_STRING_MAX or math.inf
 _CLEAN_KEY = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _NOT_KEY = re.compile(r"[^A-Za-z0-9_]")
 _NAMED = re.compile(r"[A-Za-z0-9]")
@@ -155,7 +156,7 @@ def _put(
 ) -> None:
     """C4 to C8 for one field."""
     value = leaf.value
-    if kind is None and type(value) in _PLAIN and not is_date_key(leaf.key) and not _is_long(value):
+    if kind is None and type(value) in _PLAIN and not _is_long(value) and not is_date_key(leaf.key):
         values[cleaned] = value  # the usual case, told quickly
         return
     where = path(ROOT, leaf.original)
@@ -264,7 +265,7 @@ def _cut(value: Any, where: str, notes: list[Note]) -> Any:
 
 
 def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and 0 < METADATA_STRING_MAX < len(value)
+    return type(value) is str and len(value) > _TEXT_END
 
 
 def _scalar_text(value: Any) -> str:

@@ -26,6 +26,7 @@ _ISO = re.compile(
     rf"(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}})(?:[Tt ]{_CLOCK} ?(?P<zone>[Zz]|[+-]\d{{2}}:?\d{{2}})?)?",
     re.ASCII,
 )
+_OUTPUT = re.compile(r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):\d{2}:\d{2}\.\d{3}Z", re.ASCII)
 #: JavaScript's Date as text. The weekday is ignored: it may contradict the date.
 _JAVASCRIPT = re.compile(
     rf"(?:[A-Za-z]{{3,9}},? )?(?P<name>[A-Za-z]{{3}}) (?P<day>\d{{1,2}}) (?P<year>\d{{4}})"
@@ -75,6 +76,8 @@ def as_date(value: object) -> Dated:
     if not isinstance(value, str):
         return _from_number(value)
     text = value.strip()
+    if _OUTPUT.fullmatch(text):
+        return _checked(text)
     if not text or len(text) > TEXT_CHARS_MAX:
         return UNPARSED
     if _NUMBER.fullmatch(text):
@@ -99,6 +102,15 @@ def _from_number(number: float) -> Dated:
     elif not SECONDS_END <= number < MILLISECONDS_END:
         return UNPARSED
     return Dated(written(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(number))))
+
+
+def _checked(text: str) -> Dated:
+    """A time in the very form that is written: most are, since `JSON.stringify` writes a Date so."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return UNPARSED
+    return Dated(text)
 
 
 def _from_parts(found: re.Match[str]) -> Dated:

@@ -59,7 +59,7 @@ def size(value: Mapping[str, Any], at_most: int, *, nested: bool = True) -> int:
         entry = stack.pop()
         count += len(entry)
         if nested and count <= at_most:
-            stack.extend(inner for inner in entry.values() if isinstance(inner, dict))
+            stack += [inner for inner in entry.values() if isinstance(inner, dict)]
     return count
 
 
