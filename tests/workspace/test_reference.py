@@ -13,17 +13,9 @@ import pytest
 from sternpost.destinations.base import Field
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.workspace import yaml
-from sternpost.workspace.document import (
-    COMMON_FIELDS,
-    CONNECTION_KEYS,
-    CONSENT_KEYS,
-    DESTINATION_KEYS,
-    EVENT_FILTERING_KEYS,
-    SOURCE_KEYS,
-    TOP_KEYS,
-    fields_of,
-    parse,
-)
+from sternpost.workspace.document import CONNECTION_KEYS, DESTINATION_KEYS, TOP_KEYS, parse
+from sternpost.workspace.settings import COMMON_FIELDS, CONSENT_KEYS, EVENT_FILTERING_KEYS, fields_of
+from sternpost.workspace.sources import SOURCE_KEYS
 
 PAGE = Path(__file__).parent.parent.parent / "docs/reference/workspace.md"
 

@@ -17,7 +17,7 @@ from sternpost.control import fate
 from sternpost.control.context import Context
 from sternpost.destinations.base import Field, Suspect
 from sternpost.model import Call, DestinationConfig, Reply
-from sternpost.workspace.document import fields_of
+from sternpost.workspace.settings import fields_of
 
 CHECKED = "checked:"  #: with the id of a destination: what its last check said
 CHECK_TIMEOUT_S = 10.0  #: of one request; commands wait for fifteen seconds

@@ -17,13 +17,9 @@ from sternpost.destinations.base import Destination
 from sternpost.destinations.webhook import RESERVED_HEADERS, USUAL_SECRETS
 from sternpost.errors import Problem, WorkspaceError
 from sternpost.workspace import yaml
-from sternpost.workspace.document import (
-    CONSENT_PROVIDERS,
-    ID_CHARS_MAX,
-    NAME_CHARS_MAX,
-    VERSION,
-    parse,
-)
+from sternpost.workspace.checking import ID_CHARS_MAX, NAME_CHARS_MAX, VERSION
+from sternpost.workspace.document import parse
+from sternpost.workspace.settings import CONSENT_PROVIDERS
 from sternpost.workspace.stored import variable
 
 FILE_BYTES_MAX = (

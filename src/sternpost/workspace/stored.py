@@ -17,15 +17,11 @@ from typing import Any
 from sternpost.destinations.base import Destination
 from sternpost.errors import Problem, WorkspaceError
 from sternpost.workspace import yaml
-from sternpost.workspace.document import (
-    CONNECTION_KEYS,
-    DESTINATION_KEYS,
-    SOURCE_KEYS,
-    TOP_KEYS,
-    VERSION,
-    fields_of,
-)
+from sternpost.workspace.checking import VERSION
+from sternpost.workspace.document import CONNECTION_KEYS, DESTINATION_KEYS, TOP_KEYS
 from sternpost.workspace.secrets import SEALED_PREFIX, SecretKey, SecretUnreadable, seal, unseal
+from sternpost.workspace.settings import fields_of
+from sternpost.workspace.sources import SOURCE_KEYS
 
 MASK = "••••"  #: stands for a secret that is there; written back, it means "keep it"
 SECRET_TAIL_CHARS = 2  #: of a secret that are shown, so that people can tell two apart

@@ -12,7 +12,9 @@ from sternpost.control.operation import AFTER, LIMIT, NEXT, Operation
 from sternpost.control.routes.common import no_such, page_of
 from sternpost.control.schema import TEXT, TEXTS, YES_NO, by_name, list_of, one_of, record
 from sternpost.destinations.base import Destination, Field, FieldKind
-from sternpost.workspace.document import MODES, SOURCE_TYPES, fields_of
+from sternpost.workspace.document import MODES
+from sternpost.workspace.settings import fields_of
+from sternpost.workspace.sources import SOURCE_TYPES
 
 GROUPS = ("Connect", "Identity", "What to send", "Limits")  #: of fields, in the order of a form
 

@@ -19,7 +19,7 @@ from sternpost.control.routes.common import body_of, page_of, totals
 from sternpost.control.routes.resource import Resource, changing, removing
 from sternpost.control.schema import COUNT, MODE, TEXT, TEXTS, TIME, list_of, or_null, record, texted, without
 from sternpost.model import Source, Workspace
-from sternpost.workspace.document import PREVIOUS_KEYS_MAX
+from sternpost.workspace.sources import PREVIOUS_KEYS_MAX
 
 OVERLAP_HOURS = 24.0  #: how long an old write key is taken when a rotation does not say
 OVERLAP_HOURS_MAX = 90 * 24.0  #: an app of last quarter
