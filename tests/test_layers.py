@@ -17,9 +17,10 @@ MODULES = {
 #: The foundation: each module and what of ours it may import.
 FOUNDATION = {
     "sternpost.reasons": set[str](),
+    "sternpost.notes": set[str](),
     "sternpost.limits": set[str](),
     "sternpost.errors": set[str](),
-    "sternpost.model": {"sternpost.reasons"},
+    "sternpost.model": {"sternpost.reasons", "sternpost.notes"},
     "sternpost.person": {"sternpost.model"},
     "sternpost.ids": set[str](),
 }
@@ -30,7 +31,7 @@ PACKAGES = {
     "sternpost.wire": ANY_FOUNDATION,
     "sternpost.rules": ANY_FOUNDATION | {"sternpost.destinations.base"},
     "sternpost.destinations": ANY_FOUNDATION,
-    "sternpost.sandbox": {"sternpost.limits", "sternpost.errors", "sternpost.reasons"},
+    "sternpost.sandbox": {"sternpost.limits", "sternpost.errors", "sternpost.reasons", "sternpost.notes"},
     "sternpost.workspace": ANY_FOUNDATION - {"sternpost.person"} | {"sternpost.destinations"},
 }
 PURE = ("sternpost.wire", "sternpost.rules", "sternpost.destinations")

@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from sternpost.reasons import NoteCode, ReasonCode
+from sternpost.notes import NoteCode
+from sternpost.reasons import ReasonCode
 
 Mode: TypeAlias = Literal["device", "cloud", "hybrid"]
 SourceType: TypeAlias = Literal["web", "mobile", "server"]

@@ -15,7 +15,8 @@ from sternpost.control.auth import may_read_metrics
 from sternpost.control.operations import OPERATIONS
 from sternpost.errors import StoreUnavailable
 from sternpost.model import Blocked, Delivered, Event, Rejected, Reply, Retry
-from sternpost.reasons import NOTES, REASONS
+from sternpost.notes import NOTES
+from sternpost.reasons import REASONS
 from tests.control.bench import (
     DOCUMENT,
     HEADER_SECRET,

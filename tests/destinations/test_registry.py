@@ -14,7 +14,8 @@ from sternpost.destinations.pendo import constants
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.destinations.webhook import signature
 from sternpost.model import Blocked, Delivered, Rejected, Reply, Retry, Secret
-from sternpost.reasons import NOTES, REASONS
+from sternpost.notes import NOTES
+from sternpost.reasons import REASONS
 
 ROOT = Path(__file__).parent.parent.parent
 CASES = json.loads((ROOT / "tests" / "data" / "pipeline.json").read_text())["cases"]

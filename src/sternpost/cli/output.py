@@ -78,7 +78,7 @@ def plain(text: object) -> str:
 
 def note_line(note: Mapping[str, Any]) -> str:
     """`Note: nested_property (properties.cart): flattened`; without a detail of its own, what such a note means."""
-    from sternpost.reasons import NOTES
+    from sternpost.notes import NOTES
 
     general = next((text.text for text in NOTES.values() if text.code == note["code"]), "")
     where = f" ({plain(note['path'])})" if note.get("path") else ""

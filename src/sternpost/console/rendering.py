@@ -16,7 +16,8 @@ from sternpost.console import words
 from sternpost.console.guard import MOUNT
 from sternpost.console.inside import part
 from sternpost.console.pages.common import SPANS
-from sternpost.reasons import NOTES, REASONS
+from sternpost.notes import NOTES
+from sternpost.reasons import REASONS
 
 _HERE = Path(__file__).parent
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from sternpost.control.preview import CHECKS, MAPPING
 from sternpost.model import Connection, DestinationConfig, Source, Workspace
-from sternpost.reasons import NOTES
+from sternpost.notes import NOTES
 from sternpost.rules.consent import consent_info
 
 #: Ends that no check and no mapping gives.

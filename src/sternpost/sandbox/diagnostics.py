@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-from sternpost.reasons import NOTES, REASONS, NoteCode
+from sternpost.notes import NOTES, NoteCode
+from sternpost.reasons import REASONS
 
 #: Reasons of the pipeline that Pendo gives silently; the text comes from `sternpost.reasons`.
 SharedReason: TypeAlias = Literal["do_not_process", "missing_id", "bad_id"]

@@ -28,7 +28,8 @@ from sternpost.control.schema import (
     record,
     texted,
 )
-from sternpost.reasons import NOTES, REASONS, NoteText, Reason, Stage
+from sternpost.notes import NOTES, NoteText
+from sternpost.reasons import REASONS, Reason, Stage
 
 REFUSED = record(
     {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
-from sternpost.reasons import NoteCode
+from sternpost.notes import NoteCode
 
 DATE_WORDS = frozenset({"at", "date", "datetime", "timestamp", "birthday", "dob", "since", "until"})
 SECONDS_MIN, SECONDS_END, MILLISECONDS_END = 10**8, 10**11, 10**14
