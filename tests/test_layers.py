@@ -48,6 +48,8 @@ SEAMS = {
     "sternpost.store.base",
     "sternpost.store.beside",
     "sternpost.store.views",
+    "sternpost.store.kept",
+    "sternpost.store.selection",
     "sternpost.store.series",
     "sternpost.store.standing",
     "sternpost.store.seen",

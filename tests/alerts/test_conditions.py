@@ -10,7 +10,8 @@ import pytest
 from sternpost.alerts.conditions import KINDS, Condition, Facts, conditions
 from sternpost.alerts.notifier import REMIND_S, Told
 from sternpost.model import Source
-from sternpost.store.views import BlockedChannel, FailureGroup
+from sternpost.store.letters import FailureGroup
+from sternpost.store.views import BlockedChannel
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "monitoring.md"
 WELL = Facts(now=100_000.0, accepting=True, sources=(Source("web", "Web app", "web", "wk-web"),))

@@ -24,7 +24,7 @@ from sternpost.control.personal import Personal
 from sternpost.errors import StoreUnavailable
 from sternpost.limits import LIVE_LISTENERS_MAX
 from sternpost.model import Delivered
-from sternpost.store.views import Rows
+from sternpost.store.kept import Rows
 from tests.control.bench import NOW, TOKEN, Bench, scope_of
 
 TRACK = {"type": "track", "event": "Checkout", "userId": "u1"}

@@ -14,7 +14,7 @@ import pytest
 from sternpost.control import fate
 from sternpost.control.filters import parse
 from sternpost.model import Delivered, Note, Rejected, Retry, Skipped
-from sternpost.store import views as module
+from sternpost.store import selection
 from tests.control.bench import Bench, make
 
 NAMES: list[Any] = ["Order Placed", "order placed", "Größe", "Order/Placed", 'Say "hi"', 5, 1.50, "5", "Chekout", "été Checkout", "a_b-c.d:e"]  # fmt: skip
@@ -30,7 +30,7 @@ FILTERS = [
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(module, "SCAN_ROWS_MAX", 17)
+    monkeypatch.setattr(selection, "SCAN_ROWS_MAX", 17)
     made = await make(tmp_path)
     rng = random.Random(4)
     for number in range(120):

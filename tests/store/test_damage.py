@@ -16,6 +16,7 @@ from sternpost.errors import StoreDamaged, StoreError
 from sternpost.model import Accepted, Arrival, Delivered, Event, Route, Settled, Settlement
 from sternpost.store import salvage as salvaging
 from sternpost.store.copying import examine
+from sternpost.store.letters import failure_groups
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 from tests.contract.lab import SQLITE, Lab
@@ -112,7 +113,7 @@ async def test_a_damaged_page_of_events_is_set_aside_and_its_lanes_go_on(whole: 
     ).fetchone() == (len(aside),)
     rows.close()
     views = Views(path)
-    [group] = await views.failures()
+    [group] = await failure_groups(views)
     assert (group.reason, group.count) == ("unreadable", len(aside))
     assert {sample.message_id for sample in group.samples} <= {f"m{n:04d}" for n in gone}
     with pytest.raises(StoreDamaged, match="page that holds it is damaged"):

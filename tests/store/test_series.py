@@ -23,6 +23,7 @@ from sternpost.model import (
     Skipped,
 )
 from sternpost.store import series
+from sternpost.store.letters import dead_letters
 from sternpost.store.series import DAY, HOUR, MINUTE
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
@@ -136,7 +137,7 @@ async def test_held_and_discarded_are_counted(store: SqliteStore, views: Views) 
     await store.expire_held(now=NOW + 60)
     await accept(store, event(1, NOW), now=NOW)
     await settle(store, [Rejected("bad_id")], now=NOW)
-    seqs = await views.dead_letters("d", limit=10)
+    seqs = await dead_letters(views, "d", limit=10)
     await store.discard_rejected([(seq, "d") for seq in seqs], "test", now=NOW + 120)
     slot = await whole(views)
     source_no = await views.read(lambda cx: views.names.known(cx, "source", "s"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import re
 import sqlite3
@@ -27,9 +28,10 @@ from sternpost.model import (
     Settlement,
     Skipped,
 )
-from sternpost.store import views as module
+from sternpost.store.letters import dead_letters, failure_groups, kept_failures, rejected_count
+from sternpost.store.selection import Selection
 from sternpost.store.sqlite import SqliteStore
-from sternpost.store.views import Selection, Views
+from sternpost.store.views import Views
 
 NOW = 1_800_000_000.0
 STATES = ("pending", "held", "retrying", "blocked", "delivered", "skipped", "rejected")
@@ -174,11 +176,11 @@ async def test_by_seqs_keeps_order_and_bounds(
     seqs = await accept(store, *(event(n, body=b'{"a":"%s"}' % (b"x" * 100)) for n in range(5)))
     rows = await views.by_seqs([seqs[3], 99, seqs[0], seqs[3]])
     assert [kept.event.seq for kept in rows.kept] == [seqs[3], seqs[0]]
-    monkeypatch.setattr(module, "PAGE_BYTES_MAX", 250)
+    monkeypatch.setattr("sternpost.store.kept.PAGE_BYTES_MAX", 250)
     rows = await views.by_seqs(seqs)
     assert [kept.event.seq for kept in rows.kept] == list(seqs[:2])
     assert rows.left == seqs[2:]
-    monkeypatch.setattr(module, "PAGE_BYTES_MAX", 1)
+    monkeypatch.setattr("sternpost.store.kept.PAGE_BYTES_MAX", 1)
     assert len((await views.by_seqs(seqs)).kept) == 1
 
 
@@ -230,7 +232,7 @@ async def test_recent_looks_at_a_bounded_number(
 ) -> None:
     """A page that found nothing says where to go on."""
     await accept(store, event(0, kind="group"), *(event(n) for n in range(1, 30)))
-    monkeypatch.setattr(module, "SCAN_ROWS_MAX", 10)
+    monkeypatch.setattr("sternpost.store.selection.SCAN_ROWS_MAX", 10)
     wanted = Selection(types=frozenset({"group"}))
     pages, before = 0, None
     found: list[str] = []
@@ -254,22 +256,22 @@ async def test_failures(store: SqliteStore, views: Views) -> None:
             "bad_id" if waiting.event.seq % 3 else "gave_up", f"No. {waiting.event.seq}."
         ),
     )
-    groups = await views.failures()
+    groups = await failure_groups(views)
     assert [(group.reason, group.count) for group in groups] == [("bad_id", 20), ("gave_up", 10)]
     assert groups[1].samples[0].message_id == "m29"
     assert groups[1].samples[0].detail == "No. 30."
-    page = await views.failure_entries("d", "bad_id", 15)
+    page = await kept_failures(views, "d", "bad_id", 15)
     assert len(page.kept) == 15
-    rest = await views.failure_entries("d", "bad_id", 15, page.next or 0)
+    rest = await kept_failures(views, "d", "bad_id", 15, page.next or 0)
     assert (len(rest.kept), rest.next) == (5, None)
-    assert await views.dead_letters("d", limit=500) == seqs
-    assert await views.dead_letters("d", limit=3, after=seqs[4]) == seqs[5:8]
-    assert await views.dead_letters("d", "gave_up", ["m2", "m3", "nobody"], limit=9) == (seqs[2],)
-    assert (await views.rejected("d"), await views.rejected("d", "gave_up"), await views.rejected("x")) == (
-        30,
-        10,
-        0,
-    )
+    assert await dead_letters(views, "d", limit=500) == seqs
+    assert await dead_letters(views, "d", limit=3, after=seqs[4]) == seqs[5:8]
+    assert await dead_letters(views, "d", "gave_up", ["m2", "m3", "nobody"], limit=9) == (seqs[2],)
+    assert (
+        await rejected_count(views, "d"),
+        await rejected_count(views, "d", "gave_up"),
+        await rejected_count(views, "x"),
+    ) == (30, 10, 0)
 
 
 async def test_person_reads_without_writing(store: SqliteStore, views: Views) -> None:
@@ -303,17 +305,25 @@ BIG_TABLES = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", sorted(name for name in vars(module) if name.startswith("SELECT_")))
-async def test_no_scan(store: SqliteStore, name: str) -> None:
+#: Module and name, by the text: a module may use another's.
+STATEMENTS = {
+    statement: f"{module}.{name}"
+    for module in ("views", "kept", "selection", "letters")
+    for name, statement in vars(importlib.import_module(f"sternpost.store.{module}")).items()
+    if name.startswith("SELECT_")
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=STATEMENTS.values())
+async def test_no_scan(store: SqliteStore, statement: str) -> None:
     """Every statement finds its rows by a key or an index; what walks, walks in order and stops at its limit."""
-    statement = vars(module)[name].format("1,2,3")
     cx = sqlite3.connect(store.path)
     # As many rows as the planner may expect in a large store.
     values = [1] * statement.count("?")
-    plan = [row[3] for row in cx.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    plan = [row[3] for row in cx.execute(f"EXPLAIN QUERY PLAN {statement.format('1,2,3')}", values)]
     cx.close()
     scans = [line for line in plan if BIG_TABLES.search(line)]
-    if name == "SELECT_OLDEST":
+    if STATEMENTS[statement] == "views.SELECT_OLDEST":
         scans = []  # the first row of the table by its key
     assert not scans, plan
     assert not any("TEMP B-TREE" in line for line in plan), plan

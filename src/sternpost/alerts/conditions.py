@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias
 
 from sternpost.model import Source
 from sternpost.reasons import REASONS
-from sternpost.store.views import BlockedChannel, FailureGroup
+from sternpost.store.letters import FailureGroup
+from sternpost.store.views import BlockedChannel
 
 Kind: TypeAlias = Literal[
     "cannot_accept",

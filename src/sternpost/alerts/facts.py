@@ -8,6 +8,7 @@ from sternpost.alerts.conditions import SPAN_S, STEADY_HOURS, Facts
 from sternpost.health import Health
 from sternpost.model import Workspace
 from sternpost.store import standing
+from sternpost.store.letters import failure_groups
 from sternpost.store.series import HOUR, MINUTE, merged
 from sternpost.store.views import Views
 
@@ -45,7 +46,7 @@ async def gather(
         blocked=await views.blocked_channels(),
         oldest_s={name: stats["destinations"][name]["oldestPendingSeconds"] for name in destinations},
         tried=tried,
-        failures=await views.failures(),
+        failures=await failure_groups(views),
         sources=tuple(workspace.sources.values()),
         last_hour={name: merged(last.sources[name].values()).total("received") for name in sources},
         hours={

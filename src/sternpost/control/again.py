@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sternpost.model import Workspace
-from sternpost.store.views import Kept, Standing
+from sternpost.store.kept import Kept, Standing
 
 How = Literal["retry", "now", "ask", "replay", ""]
 

@@ -13,7 +13,7 @@ from typing import Any
 from sternpost.control.pace import Pace
 from sternpost.model import Event, Mode, Workspace
 from sternpost.reasons import REASONS
-from sternpost.store.views import Kept, Standing
+from sternpost.store.kept import Kept, Standing
 from sternpost.wire import message as wire_message
 from sternpost.wire import times
 

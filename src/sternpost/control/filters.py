@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from sternpost.errors import SternpostError
 from sternpost.model import STATES, State
-from sternpost.store.views import Selection
+from sternpost.store.selection import Selection
 from sternpost.wire import times
 from sternpost.workspace.hints import near_miss
 

@@ -14,9 +14,10 @@ from sternpost.control.pace import Pace
 from sternpost.model import DestinationConfig, State
 from sternpost.reasons import REASONS
 from sternpost.store import series
+from sternpost.store.kept import Kept
 from sternpost.store.series import ReasonSeen, Slot
 from sternpost.store.standing import Lane
-from sternpost.store.views import BlockedChannel, Kept
+from sternpost.store.views import BlockedChannel
 
 SAMPLES_PER_REASON = 3
 RATE_WINDOW_S = 300  #: what was settled in the last minutes says how fast a backlog drains

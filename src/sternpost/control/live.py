@@ -25,7 +25,7 @@ from sternpost.control.personal import Personal
 from sternpost.errors import SternpostError, StoreError
 from sternpost.limits import LIVE_LISTENERS_MAX, LIVE_QUEUE_ENTRIES_MAX
 from sternpost.model import Workspace
-from sternpost.store.views import Kept, Rows
+from sternpost.store.kept import Kept, Rows
 
 log = structlog.get_logger("sternpost.control")
 

@@ -23,7 +23,8 @@ from sternpost.limits import REPLAY_WAITING_MAX
 from sternpost.model import Event, Route, Workspace
 from sternpost.store.base import Replay, Store
 from sternpost.store.candidates import Candidate, candidates, last_seq
-from sternpost.store.views import SCAN_ROWS_MAX, Views
+from sternpost.store.selection import SCAN_ROWS_MAX
+from sternpost.store.views import Views
 
 log = structlog.get_logger("sternpost.control")
 

@@ -6,7 +6,7 @@ import json
 
 from sternpost.control.context import Context
 from sternpost.model import Event
-from sternpost.store.views import Kept, Standing
+from sternpost.store.kept import Kept, Standing
 from sternpost.wire import postponed
 
 WHY = "Very many events came at once. It is on the disk, and gets into its lane when those that came before have."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sternpost.store.accepting import DELIVERED, REJECTED, SKIPPED
-from sternpost.store.views import SCAN_ROWS_MAX, Views
+from sternpost.store.selection import SCAN_ROWS_MAX
+from sternpost.store.views import Views
 
 Stand = Literal["waiting", "held", "delivered", "skipped", "rejected", ""]
 _STANDS: dict[int, Stand] = {DELIVERED: "delivered", SKIPPED: "skipped", REJECTED: "rejected"}

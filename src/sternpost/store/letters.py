@@ -1,13 +1,21 @@
-"""The read side of dead letters: what was said about each, newest or oldest first, without bodies."""
+"""The read side of dead letters: their groups, what was said about each, and the events themselves, oldest first."""
 
 from __future__ import annotations
 
+import heapq
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sternpost.limits import PAGE_ROWS_MAX
+from sternpost.reasons import ReasonCode
+from sternpost.store.accepting import REJECTED
+from sternpost.store.selection import rejected_groups, seqs_by
 from sternpost.store.trouble import damaged
-from sternpost.store.views import Views
+from sternpost.store.views import Page, Views, seqs_of_message
+
+SAMPLES_PER_GROUP = 10  #: dead letters shown with their group
 
 SELECT_NEWEST = (
     "SELECT o.seq, coalesce(e.message_id, e.message_key), n.name, e.type, o.at, o.more, e.user_id, e.anonymous_id, e.received_at "
@@ -15,10 +23,18 @@ SELECT_NEWEST = (
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq DESC LIMIT ?"
 )
 SELECT_ALONE = "SELECT seq, at, more FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 ORDER BY seq DESC LIMIT ?"
-SELECT_FIRST = (
-    "SELECT o.at, e.received_at FROM outcomes o JOIN events e ON e.seq = o.seq "
+SELECT_FIRST_RECEIVED = (
+    "SELECT e.received_at FROM outcomes o JOIN events e ON e.seq = o.seq "
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq LIMIT 1"
 )
+SELECT_FIRST_AT = (
+    "SELECT at FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 ORDER BY seq LIMIT 1"
+)
+SELECT_OLDEST = (
+    "SELECT seq FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 AND seq > ? "
+    "ORDER BY seq LIMIT ?"
+)
+SELECT_OUTCOME = "SELECT state, reason FROM outcomes WHERE seq = ? AND destination_no = ?"
 SELECT_SAID = (
     "SELECT o.seq, o.more, coalesce(e.message_id, e.message_key), e.user_id, e.anonymous_id FROM outcomes o "
     "JOIN events e ON e.seq = o.seq WHERE o.seq = ? AND o.destination_no = ?"
@@ -49,39 +65,108 @@ class Letter:
         return (self.message_id, self.user_id, self.anonymous_id)
 
 
-async def newest_letters(
-    views: Views, destination: str, reason: str, *, rows_max: int
-) -> tuple[list[Letter], tuple[float, float] | None]:
-    """The newest dead letters of a destination and reason, and of the oldest one: when it was rejected, when received."""
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Dead letters of one destination with one reason."""
 
-    def read(cx: sqlite3.Connection) -> tuple[list[Letter], tuple[float, float] | None]:
-        number = views.names.known(cx, "destination", destination)
-        which = (number, reason)
-        try:
-            rows = cx.execute(SELECT_NEWEST, (*which, rows_max)).fetchall()
-            first = cx.execute(SELECT_FIRST, which).fetchone()
-        except sqlite3.DatabaseError as error:
-            if not damaged(error):
-                raise
-            return _without_events(cx, which, rows_max), None
-        letters = [
-            Letter(seq, message_id, source, kind, at, _detail(more), user_id, anonymous_id, received_at)
-            for seq, message_id, source, kind, at, more, user_id, anonymous_id, received_at in rows
-        ]
-        return letters, first
+    destination_id: str
+    reason: ReasonCode
+    count: int
+    first_at: float  #: when the oldest event of the group was rejected
+    last_at: float  #: when the newest was
+    samples: tuple[Letter, ...]  #: newest first
+
+
+async def failure_groups(views: Views) -> tuple[FailureGroup, ...]:
+    """Dead letters by destination and reason, the largest group first."""
+
+    def read(cx: sqlite3.Connection) -> tuple[FailureGroup, ...]:
+        groups = []
+        for destination, reason, count in rejected_groups(cx):
+            which = (views.names.known(cx, "destination", destination), reason)
+            samples = _newest(cx, which, SAMPLES_PER_GROUP)
+            first = cx.execute(SELECT_FIRST_AT, which).fetchone()
+            if samples and first is not None:
+                groups.append(
+                    FailureGroup(destination, reason, count, first[0], samples[0].at, tuple(samples))
+                )
+        return tuple(sorted(groups, key=lambda group: -group.count))
 
     return await views.read(read)
 
 
-def _without_events(cx: sqlite3.Connection, which: tuple[int | None, str], rows_max: int) -> list[Letter]:
-    """Dead letters of events that cannot be read: what was written down when they were set aside."""
-    names = dict(cx.execute("SELECT no, name FROM names WHERE kind = 'source'"))
-    letters = []
-    for seq, at, more in cx.execute(SELECT_ALONE, (*which, rows_max)):
-        known = json.loads(more) if more else {}
-        message_id, source = known.get("messageId", ""), names.get(known.get("sourceNo"), "")
-        letters.append(Letter(seq, message_id, source, "", at, _detail(more), "", "", at))
-    return letters
+async def newest_letters(
+    views: Views, destination: str, reason: str, *, rows_max: int
+) -> tuple[list[Letter], float | None]:
+    """The newest dead letters of a destination and reason, and when the event of the oldest one was received, where that can be read."""
+
+    def read(cx: sqlite3.Connection) -> tuple[list[Letter], float | None]:
+        which = (views.names.known(cx, "destination", destination), reason)
+        letters = _newest(cx, which, rows_max)
+        try:
+            first = cx.execute(SELECT_FIRST_RECEIVED, which).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not damaged(error):
+                raise
+            first = None
+        return letters, first[0] if first else None
+
+    return await views.read(read)
+
+
+async def kept_failures(
+    views: Views, destination: str, reason: str | None, limit: int, after: int = 0
+) -> Page:
+    """Dead letters of a destination (and reason), oldest first, with their tries."""
+    rows_max = max(1, min(limit, PAGE_ROWS_MAX))
+
+    def read(cx: sqlite3.Connection) -> Page:
+        seqs = _oldest(cx, views, destination, reason, after, rows_max + 1)
+        rows = views.kept.load(cx, seqs[:rows_max], tries=True)
+        more = len(seqs) > rows_max or bool(rows.left)
+        return Page(rows.kept, rows.kept[-1].event.seq if more and rows.kept else None)
+
+    return await views.read(read)
+
+
+async def dead_letters(
+    views: Views,
+    destination: str,
+    reason: str | None = None,
+    message_ids: Sequence[str] | None = None,
+    *,
+    limit: int,
+    after: int = 0,
+) -> tuple[int, ...]:
+    """The seqs of dead letters behind `after`, oldest first: of a destination, a reason, or of these messageIds."""
+    rows_max = max(0, min(limit, PAGE_ROWS_MAX))
+
+    def read(cx: sqlite3.Connection) -> tuple[int, ...]:
+        if message_ids is None:
+            return tuple(_oldest(cx, views, destination, reason, after, rows_max))
+        number = views.names.known(cx, "destination", destination)
+        found = {
+            seq for one in message_ids[:PAGE_ROWS_MAX] for seq in seqs_of_message(cx, one) if seq > after
+        }
+        rejected = []
+        for seq in sorted(found):
+            row = cx.execute(SELECT_OUTCOME, (seq, number)).fetchone()
+            if row is not None and row[0] == REJECTED and reason in {None, row[1]}:
+                rejected.append(seq)
+        return tuple(rejected[:rows_max])
+
+    return await views.read(read)
+
+
+async def rejected_count(views: Views, destination: str, reason: str | None = None) -> int:
+    """How many dead letters a destination (and reason) has."""
+
+    def read(cx: sqlite3.Connection) -> int:
+        return sum(
+            n for name, code, n in rejected_groups(cx) if name == destination and reason in {None, code}
+        )
+
+    return await views.read(read)
 
 
 async def said_of(
@@ -95,6 +180,43 @@ async def said_of(
         return {row[0]: (_detail(row[1]), tuple(row[2:])) for row in found if row is not None}
 
     return await views.read(read)
+
+
+def _oldest(
+    cx: sqlite3.Connection, views: Views, destination: str, reason: str | None, after: int, rows_max: int
+) -> list[int]:
+    number = views.names.known(cx, "destination", destination)
+    reasons = (
+        [reason]
+        if reason is not None
+        else [code for name, code, _ in rejected_groups(cx) if name == destination]
+    )
+    lists = [seqs_by(cx, SELECT_OLDEST, (number, code, after, rows_max)) for code in reasons]
+    return [seq for seq, _ in zip(heapq.merge(*lists), range(rows_max), strict=False)]
+
+
+def _newest(cx: sqlite3.Connection, which: tuple[int | None, str], rows_max: int) -> list[Letter]:
+    try:
+        rows = cx.execute(SELECT_NEWEST, (*which, rows_max)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not damaged(error):
+            raise
+        return _without_events(cx, which, rows_max)
+    return [
+        Letter(seq, message_id, source, kind, at, _detail(more), user_id, anonymous_id, received_at)
+        for seq, message_id, source, kind, at, more, user_id, anonymous_id, received_at in rows
+    ]
+
+
+def _without_events(cx: sqlite3.Connection, which: tuple[int | None, str], rows_max: int) -> list[Letter]:
+    """Dead letters of events that cannot be read: what was written down when they were set aside."""
+    names = dict(cx.execute("SELECT no, name FROM names WHERE kind = 'source'"))
+    letters = []
+    for seq, at, more in cx.execute(SELECT_ALONE, (*which, rows_max)):
+        known = json.loads(more) if more else {}
+        message_id, source = known.get("messageId", ""), names.get(known.get("sourceNo"), "")
+        letters.append(Letter(seq, message_id, source, "", at, _detail(more), "", "", at))
+    return letters
 
 
 def _detail(more: str | None) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from sternpost.model import Membership
 from sternpost.store import profiles
+from sternpost.store.kept import Kept
 from sternpost.store.names import key
 from sternpost.store.persons import ids_of
-from sternpost.store.views import Kept, Views
+from sternpost.store.views import Views
 
 SCAN_ROWS_MAX = 200_000  #: events looked at for one page of a person, newest first; a fifth of a second
 ROWS = 50

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from sternpost.model import Event
 from sternpost.store import series
 from sternpost.store.names import Names
+from sternpost.store.selection import SCAN_ROWS_MAX
 from sternpost.store.series import ReasonSeen, Slot
-from sternpost.store.views import SCAN_ROWS_MAX, Views
+from sternpost.store.views import Views
 
 OLDEST_ROWS_MAX = 2_000  #: waiting events looked at for the slowest lanes, oldest first
 LANES_SHOWN = 10

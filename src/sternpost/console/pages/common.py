@@ -14,7 +14,7 @@ from sternpost.console.surroundings import Surroundings, Visit
 from sternpost.control.changes import LISTS, Kind, key_of
 from sternpost.control.verify import CHECKED
 from sternpost.errors import WorkspaceError
-from sternpost.store.views import Kept
+from sternpost.store.kept import Kept
 from sternpost.workspace.file import load_document
 
 LIST_ROWS = 100  #: of a page of users, sources, rules and the like

@@ -13,7 +13,7 @@ from sternpost.console.inside import ApiProblem, part
 from sternpost.console.pages.common import FOLLOWED, name_of, paged
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control import fate
-from sternpost.store.views import Selection
+from sternpost.store.selection import Selection
 
 ROWS = 50  #: of a list before anything was streamed into it
 LIVE_ROWS_MAX = 500  #: that a page keeps

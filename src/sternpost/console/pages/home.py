@@ -12,7 +12,7 @@ from sternpost.console.pages.common import FOLLOWED, SAMPLE_EVENTS, check_passed
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
 from sternpost.control.health import agent as agent_health
 from sternpost.control.verify import CHECKED
-from sternpost.store.views import Kept
+from sternpost.store.kept import Kept
 from sternpost.wire import times
 
 OLDEST_WAITING_WARNING_S = 300

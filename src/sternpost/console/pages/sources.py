@@ -11,8 +11,9 @@ from sternpost.console.pages.common import is_own, name_of, paged
 from sternpost.console.surroundings import Page, PageOf, Result, Surroundings, Visit
 from sternpost.control import fate
 from sternpost.control.noticing import library_of
+from sternpost.store.kept import Kept
 from sternpost.store.seen import latest
-from sternpost.store.views import Kept, Selection
+from sternpost.store.selection import Selection
 from sternpost.wire import message as wire_message
 
 NEWEST_EVENTS = 200  #: of all sources, for when each sent last

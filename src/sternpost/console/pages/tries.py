@@ -10,7 +10,7 @@ from sternpost import __version__
 from sternpost.console import snippets
 from sternpost.console.inside import ApiProblem, part, send_event
 from sternpost.console.surroundings import Elsewhere, Page, PageOf, Result, Surroundings, Visit
-from sternpost.store.views import Selection
+from sternpost.store.selection import Selection
 from sternpost.wire import message as wire_message
 
 DESTINATIONS_MAX = 10  #: tried at once

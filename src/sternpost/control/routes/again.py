@@ -17,8 +17,8 @@ from sternpost.control.routes.common import actor_of, body_of, destination_of, t
 from sternpost.control.schema import TEXT, one_of
 from sternpost.store.base import NewReplay
 from sternpost.store.candidates import last_seq
+from sternpost.store.kept import Kept, Standing
 from sternpost.store.standing import later_profile
-from sternpost.store.views import Kept, Standing
 
 SAID = {
     "retry": "It went back into its lane.",

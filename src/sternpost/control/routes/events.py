@@ -28,7 +28,7 @@ from sternpost.control.routes.common import (
 )
 from sternpost.control.schema import ENTRY, FATE, list_of
 from sternpost.limits import PAGE_ROWS_MAX
-from sternpost.store.views import Kept
+from sternpost.store.kept import Kept
 
 PAGES_PER_REQUEST = 8  #: of the store, while a filter looks for matches
 LOOK_S = 0.06  #: then the answer is what was found so far, with where to go on: nobody waits long for a page

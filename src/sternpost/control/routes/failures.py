@@ -44,9 +44,18 @@ from sternpost.control.shapes import shape_of
 from sternpost.limits import PAGE_ROWS_MAX
 from sternpost.model import Route as EventRoute
 from sternpost.reasons import REASONS
-from sternpost.store.letters import Letter, newest_letters, said_of
+from sternpost.store.letters import (
+    SAMPLES_PER_GROUP,
+    FailureGroup,
+    Letter,
+    dead_letters,
+    failure_groups,
+    kept_failures,
+    newest_letters,
+    rejected_count,
+    said_of,
+)
 from sternpost.store.revisions import CHANGES_KEPT_MAX, REVISIONS_KEPT_MAX, Revision
-from sternpost.store.views import SAMPLES_PER_GROUP, FailureGroup
 from sternpost.wire import message as wire_message
 
 LETTERS_PER_REQUEST = 10_000  #: dead letters retried or discarded at once
@@ -123,7 +132,7 @@ LEFT = {"left": texted(COUNT, "That are still dead letters."), "next": NEXT}
 
 
 async def failures(context: Context, request: Request) -> Any:
-    page, following = page_of(request, await context.views.failures())
+    page, following = page_of(request, await failure_groups(context.views))
     revisions = await context.facts.workspace_revisions(before=None, limit=REVISIONS_KEPT_MAX)
     return {"failures": [await _group(context, group, revisions) for group in page], "next": following}
 
@@ -131,7 +140,7 @@ async def failures(context: Context, request: Request) -> Any:
 async def _group(context: Context, group: FailureGroup, revisions: Sequence[Revision]) -> dict[str, Any]:
     """One destination and reason, and within it what was said, without what differs from event to event."""
     text, remedy, who = fate.explanation(group.reason, "")
-    letters, first = await newest_letters(
+    letters, received_at = await newest_letters(
         context.views, group.destination_id, group.reason, rows_max=SHAPED_MAX
     )
     shapes: dict[str, list[Letter]] = {}
@@ -159,7 +168,7 @@ async def _group(context: Context, group: FailureGroup, revisions: Sequence[Revi
             "by": change.author,
             "changes": list(change.changes),
         },
-        "oldestReceivedAt": fate.when(first[1]) if first else None,
+        "oldestReceivedAt": fate.when(received_at),
         "shapes": [
             {
                 "shape": shape,
@@ -189,8 +198,8 @@ def _sample(letter: Letter) -> dict[str, Any]:
 async def failure_entries(context: Context, request: Request) -> Any:
     destination, reason = request.path_params["destination"], request.path_params["reason"]
     await _known_letters(context, destination)
-    page = await context.views.failure_entries(
-        destination, reason, limit_of(request, PAGE_ROWS), number_of(request, "after") or 0
+    page = await kept_failures(
+        context.views, destination, reason, limit_of(request, PAGE_ROWS), number_of(request, "after") or 0
     )
     workspace = context.workspaces.current
     return {
@@ -265,7 +274,7 @@ def exported(context: Context, destination: str, reason: str, who: Principal) ->
     async def lines() -> AsyncIterator[bytes]:
         after: int | None = 0
         while after is not None:
-            page = await context.views.failure_entries(destination, reason, PAGE_ROWS_MAX, after)
+            page = await kept_failures(context.views, destination, reason, PAGE_ROWS_MAX, after)
             for kept in page.kept:
                 entry = fate.compose(kept, context.workspaces.current)
                 yield answers.encode(entry if who.personal_data else context.personal.answer(entry)) + b"\n"
@@ -311,8 +320,13 @@ async def _letters(context: Context, body: Mapping[str, Any]) -> _Letters:
 async def _next_letters(context: Context, wanted: _Letters) -> tuple[int, ...]:
     """Some of the dead letters that are meant; () when there are no more, or as many as were asked for."""
     while True:
-        seqs = await context.views.dead_letters(
-            wanted.destination, wanted.reason, wanted.message_ids, limit=wanted.left, after=wanted.after
+        seqs = await dead_letters(
+            context.views,
+            wanted.destination,
+            wanted.reason,
+            wanted.message_ids,
+            limit=wanted.left,
+            after=wanted.after,
         )
         if not seqs:
             return ()
@@ -326,14 +340,14 @@ async def _next_letters(context: Context, wanted: _Letters) -> tuple[int, ...]:
 
 
 async def _left(context: Context, wanted: _Letters) -> dict[str, Any]:
-    left = await context.views.rejected(wanted.destination, wanted.reason)
+    left = await rejected_count(context.views, wanted.destination, wanted.reason)
     return {"left": left, "next": str(wanted.after) if left and not wanted.left else None}
 
 
 async def _known_letters(context: Context, destination: str) -> None:
     """Dead letters of a destination that was removed can still be looked at and discarded."""
     if destination not in context.workspaces.current.destinations and not (
-        await context.views.rejected(destination)
+        await rejected_count(context.views, destination)
     ):
         destination_of(context, destination)
 

@@ -33,8 +33,9 @@ from sternpost.control.schema import (
     texted,
 )
 from sternpost.store import series
+from sternpost.store.letters import failure_groups
+from sternpost.store.selection import Selection
 from sternpost.store.standing import LANES_SHOWN, destination_rows, series_rows
-from sternpost.store.views import Selection
 
 SPAN_S = 3_600  #: when no time is given: the last hour, by the minute
 SAMPLE_EVENTS = 500  #: the newest ones of a destination, for samples and for what waits
@@ -255,7 +256,7 @@ async def destination_health(context: Context, request: Request) -> Any:
     recent = await context.views.recent(SAMPLE_EVENTS, Selection(destinations=frozenset({config.id})))
     letters: dict[str, list[str]] = {
         group.reason: [sample.message_id for sample in group.samples]
-        for group in await context.views.failures()
+        for group in await failure_groups(context.views)
         if group.destination_id == config.id
     }
     pace = context.pace(config.id)

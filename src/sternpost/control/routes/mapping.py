@@ -31,7 +31,7 @@ from sternpost.control.schema import (
     texted,
 )
 from sternpost.model import DestinationConfig, Event, Person
-from sternpost.store.views import Selection
+from sternpost.store.selection import Selection
 
 DAY_S = 86_400.0
 EVENTS_MAX = 500  #: the newest of the last day

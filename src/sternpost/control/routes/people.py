@@ -233,7 +233,7 @@ async def audit_log(context: Context, request: Request) -> Any:
         if since_ms is None:
             raise ApiError(400, f'"{text[:40]}" is no time.', "Write 2026-11-03T10:00 (UTC).")
         since = since_ms / 1000
-    rows = await context.views.reading(
+    rows = await context.views.read(
         audit_rows(
             limit=limit + 1,
             before=number_of(request, "before"),

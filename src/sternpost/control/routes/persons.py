@@ -216,7 +216,7 @@ async def forget_person(context: Context, request: Request) -> Any:
 async def stopped_people(context: Context, request: Request) -> Any:
     _may_see(request)
     limit = limit_of(request, PAGE_ROWS_MAX)
-    found = await context.views.reading(stops(limit=limit + 1, after=_stopped_after(request)))
+    found = await context.views.read(stops(limit=limit + 1, after=_stopped_after(request)))
     page = found[:limit]
     return {
         "stopped": [
@@ -229,7 +229,7 @@ async def stopped_people(context: Context, request: Request) -> Any:
 
 async def list_deletions(context: Context, request: Request) -> Any:
     limit = limit_of(request, PAGE_ROWS_MAX)
-    found = await context.views.reading(receipts(limit=limit + 1, before=number_of(request, "after")))
+    found = await context.views.read(receipts(limit=limit + 1, before=number_of(request, "after")))
     return {
         "deletions": [persons.shown(one) for one in found[:limit]],
         "next": cursor(found[limit - 1].no if len(found) > limit else None),
