@@ -19,18 +19,16 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 from processes import HERE, BenchError, Program
 from report import REPOSITORY, Figure, Report
+from shared import Bench
 
 from sternpost.sandbox import seed
-
-if TYPE_CHECKING:
-    from phases import Bench
 
 sys.path.insert(0, str(REPOSITORY))
 from tests.demo import browser as chromium

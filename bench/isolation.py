@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bodies
 import client
@@ -29,11 +29,9 @@ import store
 from processes import BenchError, Program, free_port
 from report import Figure, percentile
 from servers import SOME_EVERY
+from shared import HEADERS, Bench
 
 from sternpost.sandbox import seed
-
-if TYPE_CHECKING:
-    from phases import Bench
 
 RATE = 100_000
 STEADY_RATE = 100.0  #: events per second, to each destination: about half of what one core delivers to eight
@@ -41,7 +39,6 @@ CONCURRENCY = 16
 PEOPLE = 10_000
 WAIT_S_MAX = 120.0
 WARM_S = 1.0
-HEADERS = {"Authorization": wrk.AUTHORIZATION, "Content-Type": "application/json"}
 
 #: Of eight destinations the first four are well.
 WELL = ("w1", "w2", "p1", "sandbox")

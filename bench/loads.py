@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from typing import TYPE_CHECKING
 
 import bodies
 import client
@@ -17,11 +16,8 @@ import isolation
 import load as wrk
 from isolation import Side, Values
 from report import Figure, percentile
+from shared import HEADERS, Bench
 
-if TYPE_CHECKING:
-    from phases import Bench
-
-HEADERS = {"Authorization": wrk.AUTHORIZATION, "Content-Type": "application/json"}
 BATCHES = (3, 20)
 PEOPLE = (1, 100, 100_000)
 BURST_EVERY_S = 2.0

@@ -11,19 +11,14 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bodies
 import isolation
-import load as wrk
 import store
 from report import Figure
-
-if TYPE_CHECKING:
-    from phases import Bench
+from shared import HEADERS, Bench
 
 PEOPLE = 100_000
-HEADERS = {"Authorization": wrk.AUTHORIZATION, "Content-Type": "application/json"}
 WORK_S = 1.0  #: a server that is killed had so long to take lanes in hand
 HOWS = {
     "killed": "after SIGKILL",

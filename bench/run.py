@@ -20,9 +20,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from phases import LARGE, PHASES, Bench, Plan
+from phases import LARGE, PHASES
 from processes import BenchError
 from report import REPOSITORY, Report
+from shared import Bench, Plan
 
 DISK_FREE_BYTES_MIN = 15_000_000_000
 DISK_FREE_BYTES_MIN_QUICK = 2_000_000_000
