@@ -88,11 +88,12 @@ async def test_the_examples_run(client: Client) -> None:
 
 
 def test_the_sandbox_stands_alone() -> None:
-    """It shares no mapping code with the destination: of ours it imports limits, errors and reasons only."""
+    """It shares no mapping code with the destination: of ours it imports limits, errors, reasons and notes only."""
     for path in SOURCE.glob("*.py"):
         for module in re.findall(r"^\s*(?:from|import) (sternpost[.\w]*)", path.read_text(), re.MULTILINE):
             assert module.startswith("sternpost.sandbox") or module in (
                 "sternpost.limits",
                 "sternpost.errors",
                 "sternpost.reasons",
+                "sternpost.notes",
             ), (path, module)
