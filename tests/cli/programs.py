@@ -142,16 +142,5 @@ def fetch(url: str, *, content: Any = None, headers: Mapping[str, str] | None = 
         return json.loads(reply.read() or b"null")
 
 
-def until(condition: Any, seconds: float = WAIT_S) -> Any:
-    """Wait until a condition gives something true, and return that."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.03)
-
-
 def columns(lines: Sequence[str]) -> int:
     return max(len(line) for line in lines)

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.programs import Done, Program, fetch, free_port, running, sternpost, until
+from tests.cli.programs import Done, Program, fetch, free_port, running, sternpost
+from tests.waiting import until
 
 START = Path(__file__).parent.parent.parent / "docs/start.md"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"

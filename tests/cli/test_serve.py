@@ -10,7 +10,8 @@ import stat
 import time
 from pathlib import Path
 
-from tests.cli.programs import Program, fetch, free_port, running, sternpost, until
+from tests.cli.programs import Program, fetch, free_port, running, sternpost
+from tests.waiting import until
 
 LAST_LINE = r"Stop with Ctrl\+C"
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cli.programs import fetch, running, until
+from tests.cli.programs import fetch, running
 from tests.demo import browser
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 ALL = ROOT / "build/screenshots"

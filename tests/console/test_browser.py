@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import urllib.error
@@ -12,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cli.programs import fetch, running, until
+from tests.cli.programs import fetch, running
 from tests.console.screens import NARROW, SCREENS, WIDE, send
 from tests.demo import browser
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     browser.PROGRAM is None and not os.environ.get("CI"), reason="no Chromium here; apt-get install chromium"
@@ -113,12 +113,12 @@ async def test_every_page(tmp_path: Path) -> None:
             await page.size(1280, 900)
             await page.open(f"{base}/console/events")
             await key(page, "/")
-            assert await page.run("document.activeElement.id") == "search"
+            await page.until("document.activeElement.id === 'search'")
             await page.run("document.activeElement.blur()")
             await key(page, "j")
-            assert await page.run("document.activeElement.className") == "open"
+            await page.until("document.activeElement.className === 'open'")
             await key(page, "?")
-            assert await page.run("document.getElementById('keys').open") is True
+            await page.until("document.getElementById('keys').open")
             await page.run("document.getElementById('keys').close()")
             await key(page, "g")
             await key(page, "d")
@@ -163,10 +163,9 @@ async def test_every_page(tmp_path: Path) -> None:
 
             # Without a script everything can still be read, and the form still posts.
             await page.call("Emulation.setScriptExecutionDisabled", value=True)
-            await page.call("Page.navigate", url=f"{base}/console/events/good")
-            await asyncio.sleep(0.5)
-            await page.call("Emulation.setScriptExecutionDisabled", value=False)
+            await page.open(f"{base}/console/events/good")
             assert "Delivered to Pendo sandbox" in await page.run("document.body.innerText")
+            await page.call("Emulation.setScriptExecutionDisabled", value=False)
 
             hosts = {urlsplit(url).netloc for url in page.requested if not url.startswith("data:")}
             assert hosts == {urlsplit(base).netloc}
@@ -204,7 +203,6 @@ def name_everything(base: str, folder: Path) -> None:
 async def key(page: browser.Page, text: str) -> None:
     for kind in ("keyDown", "keyUp"):
         await page.call("Input.dispatchKeyEvent", type=kind, key=text, text=text if kind == "keyDown" else "")
-    await asyncio.sleep(0.05)
 
 
 def test_serve_prints_the_address(tmp_path: Path) -> None:

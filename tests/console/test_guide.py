@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from sternpost.sandbox.seed import INTEGRATION_KEY, TRACK_SECRET_WEB
-from tests.cli.programs import fetch, running, until
+from tests.cli.programs import fetch, running
 from tests.demo import browser
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     browser.PROGRAM is None and not os.environ.get("CI"), reason="no Chromium here; apt-get install chromium"
@@ -132,7 +133,7 @@ async def test_the_guide(tmp_path: Path) -> None:
                 text = json.dumps(fetch(f"{pendo}/__sandbox/state"))
                 return all(word in text for word in ('"u1"', '"acme"', '"Checkout"')) and text
 
-            assert until(arrived, 30)
+            assert until(arrived, within_s=30)
             await page.open(f"{base}/console/events?q=event:Checkout")
             await page.run("document.querySelector('#rows a.open').click()")
             await page.until("document.querySelector('.verdict.delivered') !== null", 30)
@@ -163,7 +164,7 @@ async def test_the_guide(tmp_path: Path) -> None:
             )
             await typed(page, **hosts, s__trackEventSecret=TRACK_SECRET_WEB)
             await press(page, "Check and save")
-            assert until(lambda: '"Late"' in json.dumps(fetch(f"{pendo}/__sandbox/state")), 30)
+            assert until(lambda: '"Late"' in json.dumps(fetch(f"{pendo}/__sandbox/state")), within_s=30)
 
             # The keys of a region that they are not of.
             await page.open(settings)

@@ -4,7 +4,6 @@ happened, why, and what to do.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import gzip
 import json
@@ -27,6 +26,7 @@ from sternpost.wire import pixel
 from tests.console.house import Browser, House, house, text_of
 from tests.console.test_pages import bare
 from tests.control.bench import DOCUMENT, call
+from tests.waiting import eventually
 
 OK = Reply(200, {}, b'{"total": 1, "updated": 1}', 5)
 TRACK = {"type": "track", "event": "Checkout", "userId": "u1", "messageId": "m"}
@@ -191,25 +191,50 @@ async def at_home(path: Path, case: Case) -> House:
     return await house(path, document=document)
 
 
-async def until(home: House, case: Case) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for _ in range(400):
+async def standing(home: House, message_id: str = "m") -> dict[str, Any]:
+    """Where an event stands at its only destination."""
+    [event] = (await home.bench.get(f"/events/{message_id}"))["events"]
+    [found] = event["destinations"]
+    return dict(found)
+
+
+async def arrived(home: House, case: Case) -> dict[str, Any]:
+    """The event, once it stands where the case says."""
+
+    async def there() -> dict[str, Any] | None:
         [event] = (await home.bench.get("/events/m"))["events"]
         [found] = event["destinations"]
-        if (found["state"], found["reason"]) == (case.state, case.reason):
-            return dict(event)
-        await asyncio.sleep(0.01)
-    raise AssertionError((case.reason, found))
+        return event if (found["state"], found["reason"]) == (case.state, case.reason) else None
+
+    return dict(await eventually(there) or {})
+
+
+async def attempted(home: House, times: int) -> None:
+    """Wait until it was tried so often."""
+
+    async def enough() -> bool:
+        return len((await standing(home))["attempts"]) >= times
+
+    await eventually(enough)
 
 
 async def settle_down(home: House) -> None:
     """Wait until what was due was tried."""
-    for _ in range(400):
-        [event] = (await home.bench.get("/events/m"))["events"]
-        [found] = event["destinations"]
-        if found["state"] in {"delivered", "skipped", "rejected", "blocked"} or found["nextAttemptAt"]:
-            return
-        await asyncio.sleep(0.01)
+
+    async def tried() -> bool:
+        found = await standing(home)
+        return found["state"] in {"delivered", "skipped", "rejected", "blocked"} or found["nextAttemptAt"]
+
+    await eventually(tried)
+
+
+async def delivered(home: House, message_id: str) -> None:
+    """Wait until an event is."""
+
+    async def is_delivered() -> bool:
+        return (await standing(home, message_id))["state"] == "delivered"
+
+    await eventually(is_delivered)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.reason)
@@ -222,8 +247,7 @@ async def test_reason(tmp_path: Path, case: Case) -> None:
         await bench.accept(*case.before, source=case.by) if case.before else None
         if case.then == "late":
             await engine.apply()
-            while not await bench.views.blocked_channels():
-                await asyncio.sleep(0.01)
+            await eventually(bench.views.blocked_channels)
         await bench.accept(case.event, source=case.by)  # type: ignore[arg-type]
         if case.then == "disconnect":
             # The document that a form would send, without the connection; its masked secrets keep their values.
@@ -255,11 +279,12 @@ async def test_reason(tmp_path: Path, case: Case) -> None:
         if case.then == "again":
             for _ in range(2):
                 await settle_down(home)
+                tried = len((await standing(home))["attempts"])
                 answered = await bench.ask(
                     "POST", "/again", {"messageId": "m", "source": case.by, "destination": "pendo"}
                 )
                 assert answered.json["how"] == "now", answered.body
-                await asyncio.sleep(0.05)
+                await attempted(home, tried + 1)
         if case.then == "discard":
             answered = await bench.ask(
                 "POST",
@@ -267,7 +292,7 @@ async def test_reason(tmp_path: Path, case: Case) -> None:
                 {"destination": "pendo", "messageIds": ["m"], "note": "Test data."},
             )
             assert answered.json["discarded"] == 1
-        event = await until(home, case)
+        event = await arrived(home, case)
         await said_well(browser, event, case)
     finally:
         await engine.stop()
@@ -422,7 +447,7 @@ async def test_try_again_now(tmp_path: Path) -> None:
     browser = await home.owner()
     await bench.accept(TRACK, {**TRACK, "messageId": "m2"})
     await engine.apply()
-    await until(home, Case("server_error", "retrying"))
+    await arrived(home, Case("server_error", "retrying"))
     behind = await bench.ask(
         "POST", "/again", {"messageId": "m2", "source": "backend", "destination": "pendo"}
     )
@@ -435,12 +460,7 @@ async def test_try_again_now(tmp_path: Path) -> None:
     await browser.follow(
         await browser.post("/console/again", messageId="m", source="backend", destination="pendo")
     )
-    for _ in range(400):
-        [event] = (await bench.get("/events/m2"))["events"]
-        if event["destinations"][0]["state"] == "delivered":
-            break
-        await asyncio.sleep(0.01)
-    assert event["destinations"][0]["state"] == "delivered"
+    await delivered(home, "m2")
     missing = await bench.ask(
         "POST", "/again", {"messageId": "nope", "source": "backend", "destination": "pendo"}
     )
@@ -467,14 +487,10 @@ async def test_deliver_again_what_is_done(tmp_path: Path) -> None:
     await bench.accept({**IDENTIFY, "messageId": "old"}, {**IDENTIFY, "messageId": "new", "userId": "u1"})
     await engine.apply()
 
-    async def delivered(count: int) -> None:
-        for _ in range(400):
-            if sum("Checkout" in body for body in sent) == count:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError(sent)
+    async def checkouts(count: int) -> bool:
+        return sum("Checkout" in body for body in sent) == count
 
-    await delivered(2)
+    await eventually(lambda: checkouts(2))
     await settle_down(home)
     page = await browser.get("/console/events/m?dest=pendo")
     assert "Deliver again to Pendo production It would arrive once more." in text_of(page)
@@ -482,14 +498,10 @@ async def test_deliver_again_what_is_done(tmp_path: Path) -> None:
         await browser.post("/console/again", messageId="m", source="backend", destination="pendo")
     )
     assert "delivered once more" in text_of(said)
-    await delivered(3)
+    await eventually(lambda: checkouts(3))
     [job] = (await bench.get("/replays"))["replays"]
     assert job["estimated"] == 1
-    for _ in range(400):
-        [event] = (await bench.get("/events/new"))["events"]
-        if event["destinations"][0]["state"] == "delivered":
-            break
-        await asyncio.sleep(0.01)
+    await delivered(home, "new")
     wanted = {"messageId": "old", "source": "backend", "destination": "pendo"}
     refused = await bench.ask("POST", "/again", wanted)
     assert refused.status == 409

@@ -17,7 +17,8 @@ from urllib.parse import quote, urlencode
 
 from sternpost.console.pages import PAGES
 from sternpost.control.operations import OPERATIONS
-from tests.cli.programs import running, sternpost, until
+from tests.cli.programs import running, sternpost
+from tests.waiting import until
 
 OWNER_TOKEN = "sp-planted-owner-token-11aa"
 INTEGRATION_KEY = "planted-integration-key-22bb.us"

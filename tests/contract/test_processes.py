@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import sternpost
+from tests.waiting import until
 
 from .arrivals import events_of
 from .lab import SQLITE, Engine, Lab, lab_of
@@ -82,13 +83,6 @@ def children() -> Iterator[Callable[..., Child]]:
                 child.kill()
             if child.process.stdout is not None:
                 child.process.stdout.close()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited too long: {what}"
-        time.sleep(0.01)
 
 
 async def _killed_after_accept(engine: Engine, tmp_path: Path, fault: str = "") -> None:
@@ -206,7 +200,7 @@ def test_workers_that_are_killed(engine: Engine, tmp_path: Path) -> None:
         for _ in range(3):
             hire()
         for name, enough in (("w0", 0), ("w1", 0), ("w2", 50)):
-            until(lambda enough=enough: sends() >= enough, f"{enough} sends")
+            until(lambda enough=enough: sends() >= enough, within_s=PATIENCE_S)
             workers[name].kill()
             killed.add(name)
         hire()
@@ -216,7 +210,8 @@ def test_workers_that_are_killed(engine: Engine, tmp_path: Path) -> None:
         try:
             until(
                 lambda: lab.rows("SELECT count(*) FROM outcomes WHERE state = 1") == [(batches * 10,)],
-                "everything delivered",
+                within_s=PATIENCE_S,
+                what="everything delivered",
             )
             Path(f"{log}.stop").touch()
             for name in workers.keys() - killed:

@@ -68,14 +68,16 @@ async def test_what_is_given_up_in_a_batch_does_not_let_later_events_overtake_it
         pipeline.engine.wake([("pendo", "metadata", 0.0)])
         assert isinstance(await pipeline.outcome("pendo", first), Rejected)
         await pipeline.until(lambda: isinstance(pipeline.last("pendo", second), Retry))
-        await asyncio.sleep(0.1)
-        assert ["third"] not in sent
+        # Whoever comes later is claimed and tried; what stands behind the second is not.
+        await pipeline.send(identify("u2", other=1))
+        await pipeline.until(lambda: any("other" in names for names in sent))
+        assert not any("third" in names for names in sent)
         well["now"] = True
         clock["now"] += 11.0
         pipeline.engine.wake([("pendo", "metadata", 0.0)])
         for seq in (second, third):
             assert isinstance(await pipeline.outcome("pendo", seq), Delivered)
-        assert sent[-2:] == [["second"], ["third"]]
+        assert [names for names in sent if names in (["second"], ["third"])][-2:] == [["second"], ["third"]]
 
 
 async def test_an_id_that_was_busy_under_other_settings_is_sent_when_it_is_free(tmp_path):
@@ -94,8 +96,10 @@ async def test_an_id_that_was_busy_under_other_settings_is_sent_when_it_is_free(
         pipeline.settings = workspace(settings={"createMissing": False})
         await pipeline.engine.apply()
         (second,) = await pipeline.send(identify("u1", "laptop", a=2))
-        await asyncio.sleep(0.2)
-        assert len(pipeline.sent) == 1  # never the same id in two requests at once (rule G3)
+        await pipeline.send(identify("u2", "tablet", a=3))
+        await pipeline.until(lambda: len(pipeline.sent) == 2)
+        # Never the same id in two requests at once (rule G3): the one that goes out is of somebody else.
+        assert [b"u1" in sent.call.body for sent in pipeline.sent] == [True, False]
         waits["now"] = False
         release.set()
         assert isinstance(await pipeline.outcome("pendo", first), Delivered)

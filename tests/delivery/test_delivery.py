@@ -229,11 +229,14 @@ async def test_retry_after_is_honoured_and_429_slows_the_whole_channel(tmp_path)
 
 async def test_a_removed_destination_skips_what_waited(tmp_path):
     """Events of a destination that was removed end as not_connected, never silently."""
-    async with Pipeline(tmp_path, lambda call: Reply(503, {}, b"", 1), workspace(hook={})) as pipeline:
+    clock = {"now": 1_800_000_000.0}
+    async with Pipeline(
+        tmp_path, lambda call: Reply(503, {}, b"", 1), workspace(hook={}), clock=lambda: clock["now"]
+    ) as pipeline:
         (seq,) = await pipeline.send(track("u", "E"))
         await pipeline.outcome("hook", seq, final=False)
         pipeline.settings = workspace(other={})
-        await asyncio.sleep(0.05)  # the lane's backoff (0.02 s here) passes
+        clock["now"] += 1  # the lane's backoff (0.02 s here) passes
         await pipeline.engine.apply()
         outcome = await pipeline.outcome("hook", seq)
         assert isinstance(outcome, Skipped)

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.cli.programs import fetch, running, until
+from tests.cli.programs import fetch, running
 from tests.demo import browser
 from tests.docs.pages import ROOT, blocks, page
 from tests.docs.test_how_to import EXAMPLE, needs_browser, site
+from tests.waiting import until
 
 NODE = shutil.which("node")
 PACKAGES = ROOT / "tests/clients/node_modules/@rudderstack/rudder-sdk-node"

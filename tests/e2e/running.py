@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,8 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import yaml
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 START_S = 30.0  #: a busy machine with two cores needs a second or two; more is a hang
@@ -37,24 +38,6 @@ TRACK_SECRET = "55555555-5555-4555-8555-555555555555"
 HARMLESS = ("Note: ", "timeout graceful shutdown exceeded", "Invalid HTTP request received.")
 
 Found = TypeVar("Found")
-
-
-def until(
-    condition: Callable[[], Found], *, within_s: float = 20.0, every_s: float = 0.02, what: str = ""
-) -> Found:
-    """What the condition gives as soon as it is something; an AssertionError of its own is kept for the report."""
-    deadline = time.monotonic() + within_s
-    while True:
-        last: AssertionError | None = None
-        try:
-            found = condition()
-        except AssertionError as error:
-            found, last = None, error  # type: ignore[assignment]
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s:g} s: {what or condition}; last: {last or found}")
-        time.sleep(every_s)
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
