@@ -221,10 +221,6 @@ def test_no_server(tmp_path: Path) -> None:
 
 def test_closed_pipe(tmp_path: Path) -> None:
     """A reader that has enough ends a command quietly."""
-    import sys
-
-    from tests.cli.programs import environment
-
     with subprocess.Popen(
         [sys.executable, "-m", "sternpost", "serve", "--help"],
         cwd=tmp_path,
