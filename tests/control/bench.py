@@ -405,15 +405,17 @@ async def make(
     observe: Callable[[str, float], None] | None = None,
 ) -> Bench:
     store = SqliteStore(path / "store.db", observe=observe)
+    made: list[Bench] = []
     holder = WorkspaceHolder(
         destinations=DESTINATIONS,
         keeper=store,
         key=SecretKey(b"k" * 32),
         env={},
-        clock=lambda: NOW,
+        clock=lambda: made[0].now if made else NOW,
         path=file,
     )
     await holder.start(document or DOCUMENT)
     views = Views(path / "store.db")
     live = LiveHub(views, lambda: holder.current, personal=Personal(b"k" * 32))
-    return Bench(store, views, live, holder, RefusedLog())
+    made.append(Bench(store, views, live, holder, RefusedLog()))
+    return made[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sternpost.control.alike import BEGAN_WITHIN_S, DEPTH_MAX, PATHS_MAX, alike, change_before
 from sternpost.destinations.base import Rejected
 from sternpost.store.revisions import Revision
@@ -68,3 +70,40 @@ async def test_of_a_group(bench: Bench) -> None:
     assert (found["same"]["type"], found["same"]["userId"]) == ("track", "ada")
     assert "messageId" in found["differs"]
     assert "properties.n" in found["differs"]
+
+
+@pytest.mark.parametrize("how", ["retry", "replay"])
+async def test_what_is_rejected_again_began_when_it_was_rejected_first(bench: Bench, how: str) -> None:
+    """After a retry or a replay that failed again, the change that came before the first time is named, not the latest one."""
+    document = bench.holder.shown()
+    document["destinations"][0]["name"] = "The cause"
+    await bench.holder.apply(document)
+    bench.now += 60
+    await bench.accept({**TRACK, "messageId": "m1"})
+    await bench.settle("pendo", "track", Rejected("bad_id", "No."))
+    [first] = (await bench.get("/failures"))["failures"]
+    for number in range(2):
+        bench.now += 3_600
+        document["destinations"][0]["name"] = f"Something else {number}"
+        await bench.holder.apply(document)
+        if how == "retry":
+            await bench.ask("POST", "/failures/retry", {"destination": "pendo"})
+        else:
+            await bench.ask("POST", "/replays", {"destination": "pendo"})
+            await bench.pump.step()
+            bench.now += 1
+            await bench.pump.step()
+        bench.now += 60
+        await bench.settle("pendo", "track", Rejected("bad_id", "No."))
+        bench.now += 60
+        await bench.pump.step()  # the replay has ended
+        [group] = (await bench.get("/failures"))["failures"]
+        assert group["firstAt"] == first["firstAt"]
+        assert group["lastAt"] > first["lastAt"]
+        assert group["shapes"][0]["firstAt"] == first["firstAt"]
+        assert group["beganAfter"]["revision"] == first["beganAfter"]["revision"] == 2
+    # For another reason it is rejected for the first time.
+    await bench.ask("POST", "/failures/retry", {"destination": "pendo"})
+    await bench.settle("pendo", "track", Rejected("event_name_missing", "No name."))
+    [group] = (await bench.get("/failures"))["failures"]
+    assert group["firstAt"] == group["lastAt"] > first["firstAt"]

@@ -473,6 +473,21 @@ async def test_workspace_problems(bench: Bench) -> None:
     assert bench.holder.current.revision == 1
 
 
+async def test_a_whole_workspace_needs_its_secrets(bench: Bench) -> None:
+    """As a workspace file does: a variable that is not set is refused, before anything changes; a single change says it afterwards."""
+    document = (await bench.get("/workspace"))["document"]
+    document["destinations"][0]["settings"]["trackEventSecret"] = "${NOT_SET_ANYWHERE}"
+    for method, path in (("POST", "/workspace/diff"), ("PUT", "/workspace")):
+        answer = await bench.ask(method, path, {"document": document})
+        assert answer.status == 422
+        problem = answer.json["problems"][0]
+        assert problem["path"] == "destinations[0].settings.trackEventSecret"
+        assert problem["message"] == "NOT_SET_ANYWHERE is not set in the server's environment."
+    assert bench.holder.current.revision == 1
+    document["destinations"][0]["enabled"] = False
+    assert (await bench.ask("PUT", "/workspace", {"document": document})).status == 200
+
+
 async def test_workspace_of_a_file(tmp_path: Path) -> None:
     """A file rules: it is named, and changes by the API are refused."""
     file = tmp_path / "workspace.yaml"

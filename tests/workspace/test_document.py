@@ -236,6 +236,27 @@ def test_all_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("sources/0/id", "Web App"),
+        ("sources/0/id", "del"),
+        ("sources/0/type", "browser"),
+        ("sources/0/writeKey", "${NOPE}"),
+        ("destinations/0/id", "Main one"),
+        ("destinations/0/settings/region", "usa"),
+        ("connections/0/mode", "hibrid"),
+    ],
+)
+def test_unknown_names_beside_another_mistake(path: str, value: Any) -> None:
+    """A connection to what nobody meant is told also when an entry of the list has no usable id; what may mean that one is not."""
+    data = changed(path, value)
+    data["connections"].append({"source": "nowhere", "destination": "hook"})
+    found = problems(data)
+    assert len(found) == 2, found
+    assert 'connections[3].source: No source "nowhere".' in found[1]
+
+
 def test_missing_key_has_a_line() -> None:
     """What is missing is reported at the line of what lacks it."""
     document = yaml.load("version: 1\nsources:\n  - name: a\n    id: web\n")
@@ -260,6 +281,15 @@ def test_secret_may_wait() -> None:
     main = read(data, secrets_required=False).destinations["main"]
     assert main.secret_problem == "NOPE is not set. Set it, or use file:PATH."
     assert "integrationKey" not in main.settings
+
+
+def test_a_document_of_the_api_names_the_servers_environment() -> None:
+    """Whoever sends one sits elsewhere: a variable of theirs is of no use."""
+    data = changed("destinations/0/settings/integrationKey", "${NOPE}")
+    with pytest.raises(
+        WorkspaceError, match=r"NOPE is not set in the server's environment\. Set it there and restart"
+    ):
+        read(data, by_server=True)
 
 
 def test_switched_off_needs_no_secret() -> None:

@@ -102,7 +102,9 @@ class Workspaces(Protocol):
         """What applying it would change, a line each. Raises WorkspaceError."""
         ...
 
-    def preview(self, document: Mapping[str, Any]) -> tuple[list[str], Workspace]:
+    def preview(
+        self, document: Mapping[str, Any], *, secrets_required: bool = False
+    ) -> tuple[list[str], Workspace]:
         """What applying it would change, and what it would be. Raises WorkspaceError."""
         ...
 
@@ -110,7 +112,9 @@ class Workspaces(Protocol):
         """What changes from one kept document to another, a line each."""
         ...
 
-    async def apply(self, document: Mapping[str, Any], *, author: str = "", note: str = "") -> Workspace:
+    async def apply(
+        self, document: Mapping[str, Any], *, author: str = "", note: str = "", secrets_required: bool = False
+    ) -> Workspace:
         """Save it as a new revision and bring it into force. Raises WorkspaceError; then nothing changed."""
         ...
 

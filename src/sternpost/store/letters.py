@@ -28,7 +28,7 @@ SELECT_FIRST_RECEIVED = (
     "WHERE o.destination_no = ? AND o.reason = ? AND o.state = 3 ORDER BY o.seq LIMIT 1"
 )
 SELECT_FIRST_AT = (
-    "SELECT at FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 ORDER BY seq LIMIT 1"
+    "SELECT at, more FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 ORDER BY seq LIMIT 1"
 )
 SELECT_OLDEST = (
     "SELECT seq FROM outcomes WHERE destination_no = ? AND reason = ? AND state = 3 AND seq > ? "
@@ -50,6 +50,7 @@ class Letter:
     source_id: str
     type: str
     at: float  #: when it was rejected
+    since: float  #: when it was for the first time: it may have been tried again since
     detail: str  #: what was said
     user_id: str
     anonymous_id: str
@@ -72,7 +73,7 @@ class FailureGroup:
     destination_id: str
     reason: ReasonCode
     count: int
-    first_at: float  #: when the oldest event of the group was rejected
+    first_at: float  #: when its oldest event was rejected, for the first time if it was tried again
     last_at: float  #: when the newest was
     samples: tuple[Letter, ...]  #: newest first
 
@@ -88,7 +89,7 @@ async def failure_groups(views: Views) -> tuple[FailureGroup, ...]:
             first = cx.execute(SELECT_FIRST_AT, which).fetchone()
             if samples and first is not None:
                 groups.append(
-                    FailureGroup(destination, reason, count, first[0], samples[0].at, tuple(samples))
+                    FailureGroup(destination, reason, count, _since(*first), samples[0].at, tuple(samples))
                 )
         return tuple(sorted(groups, key=lambda group: -group.count))
 
@@ -203,7 +204,18 @@ def _newest(cx: sqlite3.Connection, which: tuple[int | None, str], rows_max: int
             raise
         return _without_events(cx, which, rows_max)
     return [
-        Letter(seq, message_id, source, kind, at, _detail(more), user_id, anonymous_id, received_at)
+        Letter(
+            seq,
+            message_id,
+            source,
+            kind,
+            at,
+            _since(at, more),
+            _detail(more),
+            user_id,
+            anonymous_id,
+            received_at,
+        )
         for seq, message_id, source, kind, at, more, user_id, anonymous_id, received_at in rows
     ]
 
@@ -215,8 +227,13 @@ def _without_events(cx: sqlite3.Connection, which: tuple[int | None, str], rows_
     for seq, at, more in cx.execute(SELECT_ALONE, (*which, rows_max)):
         known = json.loads(more) if more else {}
         message_id, source = known.get("messageId", ""), names.get(known.get("sourceNo"), "")
-        letters.append(Letter(seq, message_id, source, "", at, _detail(more), "", "", at))
+        letters.append(Letter(seq, message_id, source, "", at, _since(at, more), _detail(more), "", "", at))
     return letters
+
+
+def _since(at: float, more: str | None) -> float:
+    """When what was rejected at a moment was first rejected for its reason."""
+    return float(json.loads(more).get("since", at)) if more else at
 
 
 def _detail(more: str | None) -> str:

@@ -53,6 +53,11 @@ RETRY_DELIVERY = (
     "UPDATE deliveries SET attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, ?4), parts_done = ?5, reason = ?6, "
     "detail = ?7, reply_lost = max(reply_lost, ?8) WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
 )
+TAKE_REJECTED = (
+    "DELETE FROM outcomes WHERE seq = ? AND destination_no = ? AND state = ? "
+    "RETURNING state, reason, at, ms, status, attempts, more"
+)
+REMEMBER_BEFORE = "UPDATE deliveries SET before = ? WHERE destination_no = ? AND seq = ?"
 #: A refused key says nothing about the event: such a try does not count towards giving it up.
 BLOCK_DELIVERY = "UPDATE deliveries SET parts_done = ?4, reason = ?5, detail = ?6 WHERE destination_no = ?1 AND seq = ?2 AND lane_no = ?3"
 
@@ -156,6 +161,7 @@ def _settle_one(
                         outcome,
                         person,
                         replaying.remembered(replay_no, before) if replay_no is not None else None,
+                        _rejected_since(before, reason) if state == REJECTED and before else None,
                     ),
                 ),
             )
@@ -215,8 +221,19 @@ def _settle_one(
             assert_never(outcome)
 
 
+def _rejected_since(before: str, reason: str | None) -> float | None:
+    """When an event that is rejected again was rejected first; None when it was not, or for another reason."""
+    state, earlier, at, *_, more = json.loads(before)
+    if state != REJECTED or earlier != reason:
+        return None
+    return float((json.loads(more) if more else {}).get("since", at))
+
+
 def _more(
-    outcome: Delivered | Skipped | Rejected, person: str | None, replay: Mapping[str, Any] | None
+    outcome: Delivered | Skipped | Rejected,
+    person: str | None,
+    replay: Mapping[str, Any] | None,
+    since: float | None,
 ) -> str | None:
     more: dict[str, Any] = {}
     if outcome.detail:
@@ -227,6 +244,8 @@ def _more(
         more["person"] = person
     if replay:
         more["replay"] = replay
+    if since is not None:
+        more["since"] = since
     return _written(more) if more else None
 
 
@@ -251,8 +270,8 @@ def retry_rejected(
     count = 0
     for seq, destination_id in seqs:
         route = routes.get((seq, destination_id))
-        taken = _take_rejected(cx, names, deltas, seq, destination_id) if route is not None else None
-        if route is None or taken is None:
+        before = _take_rejected(cx, names, deltas, seq, destination_id) if route is not None else None
+        if route is None or before is None:
             continue
         row = cx.execute(
             "SELECT type, user_id, anonymous_id, at_ms, page_ms FROM events WHERE seq = ?", (seq,)
@@ -273,7 +292,11 @@ def retry_rejected(
         )
         # Its first try was long ago: it has no neighbours to wait for, and nobody waits for it.
         route = replace(route, settle_s=0.0, gate=False)
-        acceptor.enqueue(event, route, seq, person=taken.get("person"))
+        person = (json.loads(before[-1]) if before[-1] else {}).get("person")
+        acceptor.enqueue(event, route, seq, person=person)
+        # Should it be rejected again, it is known since when it is.
+        destination_no = names.number(cx, "destination", destination_id)
+        cx.execute(REMEMBER_BEFORE, (json.dumps(before), destination_no, seq))
         count += 1
     return count
 
@@ -319,16 +342,13 @@ def discard_rejected(
 
 def _take_rejected(
     cx: sqlite3.Connection, names: Names, deltas: Deltas, seq: int, destination_id: str
-) -> dict[str, Any] | None:
+) -> Sequence[Any] | None:
+    """Take a dead letter away; its outcome as `deliveries.before` keeps it, None when it is none any more."""
     destination_no = names.known(cx, "destination", destination_id)
-    rows = cx.execute(
-        "DELETE FROM outcomes WHERE seq = ? AND destination_no = ? AND state = ? RETURNING reason, more",
-        (seq, destination_no, REJECTED),
-    ).fetchall()
+    rows = cx.execute(TAKE_REJECTED, (seq, destination_no, REJECTED)).fetchall()
     if not rows:
         return None
-    reason, more = rows[0]
     deltas.add(f"d:{destination_id}", "rejected", -1)
-    deltas.add(f"d:{destination_id}", f"rejected:{reason}", -1)
-    found: dict[str, Any] = json.loads(more) if more else {}
-    return found
+    deltas.add(f"d:{destination_id}", f"rejected:{rows[0][1]}", -1)
+    outcome: Sequence[Any] = rows[0]
+    return outcome

@@ -45,11 +45,6 @@ class Check:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self._lines.get(path)
 
-    def in_doubt(self, key: str) -> bool:
-        """Whether an entry of this list has no usable id; a reference may mean it, and would be a second problem of one mistake."""
-        place = re.compile(rf"{key}(\[\d+\](\.id)?)?")
-        return any(place.fullmatch(problem.path) for problem in self.problems)
-
     def section(self, path: str, value: Any, known: Sequence[str]) -> Section | None:
         values = self.mapping(path, value)
         if values is None:

@@ -37,6 +37,7 @@ def parse(
     generated: MutableMapping[str, str] | None = None,
     new_write_key: Callable[[str], str] | None = None,
     secrets_required: bool = True,
+    by_server: bool = False,
     revision: int = 0,
     file: str = "",
 ) -> Workspace:
@@ -49,9 +50,10 @@ def parse(
     `generated`          write keys by source id that were made earlier; new ones are added, for the caller to keep
     `new_write_key`      makes a write key for a source id; without it a missing key is a problem
     `secrets_required`   True: a secret that cannot be read is a problem. False: its destination is blocked and says why
+    `by_server`          the document came over the API: messages say whose environment is meant, since it is not the reader's
     """
     check = Check(lines or {})
-    references = References(env or {}, read_file, unseal)
+    references = References(env or {}, read_file, unseal, by_server=by_server)
     top = check.section("", data, TOP_KEYS)
     if top is None:
         raise WorkspaceError(check.problems, file)
@@ -126,12 +128,16 @@ def _connections(
 ) -> list[Connection]:
     found: dict[tuple[str, str], Connection] = {}
     places: dict[tuple[str, str], str] = {}
+    doubts = {
+        "source": _Doubt(top, "sources", sources),
+        "destination": _Doubt(top, "destinations", destinations),
+    }
     for section in top.sections("connections", CONNECTION_KEYS):
         source_id = section.text("source", required=True)
         destination_id = section.text("destination", required=True)
         mode = cast("Mode", section.choice("mode", MODES, default="cloud"))
-        known = _known(section, "source", source_id, sources)
-        known = _known(section, "destination", destination_id, destinations) and known
+        known = _known(section, "source", source_id, sources, doubts["source"])
+        known = _known(section, "destination", destination_id, destinations, doubts["destination"]) and known
         if not known or not mode:
             continue
         pair = (source_id, destination_id)
@@ -151,11 +157,35 @@ def _connections(
     return list(found.values())
 
 
-def _known(section: Section, key: str, identifier: str, known: Collection[str]) -> bool:
+class _Doubt:
+    """Entries of a list without a usable id. A reference may mean one of them, and would be a second problem of one mistake."""
+
+    def __init__(self, top: Section, key: str, usable: Collection[str]) -> None:
+        entries = top.values.get(key)
+        self._is_no_list = entries is not None and not isinstance(entries, list | tuple)
+        given = [
+            one.get("id") if isinstance(one, Mapping) else None
+            for one in ([] if self._is_no_list else entries or [])
+        ]
+        self._written = [one for one in given if isinstance(one, str) and one.strip() and one not in usable]
+        #: What has no id, or another's, can be meant by any name, each by one.
+        self._nameless = len(given) - len(usable) - len(self._written)
+        self._meant: set[str] = set()
+
+    def covers(self, identifier: str) -> bool:
+        """Whether a reference to what is not there may mean one of them."""
+        if self._is_no_list or identifier in self._meant or near_miss(identifier, self._written):
+            return True
+        if len(self._meant) < self._nameless:
+            self._meant.add(identifier)
+        return identifier in self._meant
+
+
+def _known(section: Section, key: str, identifier: str, known: Collection[str], doubt: _Doubt) -> bool:
     if identifier in known:
         return True
-    if identifier and not section.check.in_doubt(f"{key}s"):
-        meant = near_miss(identifier, known)
+    meant = near_miss(identifier, known)
+    if identifier and (meant or not doubt.covers(identifier)):
         remedy = f'Did you mean "{meant}"?' if meant else f"Add it to {key}s, or remove the connection."
         section.check.add(section.at(key), f"No {key} {quote(identifier)}.", remedy)
     return False

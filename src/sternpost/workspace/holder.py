@@ -95,13 +95,16 @@ class WorkspaceHolder:
         assert self.path is not None
         await self._use(found, workspace_file.load_document(self.path).data)
 
-    async def apply(self, document: Mapping[str, Any], *, author: str = "", note: str = "") -> Workspace:
+    async def apply(
+        self, document: Mapping[str, Any], *, author: str = "", note: str = "", secrets_required: bool = False
+    ) -> Workspace:
         """Save a document as the new revision and bring it into force. Raises WorkspaceError; then nothing changed.
 
-        `author` is who did it, `note` how, when a reader of the revisions would ask.
+        `author` is who did it, `note` how, when a reader of the revisions would ask. `secrets_required`: every secret of it must be
+        there, as for a workspace file; else a destination without its secret is blocked and says why.
         """
         self._writable()
-        await self._save(document, author=author, note=note)
+        await self._save(document, author=author, note=note, secrets_required=secrets_required)
         return self.current
 
     async def restore(self, number: int, *, author: str = "") -> Workspace | None:
@@ -122,10 +125,12 @@ class WorkspaceHolder:
         """What applying the document would change, without secrets. Raises WorkspaceError for an invalid one."""
         return self.preview(document)[0]
 
-    def preview(self, document: Mapping[str, Any]) -> tuple[list[str], Workspace]:
-        """What applying the document would change, and what it would be. Raises WorkspaceError for an invalid one."""
+    def preview(
+        self, document: Mapping[str, Any], *, secrets_required: bool = False
+    ) -> tuple[list[str], Workspace]:
+        """What applying the document would change, and what it would be. Raises WorkspaceError for an invalid one, as `apply`."""
         sealed = stored.seal_document(document, self._destinations, self._key, previous=self.document)
-        workspace = self._parse(sealed, revision=0, required=False, forget=True)
+        workspace = self._parse(sealed, revision=0, required=secrets_required, forget=True)
         return stored.diff(self.document, sealed, self._destinations, key=self._key), workspace
 
     def difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -173,13 +178,17 @@ class WorkspaceHolder:
                 ]
             )
 
-    async def _save(self, document: Mapping[str, Any], *, author: str = "", note: str = "") -> None:
+    async def _save(
+        self, document: Mapping[str, Any], *, author: str = "", note: str = "", secrets_required: bool = False
+    ) -> None:
         sealed = stored.seal_document(document, self._destinations, self._key, previous=self.document)
-        await self._keep(sealed, author=author, note=note)
+        await self._keep(sealed, author=author, note=note, secrets_required=secrets_required)
 
-    async def _keep(self, sealed: dict[str, Any], *, author: str, note: str) -> None:
+    async def _keep(
+        self, sealed: dict[str, Any], *, author: str, note: str, secrets_required: bool = False
+    ) -> None:
         # Checked before it is kept: a workspace that is not valid changes nothing.
-        self._parse(sealed, revision=0, required=False)
+        self._parse(sealed, revision=0, required=secrets_required)
         now = self._clock()
         changes = stored.diff(self.document, sealed, self._destinations, key=self._key)
         revision = await self._keeper.save_workspace(
@@ -206,6 +215,7 @@ class WorkspaceHolder:
             generated=generated,
             new_write_key=workspace_file.new_write_key,
             secrets_required=required,
+            by_server=True,
             revision=revision,
         )
 

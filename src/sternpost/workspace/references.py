@@ -34,10 +34,13 @@ class References:
         env: Mapping[str, str],
         read_file: Callable[[str], str] | None,
         unseal: Callable[[str], str] | None,
+        *,
+        by_server: bool,
     ) -> None:
         self._env = env
         self._read_file = read_file
         self._unseal = unseal
+        self._by_server = by_server
 
     def refers(self, text: str) -> bool:
         return "${" in text or text.startswith(("file:", SEALED_PREFIX))
@@ -67,6 +70,11 @@ class References:
                 f"{name} belongs to the server itself.", "Use a variable whose name begins differently."
             )
         value = self._env.get(name, "")
+        if not value and self._by_server:
+            raise Unresolved(
+                f"{name} is not set in the server's environment.",
+                "Set it there and restart, or write the secret itself.",
+            )
         if not value:
             raise Unresolved(f"{name} is not set.", "Set it, or use file:PATH.")
         return value

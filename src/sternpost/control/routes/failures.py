@@ -147,7 +147,10 @@ async def _group(context: Context, group: FailureGroup, revisions: Sequence[Revi
     for letter in letters:
         shapes.setdefault(shape_of(letter.detail, letter.ids), []).append(letter)
     shown = sorted(shapes.items(), key=lambda found: -len(found[1]))
-    change = change_before(group.first_at, revisions)
+    # Tried again, they keep when they were rejected first: what changed since then is not the cause.
+    first_at = min([group.first_at, *(letter.since for letter in letters)])
+    last_at = max([group.last_at, *(letter.at for letter in letters)])
+    change = change_before(first_at, revisions)
     return {
         "destination": group.destination_id,
         "reason": group.reason,
@@ -158,8 +161,8 @@ async def _group(context: Context, group: FailureGroup, revisions: Sequence[Revi
         "count": group.count,
         "people": len({letter.person for letter in letters}),
         "exact": group.count <= SHAPED_MAX,
-        "firstAt": fate.when(group.first_at),
-        "lastAt": fate.when(group.last_at),
+        "firstAt": fate.when(first_at),
+        "lastAt": fate.when(last_at),
         "beganAfter": None
         if change is None
         else {
@@ -174,8 +177,8 @@ async def _group(context: Context, group: FailureGroup, revisions: Sequence[Revi
                 "shape": shape,
                 "count": len(found),
                 "people": len({letter.person for letter in found}),
-                "firstAt": fate.when(found[-1].at),
-                "lastAt": fate.when(found[0].at),
+                "firstAt": fate.when(min(letter.since for letter in found)),
+                "lastAt": fate.when(max(letter.at for letter in found)),
                 "samples": [_sample(letter) for letter in found[:SAMPLES_PER_GROUP]],
             }
             for shape, found in shown[:SHAPES_MAX]

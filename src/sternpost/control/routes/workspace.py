@@ -11,10 +11,11 @@ from starlette.requests import Request
 
 from sternpost.control import audit
 from sternpost.control.answers import ApiError
+from sternpost.control.auth import allows
 from sternpost.control.changes import author_of
 from sternpost.control.context import Context
 from sternpost.control.operation import Operation
-from sternpost.control.routes.common import body_of, totals, warnings
+from sternpost.control.routes.common import body_of, principal_of, totals, warnings
 from sternpost.control.schema import COUNT, OBJECT, TEXT, TEXTS, WARNINGS, YES_NO, or_null, texted
 from sternpost.errors import WorkspaceError
 from sternpost.model import Workspace
@@ -45,8 +46,10 @@ async def workspace(context: Context, request: Request) -> Any:
 async def diff_workspace(context: Context, request: Request) -> Any:
     audit.nothing_changed(request)
     document, lines = _document(context, await body_of(request))
+    # Who may not apply it is not told which variables the server has.
+    owns = allows(principal_of(request).role, "owner")
     with _with_lines(lines):
-        changes, after = context.workspaces.preview(document)
+        changes, after = context.workspaces.preview(document, secrets_required=owns)
     return {
         "changes": changes,
         "consequences": await _consequences(context, after),
@@ -75,10 +78,11 @@ async def apply_workspace(context: Context, request: Request) -> Any:
                 revision=before,
             )
         with _with_lines(lines):
-            changes, after = workspaces.preview(document)
+            # A whole workspace is held to what a workspace file is: nothing comes into force that would be blocked at once.
+            changes, after = workspaces.preview(document, secrets_required=True)
             consequences = await _consequences(context, after)
             audit.intend(request, f"revision {before + 1}", changes=changes)
-            await workspaces.apply(document, author=author_of(request))
+            await workspaces.apply(document, author=author_of(request), secrets_required=True)
         audit.note(request, f"revision {workspaces.current.revision}", changes=changes)
     return {
         "revision": workspaces.current.revision,
