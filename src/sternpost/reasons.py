@@ -468,7 +468,7 @@ REASONS: dict[ReasonCode, Reason] = {
             "rejected",
             "Not readable any more",
             "The event was accepted, and the page of the store that holds it is damaged. It was set aside, so that its lane goes on.",
-            "Look after the disk. `sternpost doctor` tells how much is damaged; `sternpost salvage` or `sternpost restore` bring back what can "
+            "Look after the disk. With the server stopped `sternpost doctor` tells how much is damaged; `sternpost salvage` or `sternpost restore` bring back what can "
             "be, then retry it.",
             "operator",
         ),
@@ -574,7 +574,8 @@ REASONS: dict[ReasonCode, Reason] = {
             "blocked",
             "Key refused",
             "The destination refuses the key.",
-            "Check keys in the console or by `sternpost doctor`, which tells apart what can be told; then replace the key. Everything waiting is sent by itself.",
+            "Replace the key, or correct the region; then everything waiting is sent by itself. Check keys in the console and "
+            "`sternpost doctor` tell the causes apart, as far as that is possible.",
             "owner",
         ),
         Reason(

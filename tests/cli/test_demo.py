@@ -167,6 +167,8 @@ def test_tail_wrong_filter(demo: Demo) -> None:
     found = demo.run("tail", "--state", "deliverd")
     assert found.status == 1
     assert 'Did you mean "delivered"?' in found.err
+    found = demo.run("tail", "--destination", "pendoo")
+    assert (found.status, found.err) == (1, 'No destination "pendoo". Did you mean "pendo"?\n')
 
 
 def test_try(demo: Demo) -> None:

@@ -126,6 +126,16 @@ async def test_delivered_at_once(bench: Bench) -> None:
     assert attempt["reply"]["status"] == 200
 
 
+async def test_delivered_and_never_shown(bench: Bench) -> None:
+    """What the destination took and may never show is not simply delivered."""
+    await bench.accept(TRACK)
+    notes = (Note("no_account"), Note("too_old", "timestamp", "9 days old"))
+    await bench.settle("pendo", "track", Delivered(notes=notes))
+    assert (await bench.fate("m1"))["verdict"] == (
+        "Delivered to Pendo production 0.0 s after it was received. Pendo may never process events older than 7 days (9 days old)."
+    )
+
+
 async def test_delivered_after_retry(bench: Bench) -> None:
     """Tries that failed stay; the last one is the delivery."""
     await bench.accept(TRACK)

@@ -265,6 +265,23 @@ async def test_stream_ends_with_the_server(bench: Bench) -> None:
         bench.live.listen()
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("source=nope", 'No source "nope". There are: web, backend, alone.'),
+        ("destination=pendoo", 'No destination "pendoo". Did you mean "pendo"?'),
+        ("q=dest:pendo,hok", 'No destination "hok". Did you mean "hook"?'),
+    ],
+)
+async def test_nothing_will_ever_come(bench: Bench, query: str, said: str) -> None:
+    """Whoever waits for what is not there is told so; to exclude it, or to ask what is kept of it, is no mistake."""
+    answer = await bench.ask("GET", f"/live?{query}")
+    assert answer.status == 400
+    assert f"{answer.json['error']['message']} {answer.json['error']['remedy']}" == said
+    assert (await bench.ask("HEAD", "/live?q=-source:nope")).status == 200
+    assert (await bench.get("/events?source=nope"))["events"] == []
+
+
 async def test_head(bench: Bench) -> None:
     """HEAD of the stream is answered and over."""
     answer = await asyncio.wait_for(bench.ask("HEAD", "/live"), 5)

@@ -115,7 +115,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
         if name and not name.startswith("-") and self.get_command(ctx, name) is None:
-            raise UsageError(_unknown_command(ctx.command_path, name, self.list_commands(ctx)))
+            raise UsageError(unknown("command", name, self.list_commands(ctx), ctx.command_path))
         return super().resolve_command(ctx, args)
 
 
@@ -211,12 +211,14 @@ def _usage_sentence(error: click.UsageError) -> str:
     return f"{message} See {command} --help."
 
 
-def _unknown_command(program: str, name: str, known: Sequence[str]) -> str:
+def unknown(noun: str, name: str, known: Sequence[str], program: str = "") -> str:
+    """The sentence for a word that is none of those that are known; `program` is what stands before it on a command line."""
     from sternpost.workspace.hints import near_miss
 
+    before = f"{program} " if program else ""
     meant = near_miss(name, known)
-    hint = f'Did you mean "{program} {meant}"?' if meant else f"There are {', '.join(known)}."
-    return f'No command "{program} {name}". {hint}'
+    hint = f'Did you mean "{before}{meant}"?' if meant else f"There are {', '.join(known)}."
+    return f'No {noun} "{before}{name}". {hint}'
 
 
 def _write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:

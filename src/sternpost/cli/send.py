@@ -14,12 +14,22 @@ import click
 
 from sternpost import __version__
 from sternpost.cli import client
-from sternpost.cli.app import command
+from sternpost.cli.app import command, unknown
 from sternpost.cli.output import say, say_json
 from sternpost.errors import CommandError, UsageError
 
 TYPES = ("identify", "group", "track", "page", "screen", "alias")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+class EventType(click.Choice[str]):
+    """A call's type; a near miss is answered with the one that was meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            raise UsageError(unknown("type", str(value), self.choices)) from None
 
 
 @command(
@@ -43,7 +53,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
         "Where to": ("url", "data_dir", "token_file", "write_key"),
     },
 )
-@click.argument("type_", metavar="|".join(TYPES), type=click.Choice(TYPES, case_sensitive=False))
+@click.argument("type_", metavar="|".join(TYPES), type=EventType(TYPES, case_sensitive=False))
 @click.option("--user-id", metavar="ID", help="Who did it, known.")
 @click.option("--anonymous-id", metavar="ID", help="Who did it, not yet known.")
 @click.option("--previous-id", metavar="ID", help="alias: the id that becomes --user-id.")

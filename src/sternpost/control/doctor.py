@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -102,9 +103,17 @@ async def _destination(
         if channel.destination_id == config.id:
             text, remedy, _ = fate.explanation(channel.reason, channel.detail)
             what = f"channel {channel.channel}" if channel.channel else "delivery"
-            found.append(check(what, "fail", f"Blocked: {text}", remedy=remedy, destination=config.id))
+            found.append(
+                check(what, "fail", f"Blocked: {text}", remedy=_elsewhere(remedy), destination=config.id)
+            )
     checks, offsets = await verify.examine(context, config)
     return [*found, *checks], offsets
+
+
+def _elsewhere(remedy: str) -> str:
+    """A remedy without the advice to do what was just done."""
+    sentences = re.split(r"(?<=\.) ", remedy)
+    return " ".join(sentence for sentence in sentences if "sternpost doctor" not in sentence)
 
 
 def _size(count: int) -> str:

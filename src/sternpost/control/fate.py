@@ -12,12 +12,15 @@ from typing import Any
 
 from sternpost.control.pace import Pace
 from sternpost.model import Event, Mode, Workspace
+from sternpost.notes import NOTES, NoteCode
 from sternpost.reasons import REASONS
 from sternpost.store.kept import Kept, Standing
 from sternpost.wire import message as wire_message
 from sternpost.wire import times
 
 NAMED_TYPES = {"track": "event", "page": "name", "screen": "name"}  #: where each type has its name
+
+MAY_NEVER_SHOW: frozenset[NoteCode] = frozenset({"too_old"})  #: notes that put the whole event in doubt
 
 PACED_S = 0.2  #: a turn that is so far ahead means that the rate is what an event waits for
 
@@ -175,7 +178,7 @@ def _verdict(kept: Kept, standing: Standing, name: str, text: str) -> str:
         case "delivered":
             after = f"after {standing.attempts} tries, " if standing.attempts > 1 else ""
             took = max(0.0, (standing.settled_at or 0.0) - kept.event.received_at)
-            return f"Delivered to {name} {after}{took:.1f} s after it was received."
+            return f"Delivered to {name} {after}{took:.1f} s after it was received.{_doubt(standing)}"
         case "skipped":
             return f"Not sent to {name}: {text}"
         case "rejected":
@@ -196,6 +199,15 @@ def _verdict(kept: Kept, standing: Standing, name: str, text: str) -> str:
             return f"Waiting for its turn at {name}. {standing.detail}"
         case "pending":
             return f"Waiting for its turn at {name}."
+
+
+def _doubt(standing: Standing) -> str:
+    """A sentence when the destination took an event that it may never show: "delivered" alone would say too much."""
+    for note in standing.notes:
+        if note.code in MAY_NEVER_SHOW:
+            seen = f" ({note.detail})" if note.detail else ""
+            return f" {NOTES[note.code].text.rstrip('.')}{seen}."
+    return ""
 
 
 def _attempts(standing: Standing, rebuilt: Rebuilt | None) -> list[dict[str, Any]]:

@@ -133,7 +133,7 @@ def told(kept: Path, missing: int | None = None) -> str:
     what = "" if missing is None else f" {missing} pages of confirmed transactions in it could not be read."
     return (
         f"The write-ahead log was damaged when the server started, and is kept as {kept.name}.{what} What was accepted or delivered in the "
-        "moments before may be missing: let `sternpost doctor` look at the store, and remove the file once you need it no more."
+        "moments before may be missing: let `sternpost doctor` look at the store while the server is stopped, and remove the file once you need it no more."
     )
 
 

@@ -38,7 +38,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     "damaged": (
         "The store is damaged",
         (
-            "Stop the server and keep the files. `sternpost doctor` says where, `sternpost salvage` brings every row that can be read into a "
+            "Stop the server and keep the files. Then `sternpost doctor` says where, `sternpost salvage` brings every row that can be read into a "
             "new store, `sternpost restore` brings back a backup."
         ),
     ),
@@ -53,7 +53,10 @@ _WORDS: dict[Kind, tuple[str, str]] = {
         "Another program holds the store",
         "Look who else has its file open (a copy, a shell); the server goes on by itself.",
     ),
-    "other": ("The store reports an error", "`sternpost doctor` looks closer."),
+    "other": (
+        "The store reports an error",
+        "Stop the server; then `sternpost doctor` reads the store itself.",
+    ),
 }
 
 

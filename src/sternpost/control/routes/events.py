@@ -23,6 +23,7 @@ from sternpost.control.routes.common import (
     filter_of,
     flag_of,
     limit_of,
+    no_such,
     number_of,
     preview_of,
 )
@@ -79,7 +80,18 @@ async def event(context: Context, request: Request) -> Any:
 
 
 async def live(context: Context, request: Request) -> Any:
-    return LiveStream(context.live.listen(filter_of(context, request)))
+    wanted = filter_of(context, request)
+    workspace = context.workspaces.current
+    for term in wanted.terms:
+        # What is kept may be of a source that was removed; of one that is not there nothing will ever come.
+        known = {"source": workspace.sources, "dest": workspace.destinations}.get(term.key)
+        if known is None or term.exclude:
+            continue
+        for value in term.values:
+            if value not in known:
+                missing = no_such("source" if term.key == "source" else "destination", value, known)
+                raise ApiError(400, missing.message, missing.remedy)
+    return LiveStream(context.live.listen(wanted))
 
 
 async def _entry(context: Context, kept: Kept) -> dict[str, Any]:
