@@ -157,6 +157,33 @@ async def test_what_rules_end_does_not_wait_for_a_destination_that_answers_nothi
         await pipeline.until(lambda: ended(pipeline, Skipped) == 200)
 
 
+async def test_nobody_waits_for_metadata_that_cannot_be_tried(tmp_path):
+    """A track event waits for the first try of its person's metadata (rule G3). While the metadata channel is only looked at, that try may be
+    hours away, and the track channel's requests go through: it waits no longer.
+    """
+    now = [1_000.0]
+
+    def answer(call):
+        return OK if str(call.url).startswith("http://data.test") else FAILED
+
+    settings = workspace(settings={})
+    pipeline = Pipeline(tmp_path, answer, settings, clock=lambda: now[0])
+    async with pipeline:
+        number = 0
+        while pipeline.engine.silent_since("pendo") is None:
+            number += 1
+            assert number < 200
+            tried = len(pipeline.sent)
+            await pipeline.send({"type": "identify", "userId": f"u{number}", "traits": {"plan": "x"}})
+            await pipeline.until(lambda tried=tried: len(pipeline.sent) > tried)
+            now[0] += 0.5
+        people = [f"new{person}" for person in range(50)]
+        await pipeline.send(*({"type": "identify", "userId": user, "traits": {"plan": "x"}} for user in people))
+        await pipeline.send(*(track(user) for user in people))
+        # The clock stands still: of these people's metadata four at most are tried.
+        await pipeline.until(lambda: ended(pipeline, Delivered) == 50)
+
+
 def at_rest(pipeline: Pipeline, *, beyond: int = 0) -> int:
     """How many requests were made; 0 while one is on its way, or when there are not more than `beyond`."""
     ended = sum(len(outcomes) for outcomes in pipeline.watcher.outcomes.values())

@@ -154,8 +154,11 @@ class Engine:
         workers: dict[str, ChannelWorker] = {}
 
         def gates_open(channel: str) -> Callable[[], bool]:
+            # Nobody waits for a first try that does not come: the channel is blocked, or only looked at.
             return lambda: any(
-                other.blocked is not None for name, other in workers.items() if name != channel
+                other.blocked is not None or other.silent_since is not None
+                for name, other in workers.items()
+                if name != channel
             )
 
         left_blocked = {

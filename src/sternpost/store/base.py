@@ -182,7 +182,7 @@ class Store(Protocol):
         each; of a lane whose last try failed with up to `backing_off_max`, when that is given.
 
         A leased lane is handed to nobody else until it is settled or `lease_s` has passed. With `open_gates`, rule G3 does not apply
-        (the gating channel is blocked).
+        (the gating channel is blocked, or gets no answers).
         """
         ...
 
