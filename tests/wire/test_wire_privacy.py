@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -56,12 +57,27 @@ def test_paths(event: dict[str, Any], masking: Masking, expected: Any) -> None:
 
 
 def test_batches() -> None:
-    """Each event of a batch; what is no object stays for the door to refuse."""
-    body = json.dumps({"batch": [{"traits": {"email": "a@x.example"}}, 5], "sentAt": "now"}).encode()
+    """Each event of a batch; what is no object stays for the door to refuse. What lies beside the events belongs to none and is not kept:
+    under a flood a batch is written down as it came.
+    """
+    events = [{"traits": {"email": "a@x.example"}}, 5]
+    body = json.dumps({"batch": events, "context": {"traits": {"email": "a@x.example"}}}).encode()
     assert json.loads(masked(body, Masking(hash=("traits.email",)), KEY, batch=True)) == {
-        "batch": [{"traits": {"email": H}}, 5],
-        "sentAt": "now",
+        "batch": [{"traits": {"email": H}}, 5]
     }
+
+
+def test_batches_are_bounded_first() -> None:
+    """Four megabytes can be two million entries: they are counted before anything is made of them."""
+    body = b'{"batch":[' + b",".join([b"{}"] * 1_000_000) + b"]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match="1,000,000 events"):
+            masked(body, Masking(drop=("traits.email",)), KEY, batch=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000_000
 
 
 def test_unusual_json() -> None:

@@ -21,7 +21,7 @@ from sternpost.model import Event
 from sternpost.wire import strict, times
 from sternpost.wire.refused import Refused
 
-__all__ = ["Refused", "check_batch", "check_single", "decode_batch", "decode_single"]
+__all__ = ["Refused", "check_batch", "check_single", "decode_batch", "decode_single", "split"]
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -128,6 +128,14 @@ def check_batch(body: bytes, *, allow_empty: bool) -> tuple[list[bytes], set[str
         people |= _people(head, *_identity(head, position))
         found.append(own)
     return found, people
+
+
+def split(body: bytes) -> list[bytes]:
+    """The bytes of each entry of a batch, whatever it is. Raises Refused: bad_json, not_an_event (no list), request_too_large."""
+    try:
+        return _split(body)[0]
+    except (ValueError, RecursionError) as error:
+        raise _no_json(error) from None
 
 
 def _single(body: bytes) -> _Head:
