@@ -56,6 +56,7 @@ class Engine:
         self._addresses = addresses
         self._client = client
         self._running: dict[str, _Running] = {}
+        self._removed: dict[str, Desk] = {}  #: of destinations that are gone and asked for a pause that lasts
         self._changing = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
         self._look_again = asyncio.Event()
@@ -104,7 +105,11 @@ class Engine:
         workspace = self._around.workspace()
         states = await self._around.store.channels()
         for destination_id in [known for known in self._running if known not in workspace.destinations]:
+            desk = self._running[destination_id].desk
             await self._end(destination_id)
+            self._removed[destination_id] = desk
+        # Whoever brings it back meets the pause that it asked for before.
+        self._removed = {name: desk for name, desk in self._removed.items() if desk.pacer.wait_s > 0}
         for config in workspace.destinations.values():
             running = self._running.get(config.id)
             if running is not None and self._same_client(running.desk.config, config):
@@ -115,7 +120,9 @@ class Engine:
                 continue
             if running is not None:
                 await self._end(config.id)
-            before = running.desk if running is not None and running.desk.config.type == config.type else None
+            before = running.desk if running is not None else self._removed.pop(config.id, None)
+            if before is not None and before.config.type != config.type:
+                before = None
             self._begin(config, states, before=before)
 
     async def _end_what_is_left(self) -> float | None:

@@ -9,6 +9,7 @@ from sternpost.limits import RETRY_BASE_S, RETRY_CAP_S
 
 SLOWER, FASTER = 0.7, 1.1  #: a 429 takes 30 % of the rate away; each recovery step gives 10 % back
 RECOVER_EVERY_S = 10.0
+CATCH_UP_S = 0.1  #: may be caught up with, so that a late wake-up does not cost rate
 PAUSE_AFTER_429_S = 1.0  #: when the destination names no time of its own
 RATE_MIN = 1.0  #: requests per second that are left after many 429
 
@@ -33,6 +34,7 @@ class Pacer:
         self._rate = 100.0  #: as configured
         self._share = 1.0  #: of the configured rate, after 429
         self._next_at = 0.0
+        self._left_at = 0.0  #: when the last request left, by the schedule
         self.paused_until = 0.0  #: unix seconds; no request before, a 429 asked for it
         self._recovered_at = 0.0
 
@@ -70,11 +72,19 @@ class Pacer:
             if self._share < 1.0 and now - self._recovered_at >= RECOVER_EVERY_S:
                 self._share = min(1.0, self._share * FASTER)
                 self._recovered_at = now
-            # A tenth of a second may be caught up with, so that a late wake-up does not cost rate.
-            at = max(self._next_at, self.paused_until, now - 0.1)
+            at = max(self._next_at, self.paused_until, now - CATCH_UP_S)
             self._next_at = at + 1.0 / self.rate
             if at > now:
                 await asyncio.sleep(at - now)
-            if self._clock() >= self.paused_until:
+            # Where everything stood still (a machine that slept), all that waited wakes at once.
+            while True:
+                now = self._clock()
+                self._left_at = min(self._left_at, now + CATCH_UP_S)  # a clock that was set back stops nobody
+                early_s = self._left_at + 1.0 / self.rate - now
+                if early_s <= CATCH_UP_S:
+                    break
+                await asyncio.sleep(early_s)
+            if now >= self.paused_until:
+                self._left_at = max(self._left_at + 1.0 / self.rate, now - CATCH_UP_S)
                 return
             # A 429 came meanwhile: queue again behind the pause.
