@@ -178,7 +178,9 @@ async def test_nobody_waits_for_metadata_that_cannot_be_tried(tmp_path):
             await pipeline.until(lambda tried=tried: len(pipeline.sent) > tried)
             now[0] += 0.5
         people = [f"new{person}" for person in range(50)]
-        await pipeline.send(*({"type": "identify", "userId": user, "traits": {"plan": "x"}} for user in people))
+        await pipeline.send(
+            *({"type": "identify", "userId": user, "traits": {"plan": "x"}} for user in people)
+        )
         await pipeline.send(*(track(user) for user in people))
         # The clock stands still: of these people's metadata four at most are tried.
         await pipeline.until(lambda: ended(pipeline, Delivered) == 50)

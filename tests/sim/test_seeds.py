@@ -14,7 +14,11 @@ from . import world
 ROOT = Path(__file__).parents[2]
 SEEDS = 320
 SEEDS_EACH = 20  #: per test, so that workers share them
-FOUND = [382033486, 382033620, 382033846]  #: by `make soak`: a pause that was forgotten, halves of a batch, a machine that slept
+FOUND = [
+    382033486,
+    382033620,
+    382033846,
+]  #: by `make soak`: a pause that was forgotten, halves of a batch, a machine that slept
 WANTED = [int(seed) for seed in os.environ.get("SEED", "").split(",") if seed]
 CHUNKS = [[seed] for seed in WANTED] or [
     FOUND,
