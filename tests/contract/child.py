@@ -10,14 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from contract.arrivals import arrival, events_of  # noqa: E402
-from contract.faults import FAULTS  # noqa: E402
-from contract.lab import NOW, SQLITE, entry  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sternpost.errors import StoreUnavailable  # noqa: E402
 from sternpost.model import Attempt, Delivered, Route, Settled, Settlement  # noqa: E402
+from tests.contract.faults import FAULTS  # noqa: E402
+from tests.contract.lab import NOW, SQLITE, entry  # noqa: E402
+from tests.contract.promises.arrivals import arrival, events_of  # noqa: E402
 
 ENGINES = {"sqlite": SQLITE}
 

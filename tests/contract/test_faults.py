@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from . import arrivals  # noqa: F401 - its promises join the others
 from .faults import FAULTS
 from .lab import SQLITE, lab_of
-from .store import PROMISES
+from .promises import PROMISES
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -18,8 +18,8 @@ import pytest
 import sternpost
 from tests.waiting import until
 
-from .arrivals import events_of
 from .lab import SQLITE, Engine, Lab, lab_of
+from .promises.arrivals import events_of
 
 ENGINES = [SQLITE]
 each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)

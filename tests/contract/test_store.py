@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from . import arrivals  # noqa: F401 - its promises join the others
 from .lab import SQLITE, Engine, lab_of
-from .store import PROMISES
+from .promises import PROMISES
 
 ENGINES = [SQLITE]
 

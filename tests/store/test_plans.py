@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.lab import SQLITE, lab_of
-from tests.contract.store import PROMISES
+from tests.contract.promises import PROMISES
 
 #: Tables with few rows whatever happens: a handful of sources, destinations, channels, revisions.
 SMALL = {"names", "fanouts", "channels", "workspaces", "settings", "counters", "replays"}

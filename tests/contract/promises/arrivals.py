@@ -1,4 +1,4 @@
-"""Promises about arrivals: requests kept as they came, and spread into events and lanes afterwards. They join `store.PROMISES`."""
+"""Promises about arrivals: requests kept as they came, and spread into events and lanes afterwards."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pytest
 from sternpost.errors import StoreFull
 from sternpost.model import Accepted, Arrival
 from sternpost.store.base import Spread
-
-from .lab import DONE, GATE, GATED, HOLD, NOW, Lab, entry, identify
-from .store import promise
+from tests.contract.lab import DONE, GATE, GATED, HOLD, NOW, Lab, entry, identify
+from tests.contract.promise import promise
 
 
 def arrival(*names: str, source: str = "web", received_at: float = NOW) -> Arrival:
