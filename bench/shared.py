@@ -111,23 +111,20 @@ class Bench:
             source=self._source,
         )
 
-    @contextlib.contextmanager
-    def other(self, kind: str) -> Iterator[Program]:
+    def other(self, kind: str) -> contextlib.AbstractContextManager[Program]:
         """`noop`, `sink` or `refuse` of servers.py, listening."""
         port = free_port()
-        program = self.program(kind, str(HERE / "servers.py"), kind, str(port), port=port)
-        try:
-            program.start()
-            program.wait_listening()
-            yield program
-        finally:
-            program.kill()
+        return self._listening(self.program(kind, str(HERE / "servers.py"), kind, str(port), port=port))
 
-    @contextlib.contextmanager
-    def sandbox(self) -> Iterator[Program]:
+    def sandbox(self) -> contextlib.AbstractContextManager[Program]:
         """Our stand-in for Pendo, in memory."""
         port = free_port()
-        program = self.program("sandbox", "-m", "sternpost", "sandbox", "--port", str(port), port=port)
+        return self._listening(
+            self.program("sandbox", "-m", "sternpost", "sandbox", "--port", str(port), port=port)
+        )
+
+    @contextlib.contextmanager
+    def _listening(self, program: Program) -> Iterator[Program]:
         try:
             program.start()
             program.wait_listening()

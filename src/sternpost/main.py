@@ -78,6 +78,7 @@ from sternpost.store.opening import before_opening
 from sternpost.store.persons import PersonTables
 from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
+from sternpost.tasks import running
 from sternpost.tracing import open_tracing
 from sternpost.workspace import stored
 from sternpost.workspace.file import new_write_key
@@ -393,14 +394,14 @@ async def _build(
         bytes_max=settings.bytes_max,
         look_first=fold_what_was_moved,
     )
-    await stack.enter_async_context(_task(overflow.run()))
-    await stack.enter_async_context(_task(housekeeping.run()))
+    await stack.enter_async_context(running(overflow.run()))
+    await stack.enter_async_context(running(housekeeping.run()))
     noticing = Noticing(views, store, busy=lambda: store.queued_events > 0)
-    await stack.enter_async_context(_task(noticing.run()))
-    await stack.enter_async_context(_task(pump.run()))
-    await stack.enter_async_context(_task(persons.run()))
+    await stack.enter_async_context(running(noticing.run()))
+    await stack.enter_async_context(running(pump.run()))
+    await stack.enter_async_context(running(persons.run()))
     if watch is not None:
-        await stack.enter_async_context(_task(_follow(watch, holder, audit)))
+        await stack.enter_async_context(running(_follow(watch, holder, audit)))
     if settings.alert_webhook:
         # The operator names the address when starting the server, so it may be any.
         sender = Sender(AddressRule(everything=True), connections_max=1)
@@ -417,7 +418,7 @@ async def _build(
             send=sender,
             console=url,
         )
-        await stack.enter_async_context(_task(notifier.run()))
+        await stack.enter_async_context(running(notifier.run()))
     await stack.enter_async_context(_listening(listener))
     stack.callback(live.close)  # before listening ends, which would wait for whoever watches
     stack.enter_context(_server_file(data_dir / SERVER_FILE, url))
@@ -474,17 +475,6 @@ def _demo_page(sandbox_url: str, workspace: Callable[[], Workspace], api: ASGIAp
         events_of=events_of,
         rudderstack=rudderstack_sdk(),
     )
-
-
-@contextlib.asynccontextmanager
-async def _task(work: Any) -> AsyncIterator[None]:
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from sternpost.control import api, persons
+from sternpost.tasks import running
 from sternpost.wire import postponed
 
 from .bench import Bench
@@ -28,17 +26,6 @@ async def arrive(bench: Bench, *bodies: dict[str, Any], source: str = "backend")
             path="/v1/batch",
         )
     )
-
-
-@contextlib.asynccontextmanager
-async def spreading(bench: Bench) -> AsyncIterator[None]:
-    task = asyncio.create_task(bench.overflow.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def track(name: str, user: str = "ann", **more: Any) -> dict[str, Any]:
@@ -68,7 +55,7 @@ async def test_its_fate_while_it_waits(bench: Bench, monkeypatch: pytest.MonkeyP
 
 async def test_questions_see_what_came_before_them(bench: Bench) -> None:
     """A list, a count, a fate: asked after the 200, they tell of the event, which is in its lanes by then."""
-    async with spreading(bench):
+    async with running(bench.overflow.run()):
         await arrive(bench, track("m1"), track("m2"))
         listed = (await bench.get("/events"))["events"]
         assert {event["messageId"] for event in listed} == {"m1", "m2"}
@@ -94,7 +81,7 @@ async def test_a_person_is_forgotten_with_what_arrived(bench: Bench, monkeypatch
         await bench.persons.step()
     [deletion] = await bench.persons.tables.deletions()
     assert deletion.state == "removing"
-    async with spreading(bench):
+    async with running(bench.overflow.run()):
         await bench.overflow.caught_up(30.0)
     await bench.persons.step()
     assert (await bench.ask("GET", "/events/m1")).status == 404

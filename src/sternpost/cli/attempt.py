@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +11,9 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import command
 from sternpost.cli.output import count, note_line, plain, say, say_json, styled
+from sternpost.cli.reading import content_of, name_of
 from sternpost.errors import CommandError, UsageError
 
-EVENT_BYTES_MAX = 1_000_000  #: the API takes no more
 TRY_TIMEOUT_S = 60.0  #: a destination may take its time to answer
 
 
@@ -57,18 +55,8 @@ def attempt(
 
 def read_event(file: str) -> dict[str, Any]:
     """The event of a file, or of standard input. Raises CommandError with line and column of a mistake."""
-    name = "standard input" if file == "-" else file
-    try:
-        if file == "-":
-            content = sys.stdin.buffer.read(EVENT_BYTES_MAX + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(EVENT_BYTES_MAX + 1)
-    except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise CommandError(f"{name} cannot be read: {reason}. Correct the path.") from None
-    if len(content) > EVENT_BYTES_MAX:
-        raise CommandError(f"{name} is larger than 1 MB. Give one event.")
+    name = name_of(file)
+    content = content_of(file, remedy="Give one event.")
     try:
         event = json.loads(content)
     except json.JSONDecodeError as error:

@@ -14,19 +14,11 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import command
 from sternpost.cli.output import clock, columns, count, emit, fitted, plain, remark, state_word
+from sternpost.console.words import MARKS
 from sternpost.errors import CommandError
 
 SILENCE_S = 45.0  #: three heartbeats; then the connection is taken for lost
 RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-MARKS = {
-    "delivered": "✓",
-    "pending": "○",
-    "held": "◇",
-    "retrying": "↻",
-    "blocked": "‖",
-    "skipped": "⊘",
-    "rejected": "✕",
-}
 
 
 @command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Group
 from sternpost.cli.output import count, plain, remark, say, say_json, styled
+from sternpost.cli.reading import content_of, name_of
 from sternpost.errors import CommandError, Problem, UsageError, WorkspaceError
 
-FILE_BYTES_MAX = 1_000_000  #: the API takes no more
 COLORS = {"+": "green", "-": "red", "~": "yellow"}
 
 
@@ -211,22 +210,11 @@ def _write(text: str, output: Path | None) -> None:
 
 def _read(file: str) -> str:
     """The text of a workspace file. Raises CommandError."""
-    name = "standard input" if file == "-" else file
-    try:
-        if file == "-":
-            content = sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                content = opened.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise CommandError(f"{name} cannot be read: {reason}. Correct the path.") from None
-    if len(content) > FILE_BYTES_MAX:
-        raise CommandError(f"{name} is larger than 1 MB. Is it a workspace file?")
+    content = content_of(file, remedy="Is it a workspace file?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise CommandError(f"{name} is not text in UTF-8. Save it as UTF-8.") from None
+        raise CommandError(f"{name_of(file)} is not text in UTF-8. Save it as UTF-8.") from None
 
 
 def _ask(server: client.Server, method: str, path: str, text: str, file: str) -> Any:

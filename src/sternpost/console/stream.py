@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import msgspec
+from starlette.types import Receive, Scope, Send
 
-from sternpost.control.live import HEARTBEAT_S, RECONNECT_MS, Listener, Lost
+from sternpost.control.live import HEARTBEAT_S, NOTHING_NEW, RECONNECT_MS, Listener, Lost, send_events
 
 PACE_S = 0.2  #: people read no faster
 ROWS_PER_FRAME_MAX = 250  #: of what came within a pace the newest, at 1,000 events a second all; the page says how many more there were
@@ -24,34 +24,16 @@ class RowStream:
         self._listener = listener
         self._render = render
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        listener = self._listener
-        gone = asyncio.get_running_loop().create_task(_until_gone(receive))
-        gone.add_done_callback(lambda _: listener.close())
-        try:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": [
-                        (b"content-type", b"text/event-stream; charset=utf-8"),
-                        (b"x-accel-buffering", b"no"),
-                    ],
-                }
-            )
-            frame = b"retry: %d\n\n" % RECONNECT_MS
-            while not listener.closed:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-                await asyncio.sleep(PACE_S)
-                taken = await listener.take(HEARTBEAT_S)
-                frame = await self._frame(taken) if taken else b": nothing new\n\n"
-            with contextlib.suppress(OSError):
-                await send({"type": "http.response.body", "body": b""})
-        except OSError:
-            pass  # the browser went while something was sent
-        finally:
-            gone.cancel()
-            listener.close()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_events(self._listener, self._frames(), receive, send)
+
+    async def _frames(self) -> AsyncGenerator[bytes, None]:
+        frame = b"retry: %d\n\n" % RECONNECT_MS
+        while not self._listener.closed:
+            yield frame
+            await asyncio.sleep(PACE_S)
+            taken = await self._listener.take(HEARTBEAT_S)
+            frame = await self._frame(taken) if taken else NOTHING_NEW
 
     async def _frame(self, taken: list[bytes | Lost]) -> bytes:
         lost = sum(one.count for one in taken if isinstance(one, Lost))
@@ -80,8 +62,3 @@ def _decoded(entry: bytes) -> Mapping[str, Any]:
     except msgspec.DecodeError:
         found = json.loads(entry.decode("utf-8", "replace"))
     return found
-
-
-async def _until_gone(receive: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

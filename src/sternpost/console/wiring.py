@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -25,6 +22,7 @@ from sternpost.metrics import Metrics
 from sternpost.server import is_loopback
 from sternpost.settings import Settings
 from sternpost.store.sqlite import SqliteStore
+from sternpost.tasks import running
 
 __all__ = ["MOUNT", "create"]
 
@@ -52,7 +50,7 @@ async def create(
         lambda: (counted(metrics.accepted) - counted(metrics.duplicates), counted(metrics.delivered)),
         clock=context.clock,
     )
-    await stack.enter_async_context(_beating(pulse))
+    await stack.enter_async_context(running(pulse.run()))
     if not on_loopback:
         log.warning(
             "console_not_encrypted",
@@ -128,14 +126,3 @@ def counted(counter: Counter) -> float:
         for sample in family.samples
         if sample.name.endswith("_total")
     )
-
-
-@contextlib.asynccontextmanager
-async def _beating(pulse: Pulse) -> AsyncIterator[None]:
-    task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(pulse.run(), name="pulse")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

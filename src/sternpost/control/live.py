@@ -10,13 +10,15 @@ is told; when more happens than people or programs can follow, some of the newes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
+from starlette.types import Receive, Scope, Send
 
 from sternpost.control import fate
 from sternpost.control.answers import HEADERS, Answers
@@ -31,6 +33,7 @@ log = structlog.get_logger("sternpost.control")
 
 HEARTBEAT_S = 15.0  #: proxies close what is silent for a minute
 RECONNECT_MS = 2_000  #: what browsers wait before they come back
+NOTHING_NEW = b": nothing new\n\n"  #: the heartbeat, a comment that readers of a stream pass over
 BATCH_EVENTS = 50  #: looked up and composed at once: a few milliseconds of the event loop
 FLOOD_PER_S = (
     3_500  #: changes: 1,000 events a second, received and settled at two destinations, are told in full
@@ -269,36 +272,51 @@ class LiveStream:
         self._listener = listener
         self._heartbeat_s = heartbeat_s
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        listener = self._listener
-        gone = asyncio.get_running_loop().create_task(_until_gone(receive))
-        gone.add_done_callback(lambda _: listener.close())
-        try:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": [
-                        (b"content-type", b"text/event-stream; charset=utf-8"),
-                        # Proxies that gather answers would hold events back.
-                        (b"x-accel-buffering", b"no"),
-                        *HEADERS,
-                    ],
-                }
-            )
-            head = scope["method"] == "HEAD"
-            parts: Iterable[bytes] = (b"retry: %d\n\n" % RECONNECT_MS,)
-            while not listener.closed and not head:
-                for part in parts:
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-                taken = await listener.take(self._heartbeat_s)
-                parts = pieces(taken) if taken else (b": nothing new\n\n",)
-            await send({"type": "http.response.body", "body": b""})
-        except OSError:
-            pass  # the client went while something was sent
-        finally:
-            gone.cancel()
-            listener.close()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        frames = self._frames(head=scope["method"] == "HEAD")
+        await send_events(self._listener, frames, receive, send, headers=HEADERS)
+
+    async def _frames(self, *, head: bool) -> AsyncGenerator[bytes, None]:
+        parts: Iterable[bytes] = (b"retry: %d\n\n" % RECONNECT_MS,)
+        while not self._listener.closed and not head:
+            for part in parts:
+                yield part
+            taken = await self._listener.take(self._heartbeat_s)
+            parts = pieces(taken) if taken else (NOTHING_NEW,)
+
+
+async def send_events(
+    listener: Listener,
+    frames: AsyncGenerator[bytes, None],
+    receive: Receive,
+    send: Send,
+    *,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
+    """Answer with server-sent events, until they end or the client goes; then the listener is closed."""
+    gone = asyncio.get_running_loop().create_task(_until_gone(receive))
+    gone.add_done_callback(lambda _: listener.close())
+    start = {
+        "type": "http.response.start",
+        "status": 200,
+        "headers": [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            # Proxies that gather answers would hold events back.
+            (b"x-accel-buffering", b"no"),
+            *headers,
+        ],
+    }
+    try:
+        await send(start)
+        async with contextlib.aclosing(frames):
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except OSError:
+        pass  # the client went while something was sent
+    finally:
+        gone.cancel()
+        listener.close()
 
 
 def frame(message: bytes | Lost) -> bytes:
@@ -329,6 +347,6 @@ def pieces(messages: Iterable[bytes | Lost]) -> Iterator[bytes]:
         yield b"".join(small)
 
 
-async def _until_gone(receive: Any) -> None:
+async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -231,15 +231,21 @@ def guide_js(state: State, request: Request, params: Mapping[str, str]) -> Reply
     )
 
 
-def _guides(state: State, request: Request, key: str) -> Reply:
+def _asked_by(state: State, request: Request, key: str) -> Mapping[str, Any] | Reply:
+    """What the agent asks with, or the answer when it may not ask."""
     if key not in seed.APPS:
         return _unknown_key(state, request)
     try:
         asked = _asked(request)
     except Unreadable as error:
         return _bad_payload(state, request, str(error))
-    if _opted_out(state, request, asked):
-        return Reply(451)
+    return Reply(451) if _opted_out(state, request, asked) else asked
+
+
+def _guides(state: State, request: Request, key: str) -> Reply:
+    asked = _asked_by(state, request, key)
+    if isinstance(asked, Reply):
+        return asked
     content = dict(state.switch("guide.shape"))
     number = query_of(request.query).get("id", "")
     if number:
@@ -252,14 +258,9 @@ def _guides(state: State, request: Request, key: str) -> Reply:
 
 def segment_flags(state: State, request: Request, params: Mapping[str, str]) -> Reply:
     """`segmentflag.json`: the segments of a visitor; 202 while it is not known, 451 when opted out [S: pendo-openfeature-provider-js]."""
-    if params["key"] not in seed.APPS:
-        return _unknown_key(state, request)
-    try:
-        asked = _asked(request)
-    except Unreadable as error:
-        return _bad_payload(state, request, str(error))
-    if _opted_out(state, request, asked):
-        return Reply(451)
+    asked = _asked_by(state, request, params["key"])
+    if isinstance(asked, Reply):
+        return asked
     visitor_id = usable_id(asked.get("visitorId"))
     if visitor_id is None or resolve(state, visitor_id) not in state.kept.visitors:
         return json_reply(202, {"segmentFlags": []})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,7 @@ class KeptEvents:
         self._fanouts: dict[int, tuple[tuple[str, str], ...]] = {}
 
     def load(self, cx: sqlite3.Connection, seqs: Sequence[int], *, tries: bool) -> Rows:
+        """The kept ones of these events, in the order given; `left` are those that the bounds did not let in."""
         wanted, left = self._bounded(cx, seqs, tries=tries)
         if not wanted:
             return Rows((), left)
@@ -121,24 +122,21 @@ class KeptEvents:
                 records.setdefault((seq, destination_no), []).append(json.loads(record))
         channels = {(row[0], row[1]): row for row in cx.execute(SELECT_CHANNELS).fetchall()}
         routes = {seq: dict(self._routes(cx, row[6])) for seq, row in events.items()}
-        for standing_of, statement in (
-            (self._settled, SELECT_OUTCOMES),
-            (self._waiting, SELECT_DELIVERIES),
-            (self._held, SELECT_HELD),
-        ):
+
+        def at_destinations(statement: str) -> Iterator[tuple[Any, str, tuple[Mapping[str, Any], ...]]]:
+            """Rows of these events, each with its destination and its tries."""
             for row in _rows(cx, statement, wanted):
-                seq, destination_no = row[0], row[1]
-                if seq not in events:
-                    continue
-                name = self._names.name(cx, "destination", destination_no)
-                found[seq][name] = standing_of(
-                    cx,
-                    row,
-                    name,
-                    routes[seq].get(name, ""),
-                    tuple(records.get((seq, destination_no), ())),
-                    channels,
-                )
+                if row[0] in events:
+                    name = self._names.name(cx, "destination", row[1])
+                    yield row, name, tuple(records.get((row[0], row[1]), ()))
+
+        for row, name, tried in at_destinations(SELECT_OUTCOMES):
+            found[row[0]][name] = _settled(row, name, routes[row[0]].get(name, ""), tried)
+        for row, name, tried in at_destinations(SELECT_DELIVERIES):
+            found[row[0]][name] = self._waiting(cx, row, name, tried, channels)
+        for row, name, tried in at_destinations(SELECT_HELD):
+            channel = self._names.name(cx, "channel", row[2])
+            found[row[0]][name] = Standing(name, channel, "held", "held_for_identity", tries=tried)
         return Rows(
             tuple(self._kept(cx, events[seq], routes[seq], found[seq]) for seq in wanted if seq in events),
             left,
@@ -189,38 +187,11 @@ class KeptEvents:
                 standings.append(Standing(name, channel, "rejected", "internal_error", NO_RECORD))
         return Kept(event, row[7], bool(row[5] & FLAG_LINKED), (*standings, *found.values()))
 
-    def _settled(
-        self,
-        cx: sqlite3.Connection,
-        row: Any,
-        destination_id: str,
-        channel: str,
-        tries: tuple[Mapping[str, Any], ...],
-        channels: Mapping[tuple[int, int], Any],
-    ) -> Standing:
-        more = more_of(row[8])
-        return Standing(
-            destination_id,
-            channel,
-            FINAL_STATES[row[2]],
-            row[3],
-            more.get("detail", ""),
-            tuple(Note(code, path, detail) for code, path, detail in more.get("notes", ())),
-            attempts=row[7],
-            tries=tries,
-            user_id=more.get("person", ""),
-            settled_at=row[4],
-            ms=row[5],
-            status=row[6],
-            **_replayed(more.get("replay")),
-        )
-
     def _waiting(
         self,
         cx: sqlite3.Connection,
         row: Any,
         destination_id: str,
-        channel: str,
         tries: tuple[Mapping[str, Any], ...],
         channels: Mapping[tuple[int, int], Any],
     ) -> Standing:
@@ -259,19 +230,6 @@ class KeptEvents:
             **_replayed(remembered(replay_no, replaced) if replay_no is not None else None),
         )
 
-    def _held(
-        self,
-        cx: sqlite3.Connection,
-        row: Any,
-        destination_id: str,
-        channel: str,
-        tries: tuple[Mapping[str, Any], ...],
-        channels: Mapping[tuple[int, int], Any],
-    ) -> Standing:
-        return Standing(
-            destination_id, self._names.name(cx, "channel", row[2]), "held", "held_for_identity", tries=tries
-        )
-
     def _message_id(self, cx: sqlite3.Connection, seq: int | None) -> str | None:
         row = cx.execute(SELECT_MESSAGE_ID, (seq,)).fetchone() if seq is not None else None
         return str(row[0]) if row else None
@@ -284,6 +242,25 @@ class KeptEvents:
                 (destination, channel) for destination, channel in json.loads(text)
             )
         return routes
+
+
+def _settled(row: Any, destination_id: str, channel: str, tries: tuple[Mapping[str, Any], ...]) -> Standing:
+    more = more_of(row[8])
+    return Standing(
+        destination_id,
+        channel,
+        FINAL_STATES[row[2]],
+        row[3],
+        more.get("detail", ""),
+        tuple(Note(code, path, detail) for code, path, detail in more.get("notes", ())),
+        attempts=row[7],
+        tries=tries,
+        user_id=more.get("person", ""),
+        settled_at=row[4],
+        ms=row[5],
+        status=row[6],
+        **_replayed(more.get("replay")),
+    )
 
 
 def _path(flags: int) -> str:
