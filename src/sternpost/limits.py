@@ -65,7 +65,6 @@ LINKS_PER_ANONYMOUS_MAX = 100  #: one browser, so many users; older ones go
 MEMBERSHIPS_PER_PERSON_MAX = 100  #: accounts of one person with their times; older ones go
 PROFILE_KEPT_DAYS = 400  #: newest link and membership of a person since last used
 RETENTION_DAYS = 7  #: default of --retention-days
-BYTES_MAX = 10_000_000_000  #: default of --bytes-max
 DISK_RESERVE_BYTES = 64 * 1024 * 1024  #: left on the disk for what delivery and clean-up write down: one log
 DISK_RESERVE_PART = 20  #: but at most this part of the disk (5 %), so that a small disk can be used
 PRUNE_CHUNK_EVENTS = 500  #: events removed per transaction, so that accept never waits long

@@ -194,10 +194,6 @@ class Raw:
                 self._socket.setblocking(True)
         return True
 
-    def half_close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-
     def close(self) -> None:
         self._socket.close()
 

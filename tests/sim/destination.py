@@ -73,7 +73,6 @@ class Other:
         self.scenario = scenario
         self.random = Random(f"answers {scenario.seed}")
         self.sent: list[Sent] = []
-        self.probes = 0
         self.wrong: list[str] = []  #: what no request may do, seen while it was made
         self.healthy = False  #: faults are over
         self._in_flight: Counter[tuple[str, str]] = Counter()
@@ -235,7 +234,6 @@ class Other:
             sent.reply = Reply(status, headers, b"", 1)
             return
         if not sent.items:
-            self.probes += 1
             sent.reply = self._harmless(sent.call)
             return
         sent.reply = self._by_nature(sent)

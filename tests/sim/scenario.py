@@ -93,7 +93,6 @@ class Scenario:
     ghosts: frozenset[str]  #: visitors that Pendo never knows
     items_max: int  #: of a metadata request, above it Pendo answers 413
     give_up_s: float
-    jitter: bool  #: the clock may go backward: windows of G4 cannot be predicted then
     until: float  #: when all faults end
     flooding: tuple[str, ...]  #: sources whose requests are kept as they came
     calls: dict[int, Call] = field(default_factory=dict)
@@ -165,7 +164,6 @@ def draw(seed: int, kind: str | None = None) -> Scenario:
         ghosts=frozenset(p for p in people.users if random.random() < 0.05),
         items_max=random.choice((3, 10, 1000)),
         give_up_s=random.choice((30.0, 600.0, 72 * 3600.0, 72 * 3600.0)),
-        jitter=any(i.what == "clock" for i in incidents),
         until=until,
         # Of its own, so that a seed means what it meant before there were arrivals.
         flooding=Random(f"arrivals {seed}").choice(((), (), ("srv",), ("web",), ("srv", "web"))),

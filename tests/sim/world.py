@@ -628,7 +628,6 @@ class World:
                 raise checks.Stuck(f"still waiting {DRAINED_S:g} s after the last fault: {waiting[:10]}")
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, 20.0)
-        self.drained_s = self.loop.time() - began
 
     async def _expire(self, main: Program) -> None:
         """Who never said who they are: their events end when their time is over, and not before."""

@@ -16,7 +16,6 @@ from sternpost.errors import CommandError, UsageError
 
 ESTIMATE_TIMEOUT_S = 120.0  #: a filter that needs bodies reads thousands of them
 LOOK_S = 1.0  #: between two looks with --wait
-WHAT = ("destination", "since", "until", "source", "type_", "user", "line", "everything", "rate")
 
 
 class _Replay(Group):

@@ -21,11 +21,10 @@ from sternpost.proxies import Network
 
 
 class Facts(Protocol):
-    """The part of the store that keeps small facts and exact counts."""
+    """The part of the store that keeps small facts."""
 
     async def remember(self, values: Mapping[str, str]) -> None: ...
     async def remembered(self, prefix: str) -> dict[str, str]: ...
-    async def reason_counts(self, destination_id: str) -> dict[tuple[str, str], int]: ...
 
 
 @dataclass(frozen=True, slots=True)

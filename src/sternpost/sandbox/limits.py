@@ -39,7 +39,6 @@ ACCOUNTS_PER_VISITOR_MAX = 1_000  #: association list of one visitor; the oldest
 FIELDS_PER_GROUP_MAX = (
     1_000  #: metadata fields of one kind and group; Pendo enforces no limit (hc/360038273392) [S]
 )
-GROUPS_PER_KIND_MAX = 20  #: agent, custom, auto, pendo, segmentio, and what a test invents
 SAME_MS_ENTRIES_MAX = 50_000  #: recent (visitor, type, millisecond) triples that a repeat is looked for in
 DNP_IDS_MAX = 200_000  #: ids marked as do not process
 ALIASES_MAX = 200_000  #: anonymous ids that were merged into an identified one

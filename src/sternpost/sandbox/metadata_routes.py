@@ -273,7 +273,7 @@ def post_schema(state: State, request: Request, params: Mapping[str, str]) -> Re
             return message_reply(400, f"A field has a name and a type of {', '.join(_TYPES)}.")
         label = item.get("displayname")
         key = name.lower() if group == "agent" else name
-        made[key] = Field(field_type, label if isinstance(label, str) else name, declared=True)
+        made[key] = Field(field_type, label if isinstance(label, str) else name)
     if len(fields.keys() | made.keys()) > limits.FIELDS_PER_GROUP_MAX:
         return message_reply(400, f"The sandbox keeps {limits.FIELDS_PER_GROUP_MAX} fields of a group.")
     fields.update(made)

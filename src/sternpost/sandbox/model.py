@@ -102,7 +102,6 @@ class Field(msgspec.Struct):
 
     type: str  #: string, number, boolean, time or list
     name: str = ""  #: as people read it
-    declared: bool = False  #: made by the schema route; else by its first write
     deleted: bool = False
 
 

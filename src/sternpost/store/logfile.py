@@ -43,7 +43,6 @@ class Log:
     folded: int  #: so many of them are in the store's file already, by its index
     readable: int  #: so many SQLite can read
     header_broken: bool
-    written_at: float  #: unix seconds, by its file
 
     @property
     def outdated(self) -> bool:
@@ -74,13 +73,7 @@ def look(store: Path) -> Log | None:
     found = path.stat() if path.exists() else None
     if found is None or found.st_size <= HEADER_BYTES:
         confirmed, folded, _ = _index(store)
-        return (
-            Log(
-                path, 0, (), 0, confirmed, folded, folded, False, found.st_mtime if found is not None else 0.0
-            )
-            if confirmed
-            else None
-        )
+        return Log(path, 0, (), 0, confirmed, folded, folded, False) if confirmed else None
     with path.open("rb") as file:
         header = file.read(HEADER_BYTES)
         magic, _, page_bytes, _ = struct.unpack(">4I", header[:16])
@@ -105,7 +98,7 @@ def look(store: Path) -> Log | None:
     if not broken and of != salts:
         confirmed = folded = 0
     readable = _readable(store, path, page_bytes)
-    return Log(path, count, tuple(commits), last, confirmed, folded, readable, broken, found.st_mtime)
+    return Log(path, count, tuple(commits), last, confirmed, folded, readable, broken)
 
 
 def set_aside(log: Log, *, now: float) -> str:

@@ -494,19 +494,6 @@ class SqliteStore:
         """Run statements on tables beside the events in the next transaction (see `store.access`)."""
         return await self._write(lambda cx, deltas: run(cx))
 
-    async def reason_counts(self, destination_id: str) -> dict[tuple[str, str], int]:
-        """How many kept events of a destination were skipped and rejected, by (state, reason)."""
-
-        def run(cx: sqlite3.Connection, deltas: Deltas) -> dict[tuple[str, str], int]:
-            deltas.write(cx)
-            rows = cx.execute(
-                "SELECT name, n FROM counters WHERE scope = ? AND n > 0 AND (name GLOB 'skipped:*' OR name GLOB 'rejected:*')",
-                (f"d:{destination_id}",),
-            )
-            return {(name.partition(":")[0], name.partition(":")[2]): int(n) for name, n in rows}
-
-        return await self._write(run)
-
     async def keep_seen(self, gathered: Gathered) -> None:
         """Keep what was seen of sources, with how far their events were looked at."""
         await self._write(lambda cx, deltas: seen.keep(cx, gathered))
