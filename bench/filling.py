@@ -23,9 +23,8 @@ from sternpost.store.sqlite import SqliteStore
 from sternpost.wire import decode
 
 BATCH = 500
-CACHE_KIB = (
-    512 * 1024
-)  #: of the filling process only: messageIds are random, and their index grows beyond the usual cache
+#: Of the filling process only: messageIds are random, and their index grows beyond the usual cache.
+CACHE_KIB = 512 * 1024
 
 
 async def fill(

@@ -17,9 +17,8 @@ from pathlib import Path
 from sternpost.errors import StoreFull, StoreUnavailable
 from sternpost.limits import DISK_RESERVE_BYTES, DISK_RESERVE_PART
 
-LOOK_EVERY_S = (
-    0.25  #: at 100 MB/s, more than such a disk takes durably, 25 MB go in between: less than the reserve
-)
+#: At 100 MB/s, more than such a disk takes durably, 25 MB go in between: less than the reserve.
+LOOK_EVERY_S = 0.25
 _CANNOT_WRITE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 

@@ -12,9 +12,8 @@ from sternpost.store.base import Store
 
 log = structlog.get_logger("sternpost")
 
-EVERY_S = (
-    5.0  #: how often it is looked at; held events expire to the day, a full store is noticed within seconds
-)
+#: How often it is looked at; held events expire to the day, a full store is noticed within seconds.
+EVERY_S = 5.0
 PAUSE_S = 0.02  #: between two steps of a long clean-up, so that accepting goes on in between
 
 

@@ -9,9 +9,8 @@ JSON_DEPTH_MAX = 200  #: deeper nesting is refused as invalid JSON; no SDK comes
 REQUESTS_IN_FLIGHT_MAX = 2_000  #: with bodies of 4 MB this is what memory can take; above it 503
 BODY_BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024  #: all bodies being read together; above it 503
 BODY_TIMEOUT_S = 60.0  #: for one body to arrive; a byte a minute must not hold memory for ever
-BODY_PATIENCE_S = (
-    2.0  #: a body that has been arriving so long gives way when requests or bytes run out: others are quicker
-)
+#: A body that has been arriving so long gives way when requests or bytes run out: others are quicker.
+BODY_PATIENCE_S = 2.0
 GZIP_MEMBERS_MAX = 100  #: parts of one gzip body; each costs a window, and an empty one is only 20 bytes
 DECODE_INLINE_BYTES_MAX = 262_144  #: larger bodies are decoded in a thread, beside the loop
 DECODES_AT_ONCE_MAX = 2  #: of such bodies; 4 MB of tiny entries are 200 MB of objects
@@ -22,15 +21,13 @@ REFUSED_KEPT_MAX = 1_000  #: refused requests kept in memory for people to look 
 # --- connections ----------------------------------------------------------------------------------------------------
 CONNECTIONS_MAX = 5_000  #: open at once, an idle one costs some 10 kB; above it those that wait longest without a request are closed
 FILES_RESERVED = 400  #: of the files that the system allows us, for the store, destinations and the console; less for connections
-HEAD_BYTES_MAX = (
-    65_536  #: of a request line and its headers, also of trailers; browsers stop at a quarter of it
-)
+#: Of a request line and its headers, also of trailers; browsers stop at a quarter of it.
+HEAD_BYTES_MAX = 65_536
 HEADERS_MAX = 200  #: in one request; each costs a hundred bytes beyond its own, and no client sends fifty
 HEAD_TIMEOUT_S = 20.0  #: for a request line and its headers to arrive
 BODY_BACKSTOP_S = 90.0  #: for a body at any address; the data plane's own limit (BODY_TIMEOUT_S) comes first and is answered
-REST_BYTES_MAX = (
-    16_777_216  #: of a body that comes behind its answer, read so that the client sees the answer
-)
+#: Of a body that comes behind its answer, read so that the client sees the answer.
+REST_BYTES_MAX = 16_777_216
 LINGER_S = 2.0  #: a connection that is closed for a reason is read for so long, for the same purpose
 REST_TIMEOUT_S = 30.0  #: for that rest
 UNREAD_TIMEOUT_S = 30.0  #: an answer may be left unread for so long; what was not sent is held in memory
@@ -41,25 +38,18 @@ KEEP_ALIVE_S = 75  #: longer than the idle limit of usual proxies (60 s), so tha
 ACCEPT_QUEUE_EVENTS_MAX = 50_000  #: events waiting for the writer; above it 503, memory stays bounded
 ACCEPT_TIMEOUT_S = 10.0  #: as RudderStack's; then 503
 COMMIT_EVENTS_MAX = 2_000  #: events in one transaction: bounds the latency of the one that came first
-STRAIGHT_EVENTS_MAX = (
-    400  #: of one source waiting for the writer; above it what it sends is kept as it came, spread later
-)
-
-ARRIVALS_PEOPLE_MAX = (
-    200_000  #: ids in arrivals that are remembered, some 20 MB; above it everybody may be in one
-)
-ARRIVAL_BYTES_MAX = (
-    262_144  #: of one arrival; larger requests are kept in parts, so that spreading one takes milliseconds
-)
-ARRIVALS_EVENTS_MAX = (
-    1_000_000  #: events in arrivals; half a minute or so of spreading, above it accepting goes at its pace
-)
-ARRIVALS_BYTES_MAX = (
-    1_000_000_000  #: of their bodies, which are written twice; a tenth of the default of --bytes-max
-)
-SPREAD_EVENTS_MAX = (
-    500  #: events spread in one transaction: some 16 ms, which others wait; of 200 each costs a fifth more
-)
+#: Of one source waiting for the writer; above it what it sends is kept as it came, spread later.
+STRAIGHT_EVENTS_MAX = 400
+#: Ids in arrivals that are remembered, some 20 MB; above it everybody may be in one.
+ARRIVALS_PEOPLE_MAX = 200_000
+#: Of one arrival; larger requests are kept in parts, so that spreading one takes milliseconds.
+ARRIVAL_BYTES_MAX = 262_144
+#: Events in arrivals; half a minute or so of spreading, above it accepting goes at its pace.
+ARRIVALS_EVENTS_MAX = 1_000_000
+#: Of their bodies, which are written twice; a tenth of the default of --bytes-max.
+ARRIVALS_BYTES_MAX = 1_000_000_000
+#: Events spread in one transaction: some 16 ms, which others wait; of 200 each costs a fifth more.
+SPREAD_EVENTS_MAX = 500
 ATTEMPTS_KEPT_MAX = 20  #: tries kept per event and destination: the first 3 and the last 17
 LINKS_PER_ANONYMOUS_MAX = 100  #: one browser, so many users; older ones go
 MEMBERSHIPS_PER_PERSON_MAX = 100  #: accounts of one person with their times; older ones go
@@ -85,16 +75,14 @@ RETRY_CAP_S = 300.0
 RETRY_AFTER_MAX_S = 3_600.0  #: a Retry-After beyond an hour is taken as an hour
 RETRY_MAX_AGE_H = 72.0  #: default of --give-up-hours, counted from the first try
 BLOCKED_PROBE_S = 60.0
-REFUSED_OF_LAST = (
-    200  #: answers of a channel; when so many of them are final refusals, it blocks and waits for a person:
-)
+#: Answers of a channel; when so many of them are final refusals, it blocks and waits for a person:
+REFUSED_OF_LAST = 200
 REFUSED_SHARE = 0.95  #: a backlog that is wrong as a whole must not become dead letters
 AILING_AFTER = 20  #: requests of a channel in a row that nothing came of: from then on it is only looked whether it works again,
 AILING_QUIET_S = 5.0  #: and nothing came of any other request for so long
 AILING_LANES = 4  #: by so many lanes
-AILING_PAUSE_S = (
-    0.5  #: every so often: the tries of a thousand lanes must not cost the other destinations their time
-)
+#: Every so often: the tries of a thousand lanes must not cost the other destinations their time.
+AILING_PAUSE_S = 0.5
 SHUTDOWN_GRACE_S = 8.0  #: for requests on their way when the server stops
 DO_NOT_PROCESS_IDS_MAX = 100_000  #: remembered ids per destination
 SAME_STAMP_ENTRIES_MAX = 10_000  #: recent (visitor, millisecond) pairs per destination
@@ -104,17 +92,15 @@ GATE_RECHECK_S = 5.0  #: a gated lane is looked at again at the latest after thi
 # --- replays --------------------------------------------------------------------------------------------------------
 REPLAYS_OPEN_MAX = 10  #: running or paused at a time: each has a share of what may wait
 REPLAYS_KEPT_MAX = 100  #: that have ended, to look at; the oldest are forgotten
-REPLAY_WAITING_MAX = (
-    2_000  #: replayed deliveries of one job that wait: a paused job comes to rest soon, and lanes stay few
-)
+#: Replayed deliveries of one job that wait: a paused job comes to rest soon, and lanes stay few.
+REPLAY_WAITING_MAX = 2_000
 REPLAY_RATE_MAX = 10_000.0  #: events per second of one job; the destination's own limit holds besides
 
 # --- people ---------------------------------------------------------------------------------------------------------
 STOPPED_MAX = 200_000  #: ids of stopped people: all are in memory, some 20 MB
 DELETIONS_KEPT_MAX = 10_000  #: receipts of forgotten people
-COMPACT_BYTES_MAX = (
-    512 * 1024 * 1024
-)  #: a larger store is not rewritten when somebody is forgotten: accepting would wait too long
+#: A larger store is not rewritten when somebody is forgotten: accepting would wait too long.
+COMPACT_BYTES_MAX = 512 * 1024 * 1024
 
 # --- live view ------------------------------------------------------------------------------------------------------
 LIVE_QUEUE_ENTRIES_MAX = 2_000  #: per listener; a slow one loses the oldest and is told how many

@@ -52,9 +52,8 @@ PENDO = {
 STEPS_MAX = 1_500_000
 BUSY_S = 10.0  #: how long one program waits for another's transaction
 STOP_S = 12.0  #: a polite stop takes no longer: the grace for requests, and some commits
-DRAINED_S = (
-    3 * 3600.0
-)  #: faults are over: everything ends within the longest backoff, probe and gate, many times over
+#: Faults are over: everything ends within the longest backoff, probe and gate, many times over.
+DRAINED_S = 3 * 3600.0
 PAGES_MAX = 1_073_741_823
 RUNS_PER_COLLECTION = 5
 SLOW_COMMIT_S = (3.0, 12.0)

@@ -10,9 +10,8 @@ from sternpost.store.revisions import Revision
 LOOKED_AT = 20  #: the newest events of a group: enough to tell chance from pattern, and few enough to read for each page
 DEPTH_MAX = 6  #: below it a value is compared as a whole
 PATHS_MAX = 200  #: of one event; what is beyond says nothing a person would read
-BEGAN_WITHIN_S = (
-    600.0  #: a busy destination fails within seconds of a change, a quiet one with its next event
-)
+#: A busy destination fails within seconds of a change, a quiet one with its next event.
+BEGAN_WITHIN_S = 600.0
 
 
 def alike(bodies: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:

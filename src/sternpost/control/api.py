@@ -32,9 +32,8 @@ from sternpost.workspace.hints import near_miss
 
 log = structlog.get_logger("sternpost.control")
 
-CATCH_UP_S = (
-    1.0  #: a question waits so long for events that are accepted and not in their lanes yet: some 25,000
-)
+#: A question waits so long for events that are accepted and not in their lanes yet: some 25,000.
+CATCH_UP_S = 1.0
 
 
 def create_api(context: Context) -> ASGIApp:

@@ -30,9 +30,8 @@ from sternpost.store.beside import beside
 log = structlog.get_logger("sternpost.audit")
 
 ROWS_MAX = 100_000  #: lines kept; a year of a busy team, some 20 MB
-KEPT_S = (
-    400 * 86_400.0
-)  #: older lines go: a year and a month, so that last year's change can still be looked up
+#: Older lines go: a year and a month, so that last year's change can still be looked up.
+KEPT_S = 400 * 86_400.0
 DETAIL_BYTES_MAX = 4_096  #: of one line; more is cut, and says so
 CUT_CHARS = 500  #: of a member that was too long
 SUBJECT_CHARS_MAX = 200

@@ -35,9 +35,8 @@ HEARTBEAT_S = 15.0  #: proxies close what is silent for a minute
 RECONNECT_MS = 2_000  #: what browsers wait before they come back
 NOTHING_NEW = b": nothing new\n\n"  #: the heartbeat, a comment that readers of a stream pass over
 BATCH_EVENTS = 50  #: looked up and composed at once: a few milliseconds of the event loop
-FLOOD_PER_S = (
-    3_500  #: changes: 1,000 events a second, received and settled at two destinations, are told in full
-)
+#: Changes: 1,000 events a second, received and settled at two destinations, are told in full.
+FLOOD_PER_S = 3_500
 FLOOD_BURST = 1_500  #: changes that may come at once
 FLOOD_PAUSE_S = 0.4  #: between two batches of a flood: some 125 messages a second, 1 % of a core
 QUEUE_BYTES_MAX = 8 * 1024 * 1024  #: per listener; a single event may have 4 MB

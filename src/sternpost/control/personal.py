@@ -23,9 +23,8 @@ PREFIX = "hidden:"
 HASH_CHARS = 16  #: 64 bits: a million people give no two alike
 FOUND_CHARS_MIN = 3  #: a shorter value would be found in innocent words
 VALUES_PER_ENTRY_MAX = 2_000  #: looked for in the sentences about an event; more have no business in them
-BODY_CHARS_MAX = (
-    100_000  #: of a request that is read to hide its values one by one; a longer one becomes one hash
-)
+#: Of a request that is read to hide its values one by one; a longer one becomes one hash.
+BODY_CHARS_MAX = 100_000
 
 #: Members of an event that say nothing about a person.
 OPEN = frozenset(

@@ -25,9 +25,8 @@ from sternpost.limits import CONNECT_TIMEOUT_S, REPLY_BODY_BYTES_MAX, REQUEST_TI
 from sternpost.model import Call, Reply
 from sternpost.reasons import ReasonCode
 
-KEEPALIVE_S = (
-    30.0  #: shorter than usual idle limits of load balancers (60 s), so that few connections are found closed
-)
+#: Shorter than usual idle limits of load balancers (60 s), so that few connections are found closed.
+KEEPALIVE_S = 30.0
 
 
 TARGETS_CACHED_MAX = 64  #: addresses whose reading is remembered

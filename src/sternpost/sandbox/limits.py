@@ -7,9 +7,8 @@ oldest go, and the diagnostics say so (`memory_limit`).
 from __future__ import annotations
 
 # --- one request ----------------------------------------------------------------------------------------------------
-REQUEST_BODY_BYTES_MAX = (
-    8 * 1024 * 1024
-)  #: an agentic event may have 1 MB, a metadata batch has about as much; above it 413
+#: An agentic event may have 1 MB, a metadata batch has about as much; above it 413.
+REQUEST_BODY_BYTES_MAX = 8 * 1024 * 1024
 JSON_DEPTH_MAX = 100  #: deeper nesting is refused as not JSON; no client comes near, encoders recurse
 JZB_BYTES_MAX = 4 * 1024 * 1024  #: inflated; the agent's batches have at most 65,536 characters deflated
 JZB_EVENTS_MAX = 10_000  #: events of one batch; an agent's batch holds some dozens
@@ -32,13 +31,11 @@ EVENTS_KEPT_MAX = 200_000  #: about 150 MB with usual properties
 EVENTS_KEPT_BYTES_MAX = 256 * 1024 * 1024  #: JSON bytes of what is kept; guards against few, huge events
 VISITORS_MAX = 200_000  #: and as many accounts and parent accounts each
 METADATA_BYTES_MAX = 128 * 1024 * 1024  #: metadata of all visitors (and of all accounts) as JSON
-EVICT_CHUNK = (
-    1_000  #: oldest entries that go together; one at a time would walk the holes in the table again and again
-)
+#: Oldest entries that go together; one at a time would walk the holes in the table again and again.
+EVICT_CHUNK = 1_000
 ACCOUNTS_PER_VISITOR_MAX = 1_000  #: association list of one visitor; the oldest go
-FIELDS_PER_GROUP_MAX = (
-    1_000  #: metadata fields of one kind and group; Pendo enforces no limit (hc/360038273392) [S]
-)
+#: Metadata fields of one kind and group; Pendo enforces no limit (hc/360038273392) [S].
+FIELDS_PER_GROUP_MAX = 1_000
 SAME_MS_ENTRIES_MAX = 50_000  #: recent (visitor, type, millisecond) triples that a repeat is looked for in
 DNP_IDS_MAX = 200_000  #: ids marked as do not process
 ALIASES_MAX = 200_000  #: anonymous ids that were merged into an identified one
@@ -60,9 +57,8 @@ PROPERTY_COUNT_ADVISED = 20
 EVENT_NAMES_MAX = 5_000  #: per app
 PROPERTY_KEYS_MAX = 10_000  #: per subscription
 PROPERTY_VALUES_MAX = 10_000  #: distinct values of one key
-PROPERTY_VALUES_WATCHED_MAX = (
-    500_000  #: distinct values watched over all keys; beyond it cardinality is not diagnosed
-)
+#: Distinct values watched over all keys; beyond it cardinality is not diagnosed.
+PROPERTY_VALUES_WATCHED_MAX = 500_000
 TEXT_CHARS_ADVISED = 1_500  #: of a metadata text [S: hc/360038273392]
 BULK_DELETE_IDS_MAX = 500
 BULK_DELETE_INTERVAL_MS = 1_000
@@ -79,6 +75,5 @@ PAGE_ROWS_MAX = 30  #: rows of each table on the page for people; the rest is in
 PAGE_CELL_CHARS = 300  #: of one JSON cell on the page
 
 # --- the state file -------------------------------------------------------------------------------------------------
-JOURNAL_BYTES_MAX = (
-    64 * 1024 * 1024
-)  #: then it is folded into a snapshot: a start reads at most so much again
+#: Then it is folded into a snapshot: a start reads at most so much again.
+JOURNAL_BYTES_MAX = 64 * 1024 * 1024

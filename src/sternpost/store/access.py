@@ -14,9 +14,8 @@ from sternpost.store.names import storable
 
 Result = TypeVar("Result")
 
-AUDIT_PRUNED_AT_ONCE = (
-    100  #: rows removed with each new one, so that a lowered bound is reached without a long transaction
-)
+#: Rows removed with each new one, so that a lowered bound is reached without a long transaction.
+AUDIT_PRUNED_AT_ONCE = 100
 
 
 class Writes(Protocol):

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 REVISIONS_KEPT_MAX = 200  #: each is at most 1 MB, usually a few kB; older ones belong into a Git repository
-CHANGES_KEPT_MAX = (
-    100  #: lines that say what a revision changed; a whole import has more, and its document is there
-)
+#: Lines that say what a revision changed; a whole import has more, and its document is there.
+CHANGES_KEPT_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)

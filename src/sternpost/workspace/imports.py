@@ -22,9 +22,8 @@ from sternpost.workspace.document import parse
 from sternpost.workspace.settings import CONSENT_PROVIDERS
 from sternpost.workspace.stored import variable
 
-FILE_BYTES_MAX = (
-    20_000_000  #: definitions of destinations are repeated in it; a large workspace has a few megabytes
-)
+#: Definitions of destinations are repeated in it; a large workspace has a few megabytes.
+FILE_BYTES_MAX = 20_000_000
 SOURCES_MAX = 1_000  #: as many as a workspace file of 1 MB can hold with their destinations
 DESTINATIONS_MAX = 5_000  #: occurrences under sources, all together; each is checked on its own
 ENTRIES_MAX = 1_000  #: names of a filter, consents, headers of one destination

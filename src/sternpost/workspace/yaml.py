@@ -25,9 +25,8 @@ YAML_DEPTH_MAX = 50  #: a workspace needs six levels, agentOptions a few more
 YAML_NODES_MAX = 100_000  #: bounds time and memory where a megabyte is all commas
 KEY_CHARS_MAX = 200  #: no key that we know has fifty; keeps paths short
 PATH_CHARS_MAX = 500  #: a longer path is not remembered; its line is that of the part around it
-NUMBER_CHARS_MAX = (
-    30  #: the longest float has twenty-six; longer digits are an id that somebody forgot to quote
-)
+#: The longest float has twenty-six; longer digits are an id that somebody forgot to quote.
+NUMBER_CHARS_MAX = 30
 
 # libyaml's parser when the wheel has it, else the same in Python, more slowly.
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

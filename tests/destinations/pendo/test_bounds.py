@@ -14,9 +14,8 @@ from sternpost.destinations.pendo.flatten import size
 from sternpost.model import Rejected
 from tests.destinations.pendo.events import body_of, planned, settings, values
 
-OPERATIONS_MAX = (
-    60 * FIELDS_MAX
-)  #: calls of functions, Python's and C's, for one event; some 0.3 s on a slow machine
+#: Calls of functions, Python's and C's, for one event; some 0.3 s on a slow machine.
+OPERATIONS_MAX = 60 * FIELDS_MAX
 
 
 def operations(work: Callable[[], Any]) -> tuple[Any, int]:

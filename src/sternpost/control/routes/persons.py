@@ -44,9 +44,8 @@ from sternpost.store.person_view import LINKS_MAX, person_rows
 from sternpost.store.persons import receipts, stops
 from sternpost.wire import message as wire_message
 
-STOPPED_PLACE = (
-    r"([0-9]{1,12}\.[0-9]{1,12})~([0-9a-f]{32})"  #: of a page: when somebody was stopped, and the digest
-)
+#: Of a page: when somebody was stopped, and the digest.
+STOPPED_PLACE = r"([0-9]{1,12}\.[0-9]{1,12})~([0-9a-f]{32})"
 NOTE_CHARS_MAX = 500
 ID_CHARS_MAX = 1_000
 KINDS: tuple[Literal["visitor", "account"], ...] = ("visitor", "account")

@@ -22,9 +22,8 @@ METADATA_LINGER_MS = 500  #: P: wait for company while a metadata request is in 
 METADATA_NULLS: Literal["drop", "send"] = "drop"  #: A: whether null clears a value is not documented
 METADATA_STRING_MAX = 1_500  #: S as a recommendation; cutting is P; 0 = never
 FLATTEN_DEPTH = 5  #: P: objects nested deeper are dropped
-FLATTEN_KEY_CHARS_MAX = (
-    200  #: P: so are objects under a longer name, which would be repeated for each of their fields
-)
+#: P: so are objects under a longer name, which would be repeated for each of their fields.
+FLATTEN_KEY_CHARS_MAX = 200
 #: DATE_OUTPUT, A: RFC 3339 in UTC with milliseconds and Z; made by `dates.written`
 
 FIELDS_MAX = 10_000  #: P: traits or properties that are mapped, nested ones counted; Pendo shows hundreds, a body of 4 MB can hold 200,000
