@@ -33,6 +33,8 @@ PACKAGES = {
     "sternpost.destinations": ANY_FOUNDATION,
     "sternpost.sandbox": {"sternpost.limits", "sternpost.errors", "sternpost.reasons", "sternpost.notes"},
     "sternpost.workspace": ANY_FOUNDATION - {"sternpost.person"} | {"sternpost.destinations"},
+    "sternpost.gateway": ANY_FOUNDATION
+    | {"sternpost.wire", "sternpost.metrics", "sternpost.keys", "sternpost.proxies"},
 }
 PURE = ("sternpost.wire", "sternpost.rules", "sternpost.destinations")
 #: Networks, clocks, chance and files come in as arguments, or not at all.
@@ -99,7 +101,7 @@ def test_foundation(module: str) -> None:
 
 @pytest.mark.parametrize("package", list(PACKAGES))
 def test_packages(package: str) -> None:
-    """wire, rules, destinations, sandbox and workspace know the foundation and what is named for them."""
+    """wire, rules, destinations, sandbox, workspace and gateway know the foundation and what is named for them."""
     for module, path in MODULES.items():
         if below(module, (package,)):
             strange = {name for name in ours(path, module) if not below(name, PACKAGES[package] | {package})}
