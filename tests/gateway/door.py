@@ -20,6 +20,7 @@ from sternpost.wire import postponed
 from sternpost.wire.message import received
 
 KEY = "enabled-write-key"
+EVENT = b'{"userId":"u1","event":"e","messageId":"m1"}'
 WEB = Source("enabled-source", "Enabled source", "web", KEY)
 OFF = Source("disabled-source", "Disabled source", "server", "disabled-write-key", enabled=False)
 START = 1_790_000_000.25

@@ -23,7 +23,8 @@ from .destination import (
 from .scenario import EPOCH
 
 if TYPE_CHECKING:
-    from .world import Program, World
+    from .program import Program
+    from .world import World
 
 WAITING = (
     "SELECT n.name, l.lane, d.seq, d.reason, l.lease, l.ready_at FROM deliveries d JOIN lanes l ON l.no = d.lane_no "

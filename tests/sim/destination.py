@@ -19,7 +19,8 @@ from sternpost.model import Call, Reply
 from .scenario import Scenario, Weather
 
 if TYPE_CHECKING:
-    from .world import Program, World
+    from .program import Program
+    from .world import World
 
 #: Of a verdict: the event is where it should be, it may be tried again, and so on. Finals carry the reason after a colon.
 DELIVERED, RETRY, BLOCKED, SPLIT, UNREADABLE, MISSING = (
