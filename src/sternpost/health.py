@@ -139,6 +139,7 @@ class MetricsPage:
             metrics.channel_blocked.labels(destination=blocked.destination_id, channel=blocked.channel).set(1)
         well, shown = await self._health()
         metrics.accepting.set(1 if well else 0)
+        metrics.store_notices.set(len(shown["notices"]))
         metrics.disk_free_bytes.set(shown["diskFreeBytes"])
         metrics.store_bytes.set(stats["disk"]["bytes"])
         metrics.store_bytes_max.set(self._bytes_max)

@@ -137,6 +137,11 @@ ACCEPTING = Metric(
     "gauge",
     "1 while events can be accepted durably, else 0; asked of the disk at most once a second, as /health is.",
 )
+STORE_NOTICES = Metric(
+    "sternpost_store_notices",
+    "gauge",
+    "What was found damaged in the store or had to be set aside, as many as /health has notices; 0 when all is well.",
+)
 STORE_BYTES = Metric("sternpost_store_bytes", "gauge", "Bytes of the store that hold something.")
 STORE_BYTES_MAX = Metric("sternpost_store_bytes_max", "gauge", "The bound of --bytes-max.")
 DISK_FREE_BYTES = Metric(
@@ -164,6 +169,7 @@ METRICS: tuple[Metric, ...] = (
     STORE_SECONDS,
     REQUEST_SECONDS,
     ACCEPTING,
+    STORE_NOTICES,
     STORE_BYTES,
     STORE_BYTES_MAX,
     DISK_FREE_BYTES,
@@ -193,6 +199,7 @@ class Metrics:
         self.store_seconds = self._histogram(STORE_SECONDS)
         self.request_seconds = self._histogram(REQUEST_SECONDS)
         self.accepting = self._gauge(ACCEPTING)
+        self.store_notices = self._gauge(STORE_NOTICES)
         self.store_bytes = self._gauge(STORE_BYTES)
         self.store_bytes_max = self._gauge(STORE_BYTES_MAX)
         self.disk_free_bytes = self._gauge(DISK_FREE_BYTES)

@@ -35,6 +35,7 @@ def told(facts: Facts) -> list[tuple[str, str]]:
             },
             [("destination_blocked", "pendo")],
         ),
+        ({"notices": ["A page is damaged.", "Two events were set aside."]}, [("store_damaged", "")]),
         ({"oldest_s": {"pendo": 300.0, "hook": 301.0}}, [("backlog_old", "hook")]),
         ({"tried": {"a": (95, 5), "b": (94, 6), "c": (0, 4), "d": (0, 5)}}, [("many_rejected", "b"), ("many_rejected", "d")]),
         ({"failures": [GROUP, replace(GROUP, reason="gave_up", first_at=99_000.0)]}, [("new_reason", "pendo:bad_id")]),

@@ -14,7 +14,17 @@ from typing import Any
 
 from msgspec import structs
 
-from sternpost.store import accepting, arrivals, claiming, profiles, replaying, retention, settling, sqlite
+from sternpost.store import (
+    accepting,
+    arrivals,
+    aside,
+    claiming,
+    profiles,
+    replaying,
+    retention,
+    settling,
+    sqlite,
+)
 from sternpost.store.accepting import Acceptor
 from sternpost.store.base import Pruned
 from sternpost.store.database import Database
@@ -415,6 +425,13 @@ FAULTS: dict[str, Fault] = {
     ),
     "arrivals are counted anew after a start": Fault(
         _statement(arrivals, "SELECT_WAITING", "sum(n)", "sum(n) * 0"), "arrivals_are_kept"
+    ),
+    "what was set aside is forgotten by the next start": Fault(
+        _put(aside, "take_back", lambda cx: None), "one_arrival_stops_no_others"
+    ),
+    "what was set aside comes back behind what came since": Fault(
+        _statement(aside, "TAKE_BACK", "- (SELECT max(no) FROM aside) + no - 1", "+ no + 1000"),
+        "one_arrival_stops_no_others",
     ),
     "more arrivals than are looked at go": Fault(
         _statement(arrivals, "DELETE", "no <= ?", "no <= ? + 1"), "arrivals_are_spread_in_their_order"

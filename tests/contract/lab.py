@@ -370,6 +370,8 @@ class Lab:
         for events, size in self.rows("SELECT events, length(body) FROM arrivals"):
             found["arrivals", "events"] += events
             found["arrivals", "bytes"] += size
+        for (events,) in self.rows("SELECT events FROM aside"):
+            found["arrivals", "aside"] += events
         return {key: n for key, n in found.items() if n}
 
 

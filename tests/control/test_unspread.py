@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from sternpost.control import api, persons
+from sternpost.control import api, persons, unspread
+from sternpost.errors import StoreError
+from sternpost.model import Accepted, Arrival
 from sternpost.tasks import running
 from sternpost.wire import postponed
 
@@ -87,3 +89,39 @@ async def test_a_person_is_forgotten_with_what_arrived(bench: Bench, monkeypatch
     assert (await bench.ask("GET", "/events/m1")).status == 404
     assert (await bench.ask("GET", "/events/m2")).status == 404
     assert (await bench.fate("m3", "hook"))["state"] == "pending"
+
+
+async def test_whether_it_is_unknown_may_take_too_long_to_say(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among very many it is looked for only so long: then nobody says that it is unknown."""
+    monkeypatch.setattr(api, "CATCH_UP_S", 0.01)
+    await arrive(bench, track("m1"))
+    monkeypatch.setattr(unspread, "LOOK_S", -1.0)
+    assert (await bench.ask("GET", "/events/m1")).status == 503
+    monkeypatch.setattr(unspread, "LOOK_S", 60.0)
+    assert (await bench.ask("GET", "/events/m2")).status == 404
+    assert (await bench.fate("m1"))["state"] == "pending"
+
+
+async def test_what_was_set_aside_has_a_fate_and_is_not_forgotten_by_halves(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that cannot be spread: its events are not unknown, and nobody says that a person is forgotten while they are kept."""
+    monkeypatch.setattr(api, "CATCH_UP_S", 0.01)
+    await bench.persons.start()
+    await arrive(bench, track("m1"), track("m2", "bob"))
+
+    def breaks(arrival: Arrival) -> list[Accepted]:
+        raise ValueError("a defect")
+
+    await bench.store.spread(breaks, events_max=10, now=bench.now)
+    fate = await bench.fate("m1")
+    assert (fate["state"], fate["reason"]) == ("pending", "queued")
+    assert "a defect" in fate["explanation"]
+    assert (await bench.get("/stats"))["arrivals"]["setAside"] == 2
+    await bench.persons.forget("ann", by="tests", note="")
+    with pytest.raises(StoreError, match="set aside"):
+        await bench.persons.step()
+    [deletion] = await bench.persons.tables.deletions()
+    assert deletion.state == "removing"

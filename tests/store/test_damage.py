@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sternpost.errors import StoreDamaged, StoreError
-from sternpost.model import Accepted, Arrival, Delivered, Event, Route, Settled, Settlement
+from sternpost.model import Accepted, Arrival, Delivered, Event, Membership, Route, Settled, Settlement
 from sternpost.store import salvage as salvaging
 from sternpost.store.copying import examine
 from sternpost.store.letters import failure_groups
@@ -219,6 +220,86 @@ async def test_the_new_store_goes_on(whole: Path, tmp_path: Path) -> None:
     assert receipt.stored == 2
     store.close()
     assert new.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_damaged_page_among_arrivals_stops_nobody(tmp_path: Path) -> None:
+    """What is on it is lost, counted and named as far as it can be; everything around it gets into its lanes, in order; requests are taken
+    as before; and nothing is read twice by the next start.
+    """
+    path = tmp_path / "sternpost.db"
+    store = SqliteStore(path)
+    for n in range(EVENTS):
+        body = mark(n) + b"x" * (30_000 if n == 20 else 2_000)  # one has further pages
+        await store.arrive([Arrival("src", NOW, "", "/v1/batch", "", 1, 0, body)])
+    store.close()
+    [leaf] = pages_with(path, mark(40))
+    gone = [n for n in range(EVENTS) if leaf in pages_with(path, mark(n))]
+    data = path.read_bytes()
+    further = next(
+        no for no in range(len(data) // PAGE) if data[no * PAGE + 4 : (no + 1) * PAGE] == b"x" * (PAGE - 4)
+    )
+    damage(path, leaf)
+    with path.open("r+b") as file:
+        file.seek(further * PAGE)
+        file.write(b"\xa5" * 4)  # which now leads nowhere
+    store = SqliteStore(path)
+    spread: list[Any] = []
+    for _ in range(2 * EVENTS):
+        if not store.arrivals.events:
+            break
+        spread += await store.spread(
+            lambda arrival: [accepted(int(arrival.body[14:18]))], events_max=10, now=NOW
+        )
+    came = [one.entries[0].event.message_id for one in spread]
+    assert came == sorted(came)
+    lost = {f"m{n:04d}" for n in range(EVENTS)} - set(came)
+    assert {f"m{n:04d}" for n in gone} <= lost
+    assert len(lost) == len(gone) + 1, lost
+    assert any(f"{len(lost)} accepted events" in notice and "1 of src" in notice for notice in store.notices)
+    await store.arrive([Arrival("src", NOW, "", "/v1/batch", "", 1, 0, mark(70))])
+    store.close()
+    again = SqliteStore(path)
+    assert "arrivals_damaged_" in again.notices[0]
+    assert again.arrivals.events == 1
+    [one] = await again.spread(lambda arrival: [accepted(70)], events_max=10, now=NOW)
+    assert one.receipt.stored == 1
+    again.close()
+
+
+async def test_what_belongs_onto_a_damaged_page_waits_aside(tmp_path: Path) -> None:
+    """An arrival of which an event cannot be put where it belongs is set aside, and comes back once the store was salvaged."""
+    path = tmp_path / "sternpost.db"
+    store = SqliteStore(path)
+    await store.accept([accepted(n) for n in range(400)], now=NOW)
+    for n in (700, 701):
+        await store.arrive([Arrival("src", NOW, "", "/v1/batch", "", 1, 0, mark(n))])
+    store.close()
+    # Where the lanes of persons that come later lie.
+    data = sqlite3.connect(path)
+    [(root,)] = data.execute("SELECT rootpage FROM sqlite_master WHERE name = 'memberships'").fetchall()
+    data.close()
+    damage(path, root - 1)
+    store = SqliteStore(path)
+
+    def entries(arrival: Arrival) -> list[Accepted]:
+        n = int(arrival.body[14:18])
+        one = accepted(n)
+        if n == 700:
+            return [replace(one, membership=Membership("g1", 1_000, None, ""))]
+        return [one]
+
+    came = []
+    while store.arrivals.events:
+        came += await store.spread(entries, events_max=10, now=NOW)
+    assert [one.entries[0].event.message_id for one in came] == ["m0701"]
+    assert any("1 accepted events of the source src" in notice for notice in store.notices)
+    store.close()
+    new = tmp_path / "new.db"
+    salvaging.salvage(path, new, now=NOW)
+    back = SqliteStore(new)
+    [one] = await back.spread(entries, events_max=10, now=NOW)
+    assert (one.entries[0].event.message_id, one.receipt.stored) == ("m0700", 1)
+    back.close()
 
 
 async def test_what_arrived_is_salvaged(tmp_path: Path) -> None:

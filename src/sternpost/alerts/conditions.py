@@ -17,6 +17,7 @@ from sternpost.store.views import BlockedChannel
 
 Kind: TypeAlias = Literal[
     "cannot_accept",
+    "store_damaged",
     "destination_blocked",
     "backlog_old",
     "many_rejected",
@@ -28,6 +29,7 @@ Kind: TypeAlias = Literal[
 #: Each kind with what it means, for the how-to page.
 KINDS: Mapping[Kind, str] = {
     "cannot_accept": "events cannot be made durable; clients get 503",
+    "store_damaged": "something in the store is damaged, or a request had to be set aside",
     "destination_blocked": "a channel of a destination waits for a person",
     "backlog_old": "the oldest event of a destination has waited for more than five minutes",
     "many_rejected": "more than 5 % of what was tried at a destination in the last ten minutes became dead letters",
@@ -54,6 +56,7 @@ class Facts:
     now: float
     accepting: bool
     problem: str = ""  #: why not
+    notices: Sequence[str] = ()  #: what was found damaged in the store or was set aside, as sentences
     blocked: Sequence[BlockedChannel] = ()
     oldest_s: Mapping[str, float] = field(default_factory=dict)  #: by destination
     tried: Mapping[str, tuple[int, int]] = field(
@@ -88,6 +91,15 @@ def conditions(facts: Facts) -> Iterator[Condition]:
             "",
             f"Events cannot be accepted: {facts.problem}",
             "Run: sternpost doctor",
+            "/console/",
+        )
+    if facts.notices:
+        more = len(facts.notices) - 1
+        yield Condition(
+            "store_damaged",
+            "",
+            facts.notices[-1] + (f" And {more} more." if more else ""),
+            "Events are accepted and delivered around it. Look after the disk, then run: sternpost doctor",
             "/console/",
         )
     blocked_now: set[str] = set()

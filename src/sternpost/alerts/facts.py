@@ -43,6 +43,7 @@ async def gather(
         now=now,
         accepting=well,
         problem=shown["problem"] or "",
+        notices=shown["notices"],
         blocked=await views.blocked_channels(),
         oldest_s={name: stats["destinations"][name]["oldestPendingSeconds"] for name in destinations},
         tried=tried,

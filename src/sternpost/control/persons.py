@@ -164,6 +164,11 @@ class Persons:
         # What arrived before may be the person's, or link a further anonymousId to it.
         if not await self._caught_up(CATCH_UP_S):
             raise StoreUnavailable("Events that came before are not in their lanes yet.")
+        if await self.tables.set_aside():
+            raise StoreUnavailable(
+                "Events that were set aside may be the person's.",
+                "See /health; the next start tries them again.",
+            )
         deletion = await self._completed(deletion)
         who = _ids(deletion)
         count = int(deletion.here.get("events", 0))

@@ -110,11 +110,12 @@ class Overflow:
                 self._woken.clear()
                 await self._woken.wait()
             try:
-                await self.step()
+                if not await self.step() and self._store.arrivals.events:
+                    await asyncio.sleep(AGAIN_S)  # one was set aside, say; never in a circle
             except StoreError as error:
                 await self._pause(str(error))
             except Exception as error:
-                # A defect of ours. What arrived stays where it is, and /health says so.
+                # A defect of ours. What arrived is where it was, or in its lanes, and /health says so.
                 log.exception("spread_failed")
                 await self._pause(f"{type(error).__name__}: {error}")
             else:

@@ -18,12 +18,18 @@ from sternpost.store.base import Spread
 from sternpost.store.names import Deltas
 
 SCOPE = "arrivals"  #: of the counters
+LOOK_ROWS = 200  #: looked into between two looks at the clock: of the largest 50 MB
 FOUND_MAX = 20  #: arrivals looked into for one messageId: it is in one, or in a few that repeat it
 
 COLUMNS = "source, received_at, request_ip, path, call, events, before, body"
 INSERT = f"INSERT INTO arrivals ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_OLDEST = f"SELECT no, {COLUMNS} FROM arrivals ORDER BY no"
-SELECT_NAMING = f"SELECT {COLUMNS} FROM arrivals WHERE instr(body, ?) OR instr(body, ?) ORDER BY no LIMIT ?"
+SELECT_NAMING = f"SELECT {COLUMNS} FROM arrivals WHERE no > ? AND no <= ? AND (instr(body, ?) OR instr(body, ?)) ORDER BY no LIMIT ?"
+SELECT_LAST = "SELECT max(no) FROM (SELECT no FROM arrivals WHERE no > ? ORDER BY no LIMIT ?)"
+SELECT_ASIDE_NAMING = (
+    f"SELECT why, {COLUMNS} FROM aside WHERE instr(body, ?) OR instr(body, ?) ORDER BY no LIMIT ?"
+)
+SELECT_ONE = f"{SELECT_OLDEST} LIMIT 1"  #: which does not touch the page behind it
 SELECT_SINCE = "SELECT received_at FROM arrivals ORDER BY no LIMIT 1"
 SELECT_WAITING = f"SELECT coalesce(sum(n), 0) FROM counters WHERE scope = '{SCOPE}' AND name = ?"
 DELETE = "DELETE FROM arrivals WHERE no >= ? AND no <= ?"
@@ -99,11 +105,12 @@ def spread(
     acceptor: Acceptor,
     entries_of: Callable[[Arrival], Sequence[Accepted]],
     events_max: int,
+    select: str = SELECT_OLDEST,
 ) -> list[Spread]:
     """Accept the events of the oldest arrivals and remove these: `events_max` events at most, or one arrival."""
     done: list[Spread] = []
     first = last = count = size = 0
-    with closing(cx.execute(SELECT_OLDEST)) as rows:
+    with closing(cx.execute(select)) as rows:
         for no, *columns in rows:
             arrival = Arrival(*columns)
             if done and count + arrival.events > events_max:
@@ -119,9 +126,30 @@ def spread(
     return done
 
 
-def naming(cx: sqlite3.Connection, texts: tuple[bytes, bytes]) -> list[Arrival]:
-    """The oldest arrivals in whose bodies one of two texts is."""
-    return [Arrival(*columns) for columns in cx.execute(SELECT_NAMING, (*texts, FOUND_MAX))]
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Requests in whose bodies a text is."""
+
+    arrivals: list[Arrival]  #: the oldest, `FOUND_MAX` at most
+    aside: list[tuple[str, Arrival]]  #: the same of those that were set aside, with why
+    complete: bool  #: everything was looked at, or enough was found
+
+
+def naming(cx: sqlite3.Connection, texts: tuple[bytes, bytes], out_of_time: Callable[[], bool]) -> Named:
+    """The oldest requests in whose bodies one of two texts is. A million of them take a second or more: it ends when `out_of_time` says so."""
+    apart = [(row[0], Arrival(*row[1:])) for row in cx.execute(SELECT_ASIDE_NAMING, (*texts, FOUND_MAX))]
+    found: list[Arrival] = []
+    after = -(2**62)
+    while len(found) < FOUND_MAX:
+        last = cx.execute(SELECT_LAST, (after, LOOK_ROWS)).fetchone()[0]
+        if last is None:
+            return Named(found, apart, complete=True)
+        if out_of_time():
+            return Named(found, apart, complete=False)
+        rows = cx.execute(SELECT_NAMING, (after, last, *texts, FOUND_MAX - len(found)))
+        found += [Arrival(*columns) for columns in rows]
+        after = last
+    return Named(found, apart, complete=True)
 
 
 def summary(cx: sqlite3.Connection, now: float) -> dict[str, Any]:
@@ -131,5 +159,6 @@ def summary(cx: sqlite3.Connection, now: float) -> dict[str, Any]:
     return {
         "events": waiting.events,
         "bytes": waiting.bytes,
+        "setAside": int(cx.execute(SELECT_WAITING, ("aside",)).fetchone()[0]),
         "oldestSeconds": round(max(0.0, now - since[0]), 3) if since else 0.0,
     }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from sternpost.limits import DELETIONS_KEPT_MAX, STOPPED_MAX
+from sternpost.store import aside
 from sternpost.store.names import Deltas, Names, key, storable
 from sternpost.store.retention import remove_events
 from sternpost.store.views import Views
@@ -344,6 +345,10 @@ class PersonTables:
 
     def __init__(self, store: Writes) -> None:
         self._store = store
+
+    async def set_aside(self) -> int:
+        """How many events are set aside: whose they are nobody knows."""
+        return await self._store.transaction(aside.count)
 
     async def all_stopped(self) -> tuple[bytes, set[bytes]]:
         return await self._store.transaction(all_stopped)

@@ -142,7 +142,7 @@ def _rows(
         found.gaps[table] += 1
         if number is None:
             break
-        following = _behind(old, table, number, int(last[0]) if last is not None else 0)
+        following = behind(old, table, number, int(last[0]) if last is not None else 0)
         if following is None:
             return
         # Everything of that number and above; numbers come before texts.
@@ -214,7 +214,7 @@ def _backwards(
         yield row
 
 
-def _behind(old: sqlite3.Connection, table: str, number: str, after: int) -> int | None:
+def behind(old: sqlite3.Connection, table: str, number: str, after: int) -> int | None:
     """The smallest number behind a gap from which on rows can be read; None when there is none."""
 
     def reads(start: int) -> bool:
@@ -315,7 +315,7 @@ def _mend(new: sqlite3.Connection, found: Salvaged, now: float) -> None:
     )
     _lanes(new, now)
     _untold(new, found, now)
-    _counters(new)
+    _counters(new, found)
 
 
 def _lanes(new: sqlite3.Connection, now: float) -> None:
@@ -369,7 +369,7 @@ def _untold(new: sqlite3.Connection, found: Salvaged, now: float) -> None:
             found.untold[destination] += 1
 
 
-def _counters(new: sqlite3.Connection) -> None:
+def _counters(new: sqlite3.Connection, found: Salvaged) -> None:
     counted: Counter[tuple[str, str]] = Counter()
     named = dict(new.execute("SELECT no, name FROM names"))
     for destination, channel, first, replay, n in new.execute(
@@ -393,6 +393,16 @@ def _counters(new: sqlite3.Connection) -> None:
     for source, n, seen in new.execute("SELECT source_no, count(*), sum(seen) FROM events GROUP BY 1"):
         counted[f"s:{named[source]}", "received"] += n
         counted[f"s:{named[source]}", "duplicates"] += seen - n
+    [(arrived,)] = new.execute(
+        "SELECT coalesce(sum(n), 0) FROM counters WHERE scope = ? AND name IN ('events', 'aside')",
+        (arrivals.SCOPE,),
+    ).fetchall()
+    [(kept, aside)] = new.execute(
+        "SELECT (SELECT coalesce(sum(events), 0) FROM arrivals), (SELECT coalesce(sum(events), 0) FROM aside)"
+    ).fetchall()
+    if arrived > kept + aside:
+        found.lost_by_source[""] += arrived - kept - aside
+    counted[arrivals.SCOPE, "aside"] += aside
     for n, size in new.execute("SELECT sum(events), sum(length(body)) FROM arrivals"):
         counted[arrivals.SCOPE, "events"] += n or 0
         counted[arrivals.SCOPE, "bytes"] += size or 0

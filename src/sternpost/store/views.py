@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from sternpost.errors import StoreDamaged, StoreUnavailable
 from sternpost.limits import PAGE_ROWS_MAX
-from sternpost.model import Arrival, Event, Link, Membership, Person
+from sternpost.model import Event, Link, Membership, Person
 from sternpost.person import link_of
 from sternpost.reasons import ReasonCode
 from sternpost.store import arrivals, profiles
@@ -133,9 +133,11 @@ class Views:
 
         return await self.read(read)
 
-    async def arrivals_naming(self, texts: tuple[bytes, bytes]) -> list[Arrival]:
-        """The oldest arrivals in whose bodies one of two texts is; they are few."""
-        return await self.read(lambda cx: arrivals.naming(cx, texts))
+    async def arrivals_naming(
+        self, texts: tuple[bytes, bytes], out_of_time: Callable[[], bool]
+    ) -> arrivals.Named:
+        """The oldest arrivals in whose bodies one of two texts is; see `arrivals.naming`."""
+        return await self.read(lambda cx: arrivals.naming(cx, texts, out_of_time))
 
     async def by_seqs(self, seqs: Sequence[int], *, tries: bool = False) -> Rows:
         """The kept ones of these events, in the order given; `left` are those that the bounds did not let in."""

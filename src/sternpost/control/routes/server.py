@@ -108,7 +108,7 @@ OPERATIONS = (
         members={
             "destinations": by_name(COUNTS),
             "sources": by_name(record({"received": COUNT, "duplicates": COUNT}, title="SourceCounts")),
-            "arrivals": record({"events": COUNT, "bytes": COUNT, "oldestSeconds": NUMBER}),
+            "arrivals": record({"events": COUNT, "bytes": COUNT, "setAside": COUNT, "oldestSeconds": NUMBER}),
             "disk": record({"bytes": COUNT, "bytesMax": COUNT}),
         },
     ),
