@@ -13,6 +13,7 @@ import json
 import os
 import random
 import signal
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -29,6 +30,7 @@ from sternpost import __version__, access, logs
 from sternpost.alerts import facts as alert_facts
 from sternpost.alerts.notifier import Notifier
 from sternpost.browserside import AgentHealth, BrowserSide
+from sternpost.commandline import INSTALLED, CommandLine
 from sternpost.console import wiring as console
 from sternpost.control.answers import Answers
 from sternpost.control.api import create_api
@@ -81,6 +83,7 @@ from sternpost.store.views import Views
 from sternpost.tasks import running
 from sternpost.tracing import open_tracing
 from sternpost.workspace import stored
+from sternpost.workspace.file import load as load_workspace
 from sternpost.workspace.file import new_write_key
 from sternpost.workspace.holder import WorkspaceHolder
 from sternpost.workspace.secrets import SecretKey
@@ -122,11 +125,12 @@ async def serve(
     env: Mapping[str, str],
     ready: Callable[[Ready], None],
     demo: DemoOptions | None = None,
+    commands: CommandLine = INSTALLED,
 ) -> None:
-    """Run the server until SIGTERM or SIGINT.
+    """Run the server until SIGTERM or SIGINT. `commands` is how people start ours here, for the lines that pages show.
 
     Raises CommandError, UsageError, StoreError or WorkspaceError, each with sentences for people, when it cannot start; then nothing
-    was changed but, at most, an empty data directory made.
+    was changed.
     """
     logs.configure(settings.log_level, settings.log_format)
     if settings.store:
@@ -137,23 +141,43 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    if not settings.data_dir.exists():
+        _look_first(settings, env, demo)
     access.prepare_data_dir(settings.data_dir)
     with access.lock_data_dir(settings.data_dir):
         async with contextlib.AsyncExitStack() as stack:
-            running = await _build(settings, env, demo, stack)
+            running = await _build(settings, env, demo, commands, stack)
             # The objects of the start live as long as the program: the collector need not look at them again.
             gc.collect()
             gc.freeze()
             # Events and their rows are freed by their counts; looking for cycles among them seven hundred at a time finds nothing.
             gc.set_threshold(*GC_THRESHOLDS)
             ready(running)
-            log.info("ready", version=__version__, url=running.url, data_dir=str(settings.data_dir))
+            # Where a person reads both, the banner has just said it.
+            if not (sys.stdout.isatty() and sys.stderr.isatty()):
+                log.info("ready", version=__version__, url=running.url, data_dir=str(settings.data_dir))
             await stopped.wait()
             log.info("stopping")
 
 
+def _look_first(settings: Settings, env: Mapping[str, str], demo: DemoOptions | None) -> None:
+    """What usually prevents a first start, before a directory is made that would stay behind. Raises as `serve`."""
+    bind(settings.host, settings.port).close()
+    if demo is not None:
+        bind(settings.host, demo.sandbox_port, flag="--sandbox-port").close()
+    access.find_api_token(settings.data_dir, env)
+    if env.get(access.KEY_VARIABLE):
+        access.secret_key(settings.data_dir, env)
+    if settings.workspace is not None:
+        load_workspace(settings.workspace, destinations=DESTINATIONS, env=env, new_write_key=new_write_key)
+
+
 async def _build(
-    settings: Settings, env: Mapping[str, str], demo: DemoOptions | None, stack: contextlib.AsyncExitStack
+    settings: Settings,
+    env: Mapping[str, str],
+    demo: DemoOptions | None,
+    commands: CommandLine,
+    stack: contextlib.AsyncExitStack,
 ) -> Ready:
     """Everything, in the order of the start; `stack` takes it down in the other."""
     clock = time.time
@@ -353,7 +377,7 @@ async def _build(
         "/metrics": scrape,
     }
     if sandbox_url is not None:
-        apps["/demo"] = _demo_page(sandbox_url, workspace, api, token)
+        apps["/demo"] = _demo_page(sandbox_url, workspace, api, token, commands)
     setup_token = ""
     front = "/demo/" if demo else ""
     if "console" in settings.roles:
@@ -365,6 +389,7 @@ async def _build(
             store=store,
             metrics=metrics,
             sandbox_url=sandbox_url,
+            commands=commands,
             stack=stack,
         )
         front = front or f"{console.MOUNT}/"
@@ -460,7 +485,9 @@ def _addresses(settings: Settings, holder: WorkspaceHolder, config: DestinationC
     )
 
 
-def _demo_page(sandbox_url: str, workspace: Callable[[], Workspace], api: ASGIApp, token: str) -> ASGIApp:
+def _demo_page(
+    sandbox_url: str, workspace: Callable[[], Workspace], api: ASGIApp, token: str, commands: CommandLine
+) -> ASGIApp:
     """The shop of `sternpost demo`; it asks for the fate of its events in this process, so that no token is in a page."""
     authorization = (b"authorization", f"Bearer {token}".encode())
 
@@ -474,6 +501,7 @@ def _demo_page(sandbox_url: str, workspace: Callable[[], Workspace], api: ASGIAp
         shopfronts=lambda: shopfronts(workspace()),
         events_of=events_of,
         rudderstack=rudderstack_sdk(),
+        commands=commands,
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from sternpost.cli import banner
 from sternpost.cli.banner import COLUMNS_MAX, LINES_MAX, Facts
-from sternpost.cli.serve import command_here, data_dir_option, has_display
+from sternpost.cli.serve import data_dir_option, has_display
+from sternpost.commandline import program_of
 from sternpost.model import Source
 from sternpost.sandbox.seed import APP_KEY_WEB, INTEGRATION_KEY, TRACK_SECRET_WEB
 from sternpost.workspace.file import new_write_key
@@ -107,15 +108,15 @@ def test_data_dir_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert data_dir_option(Path("sternpost-demo")) == " --data-dir sternpost-demo"
 
 
-def test_command_here(tmp_path: Path) -> None:
+def test_program_here(tmp_path: Path) -> None:
     """After `make demo` the command is in .venv/bin, and a line to copy must begin so."""
     nothing, somewhere = {"PATH": str(tmp_path)}, tmp_path / "bin/sternpost"
-    assert command_here(".venv/bin/sternpost", nothing) == ".venv/bin/sternpost"
-    assert command_here("/usr/lib/python3/site-packages/sternpost/__main__.py", nothing) == "sternpost"
-    assert command_here(f"/{'x' * 30}/sternpost", nothing) == "sternpost"
+    assert program_of(".venv/bin/sternpost", nothing) == ".venv/bin/sternpost"
+    assert program_of("/opt/my apps/sternpost", nothing) == "'/opt/my apps/sternpost'"
+    assert program_of("/usr/lib/python3/site-packages/sternpost/__main__.py", nothing) == "sternpost"
     somewhere.parent.mkdir()
     somewhere.touch(mode=0o755)
-    assert command_here(".venv/bin/sternpost", {"PATH": str(somewhere.parent)}) == "sternpost"
+    assert program_of(".venv/bin/sternpost", {"PATH": str(somewhere.parent)}) == "sternpost"
     text = "\n".join(banner.demo(dataclasses.replace(FACTS, command=".venv/bin/sternpost")))
     assert '.venv/bin/sternpost send track --event "Hello" --user-id me' in text
 

@@ -89,6 +89,7 @@ def test_port_taken(tmp_path: Path) -> None:
         assert re.search(
             rf"Port {port} is in use( \(by process \d+\))?\. Use --port {int(port) + 1}", second.err
         )
+        assert not (tmp_path / "b").exists()  # a start that failed leaves nothing behind
         # The banner's command finds a server that is not in a default place.
         assert any(line.endswith("--user-id me --data-dir a") for line in first.seen)
 
@@ -116,6 +117,7 @@ def test_invalid_workspace(tmp_path: Path) -> None:
         "SURELY_NOT_SET",
     ):
         assert text in found.err
+    assert not (tmp_path / "sternpost-data").exists()
     checked = sternpost("workspace", "check", "workspace.yaml", cwd=tmp_path)
     assert (checked.status, checked.out) == (1, "")
     assert set(checked.err.splitlines()) <= set(found.err.splitlines())

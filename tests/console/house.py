@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from prometheus_client import CollectorRegistry
 
 from sternpost.browserside import AgentHealth
+from sternpost.commandline import INSTALLED, CommandLine
 from sternpost.console.access import Access
 from sternpost.console.app import create_console
 from sternpost.console.inside import Api
@@ -137,6 +138,7 @@ async def house(
     document: dict[str, Any] | None = None,
     trusted_proxies: Any = (),
     bench: Bench | None = None,
+    commands: CommandLine = INSTALLED,
 ) -> House:
     bench = bench or await make(path, document)
     metrics = Metrics(CollectorRegistry())
@@ -186,6 +188,7 @@ async def house(
             store="SQLite in ./sternpost-data",
             limits=(Limit("Retention", "7 days", "So."),),
             trusted_proxies=trusted_proxies,
+            commands=commands,
         )
     )
     return House(bench, access, app, token, bench.agents, pauses, on_loopback, gateway)

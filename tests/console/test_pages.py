@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from sternpost.commandline import CommandLine
 from sternpost.console.words import filter_value
 from sternpost.model import Blocked, Delivered, Note, Rejected, Reply, Retry, Skipped
 from sternpost.reasons import REASONS
-from tests.console.house import House, text_of
+from tests.console.house import House, house, text_of
 from tests.control.bench import (
+    DOCUMENT,
     HEADER_SECRET,
     INTEGRATION_KEY,
     NOW,
@@ -104,6 +108,22 @@ async def test_slashes(home: House) -> None:
     assert (await browser.ask("GET", "/console")).headers["location"] == "/console/"
     assert (await browser.ask("GET", "/console/events/")).headers["location"] == "/console/events"
     assert "There is no such page" in await browser.get("/console/nothing", 404)
+
+
+async def test_commands_can_be_copied(tmp_path: Path) -> None:
+    """After `make demo` plain `sternpost` is not on the search path, and a server may have a directory of its own."""
+    home = await house(tmp_path, commands=CommandLine(".venv/bin/sternpost", " --data-dir here"))
+    browser = await home.owner()
+    await lived_in(home)
+    for path in ("", "events", "events/m1", "failures", "replay", "people", "people/u1", "try", "settings"):
+        page = await browser.get(f"/console/{path}")
+        shown = re.findall(r"<code[^>]*>((?:\S*/)?sternpost [^<]+)</code>", page)
+        assert any(one.startswith(".venv/bin/sternpost ") for one in shown), (path, shown)
+        assert not [one for one in shown if one != "sternpost send" and not one.startswith(".venv/bin/")], (
+            path
+        )
+        assert all(one.endswith((" --data-dir here", " sandbox")) for one in shown if "/" in one), shown
+    home.bench.close()
 
 
 # --- the event's page -------------------------------------------------------------------------------------------------
@@ -524,6 +544,23 @@ async def test_discard_needs_count_and_note(home: House) -> None:
     assert "This group is gone" in text_of(await browser.follow(again))
 
 
+async def test_discard_what_was_said(home: House) -> None:
+    """Those of which the same was said can be given up without the others of their reason."""
+    browser = await home.owner()
+    said = ("The name is empty.", "The id is too long.", "The name is empty.")
+    await home.bench.accept(*({**TRACK, "messageId": f"r{n}", "userId": f"u{n}"} for n in range(3)))
+    await home.bench.settle("pendo", "track", *(Rejected("refused_by_destination", one) for one in said))
+    assert "Discard these …" in text_of(await browser.get("/console/failures"))
+    form = {"destination": "pendo", "reason": "refused_by_destination", "shape": said[0], "note": "test data"}
+    answer = await browser.post("/console/failures/discard", **form, count="3")
+    assert (answer.status, "type 2 to say" in answer.body.decode()) == (400, True)
+    page = await browser.follow(await browser.post("/console/failures/discard", **form, count="2"))
+    assert "2 events ended as skipped" in text_of(page)
+    assert [(await home.bench.fate(f"r{n}"))["state"] for n in range(3)] == ["skipped", "rejected", "skipped"]
+    again = await browser.post("/console/failures/discard", **form, count="2")
+    assert "This group is gone" in text_of(await browser.follow(again))
+
+
 # --- sources and settings ---------------------------------------------------------------------------------------------
 
 
@@ -581,3 +618,26 @@ async def test_a_defect_is_told_with_a_number(home: House, monkeypatch: pytest.M
     page = await browser.get("/console/events", 500)
     assert re.search(r"number [0-9a-f]{8}", text_of(page))
     assert "secret detail" not in page
+
+
+async def test_a_secret_with_signs_is_masked_in_pages(tmp_path: Path) -> None:
+    """What a page writes as &amp; or &lt; is found too: in an event, in an answer that repeats it, and in rows that come live."""
+    secret = """key<of>&"that"'hook'"""
+    document = copy.deepcopy(DOCUMENT)
+    document["destinations"][1]["settings"]["headers"] = {"X-Key": secret}
+    home = await house(tmp_path, document=document)
+    browser = await home.owner()
+    await home.bench.accept(
+        {**TRACK, "messageId": "m1", "event": f"Order {secret}", "properties": {"oops": secret}}
+    )
+    await home.bench.settle(
+        "hook", "", Rejected("bad_id", f"It said {secret}."), reply=Reply(400, {}, f"No {secret}".encode(), 3)
+    )
+    for path in ("events", "events/m1?dest=hook", "failures", "try?id=m1"):
+        for accept in ("text/html", "application/json"):
+            answer = await browser.ask("GET", f"/console/{path}", accept=accept)
+            shown = html.unescape(answer.body.decode())
+            assert "•••" in shown, path
+            assert secret not in shown, path
+            assert json.dumps(secret)[1:-1] not in shown, path
+    home.bench.close()

@@ -97,7 +97,8 @@ async def test_audit_page(home: House) -> None:
 async def test_a_form_says_at_once_who_may_save_it(home: House) -> None:
     owner = await home.owner()
     ann = await invited(home, owner, "ann", "viewer")
-    said = "Only an owner can save this."
+    eve = await invited(home, owner, "eve", "editor")
+    said = "Only an editor or an owner can save this."
     for path in (
         "/sources/new",
         "/sources/web/settings",
@@ -106,6 +107,7 @@ async def test_a_form_says_at_once_who_may_save_it(home: House) -> None:
     ):
         assert said in await ann.get(f"/console{path}")
         assert said not in await owner.get(f"/console{path}")
+        assert said not in await eve.get(f"/console{path}")
 
 
 async def test_viewers_see_hashes_on_every_page(home: House) -> None:
@@ -116,12 +118,27 @@ async def test_viewers_see_hashes_on_every_page(home: House) -> None:
     owner = await home.owner()
     ann = await invited(home, owner, "ann", "viewer")
     bea = await invited(home, owner, "bea", "viewer", personal="1")
+    eve = await invited(home, owner, "eve", "editor")
+    await owner.get("/console/settings/people")
+    await owner.post("/console/settings/people/eve", change="hide")
     await fill(home.bench)
-    for path in (*PAGES, "/console/events/m0?dest=hook", "/console/events/m1", "/console/search?q=m1"):
+    for path in (
+        *PAGES,
+        "/console/events/m0?dest=hook",
+        "/console/events/m1",
+        "/console/search?q=m1",
+        "/console/try?source=backend",
+        "/console/try?id=m1",
+    ):
         if path == "/console/live":
             continue
-        for accept in ("text/html", "application/json"):
-            answer = await ann.ask("GET", path, accept=accept)
+        for accept, browser in (
+            ("text/html", ann),
+            ("application/json", ann),
+            ("text/html", eve),
+            ("application/json", eve),
+        ):
+            answer = await browser.ask("GET", path, accept=accept)
             assert answer.status in {200, 303, 403, 404}, (path, answer.body)
             for value in VALUES:
                 assert value not in html.unescape(answer.body.decode()), (path, value)

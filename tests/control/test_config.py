@@ -303,6 +303,47 @@ async def test_roles_of_secrets_and_references(bench: Bench) -> None:
     assert (await as_role("viewer", "PATCH", "/destinations/pendo", {"name": "P"})).status == 403
 
 
+async def test_kept_secrets_stay_at_their_address(bench: Bench) -> None:
+    """Who may change a destination and not read its secrets cannot have them sent to an address of their own, saved or only verified."""
+    token, _ = await bench.people.add_token(
+        "ed", "editor", personal_data=None, days=None, by=Principal("ann", "owner")
+    )
+    elsewhere = "https://collect.evil.example"
+    hosts = {"region": "custom", "hosts": {"api": elsewhere, "data": elsewhere}}
+    again = {"integrationKey": "another-integration-key.us", "trackEventSecret": "another-track-secret"}
+
+    async def as_editor(method: str, path: str, content: Any) -> Answer:
+        headers = [(b"authorization", f"Bearer {token}".encode()), (b"if-match", b"*")]
+        return await call(
+            bench.app, method, f"/api/v1{path}", headers=headers, body=json.dumps(content).encode()
+        )
+
+    for settings, masked in (
+        (hosts, "pendo"),
+        ({**hosts, "integrationKey": again["integrationKey"]}, "pendo"),
+        ({"url": elsewhere}, "hook"),
+    ):
+        for method, path, content in (
+            (
+                "POST",
+                "/verify",
+                {"type": "pendo" if masked == "pendo" else "webhook", "id": masked, "settings": settings},
+            ),
+            ("PATCH", f"/destinations/{masked}", {"settings": settings}),
+            ("PATCH", f"/destinations/{masked}?dryRun=1", {"settings": settings}),
+        ):
+            answer = await as_editor(method, path, content)
+            assert answer.status == 403, answer.body
+            assert "to another address" in answer.json["error"]["message"]
+    assert not bench.sent
+    # Another data centre of Pendo's is no address of theirs, and secrets that they enter are theirs to send.
+    assert (await as_editor("PATCH", "/destinations/pendo", {"settings": {"region": "eu"}})).status == 200
+    assert (await as_editor("PATCH", "/destinations/pendo", {"settings": {**hosts, **again}})).status == 200
+    assert (
+        await bench.ask("POST", "/verify", {"type": "webhook", "id": "hook", "settings": {"url": elsewhere}})
+    ).status == 200
+
+
 # --- verify -----------------------------------------------------------------------------------------------------------
 
 

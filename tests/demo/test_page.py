@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from sternpost.commandline import CommandLine
 from sternpost.demo import page
 from sternpost.demo.page import create_app, rudderstack_sdk
 from sternpost.demo.shown import Shopfront, shopfronts
@@ -87,6 +88,7 @@ async def ask(
         events_of=events_of,
         read_sandbox=read,
         rudderstack=rudderstack,
+        commands=CommandLine(".venv/bin/sternpost", " --data-dir 'a b'"),
     )
     status, headers, body = 0, {}, b""
 
@@ -128,6 +130,9 @@ async def test_page() -> None:
     assert '<script async src="/lib/sp.min.js"></script>' in text
     assert "wk-&quot;web&quot;" in text
     assert "RudderStack" not in text
+    # Lines to copy begin as the server was started, and find it.
+    assert "<code>.venv/bin/sternpost tail --data-dir &#x27;a b&#x27;</code>" in text
+    assert "<code>sternpost" not in text
     assert "{{" not in text
     assert "?mode=device" not in text, "no source is connected in that mode"
 

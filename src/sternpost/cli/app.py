@@ -45,17 +45,20 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
-SHORT_HELP = f"""\
+
+def short_help(program: str) -> str:
+    """What the program says when it is started alone."""
+    return f"""\
 Sternpost {__version__} accepts events from RudderStack's SDKs and delivers them to Pendo.
 
-  sternpost demo     look at it: a server, a Pendo sandbox and a shop to click in
-  sternpost serve    use it: a server with an empty store in ./sternpost-data
+  {program} demo     look at it: a server, a Pendo sandbox and a shop to click in
+  {program} serve    use it: a server with an empty store in ./sternpost-data
 
 Both need nothing else. Then, in another terminal:
 
-  sternpost send track --event "Hello" --user-id me
+  {program} send track --event "Hello" --user-id me
 
-All commands: sternpost --help   Documentation: docs/start.md"""
+All commands: {program} --help   Documentation: docs/start.md"""
 
 
 @dataclass(slots=True)
@@ -265,7 +268,9 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], Comm
 def program(ctx: click.Context) -> None:
     """Accept events from RudderStack's SDKs, keep them safe, and deliver them to Pendo."""
     if ctx.invoked_subcommand is None:
-        click.echo(SHORT_HELP)
+        from sternpost.commandline import program_here
+
+        click.echo(short_help(program_here()))
 
 
 def main() -> None:

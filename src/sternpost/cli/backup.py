@@ -14,6 +14,7 @@ import click
 from sternpost import access
 from sternpost.cli.app import command
 from sternpost.cli.output import count, remark, say, say_json, size
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def restore(file: Path, data_dir: Path | None, *, yes: bool, dry_run: bool) -> N
     if problem := _key_problem(copied, directory, os.environ):
         remark(problem)
     option = "" if directory == DATA_DIR else f" --data-dir {directory}"
-    remark(f"Go on with: sternpost serve{option}")
+    remark(f"Go on with: {program_here()} serve{option}")
 
 
 def _key_problem(copied: Copied, directory: Path, env: Mapping[str, str]) -> str:

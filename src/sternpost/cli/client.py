@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from sternpost import __version__, access
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 DATA_DIRS = (Path("sternpost-data"), Path("sternpost-demo"))
@@ -28,7 +29,6 @@ SERVER_FILE = "server.json"
 TIMEOUT_S = 15.0
 BODY_BYTES_MAX = 64 * 1024 * 1024  #: of an answer; the largest are lists with requests and replies
 ERROR_CHARS_MAX = 300  #: of an answer that is not ours
-START_HINT = "Start one with: sternpost serve (or sternpost demo)"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -215,9 +215,7 @@ def none_runs(places: Sequence[Path]) -> str:
                 "try again, or look at its log."
             )
     hint = "" if len(places) > 1 else f" --data-dir {places[0]}"
-    return (
-        f"No server runs on {shown}. Start one with: sternpost serve{hint}. Or give --url the address of one."
-    )
+    return f"No server runs on {shown}. Start one with: {program_here()} serve{hint}. Or give --url the address of one."
 
 
 def checked_url(url: str) -> str:
@@ -278,7 +276,7 @@ def no_answer(url: str, error: Exception) -> str:
     """The sentence for a request without an answer."""
     match error:
         case ConnectionRefusedError():
-            return f"Nothing answers at {url}. {START_HINT}, or correct --url."
+            return f"Nothing answers at {url}. Start one with: {program_here()} serve (or demo), or correct --url."
         case TimeoutError():
             return f"{url} did not answer in time. The server may be overloaded; its log says more."
         case ssl.SSLCertVerificationError():

@@ -11,6 +11,7 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Group
 from sternpost.cli.output import count, day_and_clock, plain, remark, say, say_json, styled, table
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 PER_REQUEST = 2_000  #: dead letters per request: each a few seconds at most
@@ -50,7 +51,7 @@ def list_(ctx: click.Context, destination: str | None, *, as_json: bool) -> None
     ]
     for line in table(("destination", "reason", "events", "last", "what it is"), rows):
         say(line)
-    remark(f"See one: sternpost failures show {groups[0]['destination']} {groups[0]['reason']}")
+    remark(f"See one: {program_here()} failures show {groups[0]['destination']} {groups[0]['reason']}")
 
 
 @failures.command("show", examples=("sternpost failures show pendo bad_id",))
@@ -97,7 +98,7 @@ def show(ctx: click.Context, destination: str, reason: str, limit: int, *, as_js
         say(line)
     if answer.get("next"):
         remark(f"The first {limit}; more with --limit, at most 500.")
-    remark(f"When it is corrected: sternpost failures retry {destination} {reason}")
+    remark(f"When it is corrected: {program_here()} failures retry {destination} {reason}")
 
 
 @failures.command(
@@ -130,7 +131,7 @@ def retry(
         )
         return
     done = _all_pages(server, "/api/v1/failures/retry", destination, reason, ids, shape)
-    say(f"{count(done['retried'], 'event')} put back into the lanes. Watch them: sternpost tail")
+    say(f"{count(done['retried'], 'event')} put back into the lanes. Watch them: {program_here()} tail")
     if done["notConnected"]:
         remark(
             f"{count(done['notConnected'], 'event')} stayed: their sources are not connected to {destination} any more. "
@@ -213,7 +214,7 @@ def resume(ctx: click.Context, destination: str, channel: str | None) -> None:
         say(f"Nothing of {plain(destination)} is blocked.")
         return
     names = ", ".join(plain(name) for name in resumed if name)
-    say(f"{plain(destination)}{f' ({names})' if names else ''} is tried again. See: sternpost doctor")
+    say(f"{plain(destination)}{f' ({names})' if names else ''} is tried again. See: {program_here()} doctor")
 
 
 def _ask(number: int, destination: str) -> None:
@@ -278,4 +279,4 @@ def _all_pages(
 def _explain_nothing(done: int, destination: str, reason: str | None) -> None:
     if not done:
         which = f" with the reason {reason}" if reason else ""
-        remark(f"Nothing of {destination}{which} waits in failures. See: sternpost failures list")
+        remark(f"Nothing of {destination}{which} waits in failures. See: {program_here()} failures list")

@@ -11,6 +11,7 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Group
 from sternpost.cli.output import count, day_and_clock, plain, remark, say, say_json, styled, table
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 
@@ -65,7 +66,7 @@ def stop(ctx: click.Context, person_id: str, note: str) -> None:
     server = client.find(client.address_of(ctx))
     server.post(f"/api/v1/people/{client.segment(person_id)}/stop", {"note": note})
     say(f"{plain(person_id)} is stopped: events are accepted and not delivered.")
-    remark(f"Lift it: sternpost people allow {person_id}")
+    remark(f"Lift it: {program_here()} people allow {person_id}")
 
 
 @people.command("allow", examples=("sternpost people allow u1",))
@@ -79,7 +80,7 @@ def allow(ctx: click.Context, person_id: str) -> None:
     if answer["changed"]:
         say(f"{plain(person_id)} is allowed again.")
         remark(
-            f"What was skipped: sternpost replay --user {person_id} --filter reason:suppressed_person --dry-run"
+            f"What was skipped: {program_here()} replay --user {person_id} --filter reason:suppressed_person --dry-run"
         )
     else:
         say(f"{plain(person_id)} was not stopped.")
@@ -113,7 +114,7 @@ def forget(
     else:
         _say_deletion(receipt)
         if receipt["state"] != "done":
-            remark(f"See how it stands: sternpost people forget {person_id} --status")
+            remark(f"See how it stands: {program_here()} people forget {person_id} --status")
 
 
 @people.command("list", examples=("sternpost people list",))

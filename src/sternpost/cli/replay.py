@@ -12,6 +12,7 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Command, Group
 from sternpost.cli.output import count, day_and_clock, plain, remark, say, say_json, size, span, styled, table
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 ESTIMATE_TIMEOUT_S = 120.0  #: a filter that needs bodies reads thousands of them
@@ -114,7 +115,7 @@ def replay(
         _say_estimate(estimate, warnings=not sys.stdin.isatty() or yes or not estimate["delivered"])
         say(styled(f"Replay {begun['id']} runs.", bold=True))
         remark(
-            f"See how it stands: sternpost replay show {begun['id']}   Stop it: sternpost replay pause {begun['id']}"
+            f"See how it stands: {program_here()} replay show {begun['id']}   Stop it: {program_here()} replay pause {begun['id']}"
         )
     if wait and begun["state"] != "done":
         ctx.exit(1)

@@ -14,6 +14,7 @@ from sternpost import access
 from sternpost.cli.app import command
 from sternpost.cli.backup import DATA_DIR, STORE_FILE, data_dir_of
 from sternpost.cli.output import count, remark, say
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def salvage(data_dir: Path | None, *, dry_run: bool) -> None:
             copying.remove(new)
     say(f"{access.shown(store)} is the new store; the damaged one is {access.shown(kept)}.")
     option = "" if directory == DATA_DIR else f" --data-dir {directory}"
-    remark(f"Go on with: sternpost serve{option}")
+    remark(f"Go on with: {program_here()} serve{option}")
 
 
 def told(found: Salvaged) -> list[str]:

@@ -16,6 +16,7 @@ from sternpost import __version__
 from sternpost.cli import client
 from sternpost.cli.app import command, unknown
 from sternpost.cli.output import say, say_json
+from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 TYPES = ("identify", "group", "track", "page", "screen", "alias")
@@ -111,7 +112,7 @@ def send(
         say_json({"messageId": event["messageId"], "type": event["type"]})
         return
     option = follow_option(address)
-    say(f"sent  {event['messageId']}   follow it: sternpost events get {event['messageId']}{option}")
+    say(f"sent  {event['messageId']}   follow it: {program_here()} events get {event['messageId']}{option}")
 
 
 def build(

@@ -16,6 +16,7 @@ from sternpost.cli import banner
 from sternpost.cli.app import command
 from sternpost.cli.client import DATA_DIRS
 from sternpost.cli.output import discard_output, remark, say
+from sternpost.commandline import CommandLine, program_here
 from sternpost.settings import SETTINGS, Setting, Settings, resolve
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ def demo(**flags: Any) -> None:
 def _run(settings: Settings, demo: DemoOptions | None, lines: Callable[[banner.Facts], list[str]]) -> None:
     from sternpost.main import serve as run_server
 
+    # Before the server says where it listens: then commands find it without being told its directory.
+    commands = CommandLine(program_here(), data_dir_option(settings.data_dir))
+
     def ready(found: Ready) -> None:
         facts = banner.Facts(
             url=found.url,
@@ -105,9 +109,9 @@ def _run(settings: Settings, demo: DemoOptions | None, lines: Callable[[banner.F
             warnings=found.warnings,
             sandbox_url=found.sandbox_url,
             workspace_file=found.workspace_file,
-            command=command_here(sys.argv[0], os.environ),
+            command=commands.program if len(commands.program) <= banner.COMMAND_COLUMNS_MAX else "sternpost",
             setup_url=found.setup_url,
-            data_dir_option=data_dir_option(found.data_dir),
+            data_dir_option=commands.option,
         )
         try:
             say("\n".join(lines(facts)))
@@ -121,7 +125,7 @@ def _run(settings: Settings, demo: DemoOptions | None, lines: Callable[[banner.F
         elif found.setup_url and found.first_start and not settings.no_open:
             open_browser(found.setup_url)
 
-    run_async(run_server(settings, env=os.environ, demo=demo, ready=ready))
+    run_async(run_server(settings, env=os.environ, demo=demo, ready=ready, commands=commands))
 
 
 def run_async(work: Coroutine[Any, Any, None]) -> None:
@@ -144,15 +148,6 @@ def data_dir_option(data_dir: Path) -> str:
         if place.exists() and (place / "server.json").exists():
             break  # commands would find that server first
     return f" --data-dir {shlex.quote(str(data_dir))}"
-
-
-def command_here(program: str, env: Mapping[str, str]) -> str:
-    """How a shell in this directory starts the command: by its path where it is not on the search path, as after `make demo`."""
-    import shutil
-
-    if shutil.which("sternpost", path=env.get("PATH", "")) or Path(program).name != "sternpost":
-        return "sternpost"
-    return program if len(program) <= banner.COMMAND_COLUMNS_MAX else "sternpost"
 
 
 def open_browser(url: str) -> None:

@@ -204,6 +204,7 @@ class _Console:
                 "base": visit.base,
                 "version": __version__,
                 "sandbox_url": self._around.sandbox_url,
+                "command": self._around.commands,
                 "now": self._around.clock(),
             }
         )

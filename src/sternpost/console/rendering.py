@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ def environment(files: Mapping[str, StaticFile]) -> jinja2.Environment:
         size=words.size,
         duration=words.seconds,
         part=part,
+        shell=shlex.quote,
         filter_value=words.filter_value,
         pretty=words.pretty,
         pretty_text=words.pretty_text,

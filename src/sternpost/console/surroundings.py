@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from sternpost.commandline import INSTALLED, CommandLine
 from sternpost.console.access import Access, Session, form_token
 from sternpost.console.drafts import Drafts
 from sternpost.console.inside import Api
@@ -52,6 +53,7 @@ class Surroundings:
     store: str  #: "SQLite in ./sternpost-data"
     limits: tuple[Limit, ...] = ()
     sandbox_url: str | None = None  #: under `sternpost demo`
+    commands: CommandLine = INSTALLED  #: for lines that people copy
     trusted_proxies: Sequence[Network] = ()
     drafts: Drafts = field(default_factory=Drafts)
 

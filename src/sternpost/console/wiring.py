@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from sternpost import access as data_dir
 from sternpost import limits
+from sternpost.commandline import CommandLine
 from sternpost.console.access import Access
 from sternpost.console.app import create_console
 from sternpost.console.guard import MOUNT
@@ -38,6 +39,7 @@ async def create(
     store: SqliteStore,
     metrics: Metrics,
     sandbox_url: str | None,
+    commands: CommandLine,
     stack: contextlib.AsyncExitStack,
 ) -> tuple[ASGIApp, str]:
     """The console's app, and the token of its one-time address, "" when somebody owns the server."""
@@ -70,6 +72,7 @@ async def create(
             store=f"SQLite in {data_dir.shown(settings.data_dir)}",
             limits=in_force(settings),
             sandbox_url=sandbox_url,
+            commands=commands,
             trusted_proxies=settings.trusted_proxies,
         )
     )

@@ -117,8 +117,9 @@ def variables(request: Mapping[str, Any]) -> list[str]:
     return [variable(name) for name, value in request["headers"].items() if "••••" in value]
 
 
-def command(message_id: str) -> str:
-    return f"sternpost events get {shlex.quote(message_id)}"
+def follow(message_id: str) -> str:
+    """The words of the command that tells what became of an event."""
+    return f"events get {shlex.quote(message_id)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+from markupsafe import escape
 from starlette.responses import Response
 
 from sternpost.model import Secret, Workspace
@@ -83,7 +84,7 @@ class Answers:
         return response
 
     def _secrets(self) -> tuple[bytes, ...]:
-        """Every secret as it would stand within JSON, the longest first."""
+        """Every secret as it would stand within JSON, and as a page writes it, the longest first."""
         workspace = self._workspace()
         # A snapshot is frozen: being the same object says that nothing changed.
         if self._known is None or self._known[0] is not workspace:
@@ -91,9 +92,10 @@ class Answers:
             for config in workspace.destinations.values():
                 for secret in _within(config.settings):
                     text = secret.reveal()
-                    if len(text) >= SECRET_CHARS_MIN:
-                        found.add(_encode(text)[1:-1])
-                        found.add(json.dumps(text).encode()[1:-1])
+                    if len(text) < SECRET_CHARS_MIN:
+                        continue
+                    for form in (text, _encode(text)[1:-1].decode(), json.dumps(text)[1:-1]):
+                        found |= {form.encode(), str(escape(form)).encode()}
             self._known = (workspace, tuple(sorted(found, key=len, reverse=True)))
         return self._known[1]
 

@@ -186,6 +186,7 @@ def previewed(
 ) -> tuple[list[str], Workspace]:
     """What a document would change, and what it would be. Raises WorkspaceError, with paths that begin at the resource."""
     _own_references(context, request, document)
+    _own_addresses(context, request, document)
     try:
         return context.workspaces.preview(document)
     except WorkspaceError as error:
@@ -235,6 +236,18 @@ def _own_references(context: Context, request: Request, document: Document) -> N
             403,
             f"Only an owner may refer to {min(new)[:100]}.",
             "Enter the secret itself, or ask an owner to set the reference.",
+        )
+
+
+def _own_addresses(context: Context, request: Request, document: Document) -> None:
+    """Only an owner may have secrets that are kept sent to another address: to one of one's own, they would be read there."""
+    if allows(request.scope[PRINCIPAL].role, "owner"):
+        return
+    for identifier in context.workspaces.redirected(document):
+        raise ApiError(
+            403,
+            f"Only an owner may send the secrets that {identifier} keeps to another address.",
+            "Enter its secrets again together with the address, or ask an owner.",
         )
 
 

@@ -108,6 +108,10 @@ class Workspaces(Protocol):
         """What applying it would change, and what it would be. Raises WorkspaceError."""
         ...
 
+    def redirected(self, document: Mapping[str, Any]) -> list[str]:
+        """Destinations that it would have send secrets they keep to another address."""
+        ...
+
     def difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         """What changes from one kept document to another, a line each."""
         ...

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sternpost.commandline import INSTALLED, CommandLine
 from sternpost.demo.shown import Shopfront, recent, sandbox_state
 
 #: The API's answer about the newest events of an anonymousId, None when it cannot say.
@@ -72,11 +73,12 @@ def create_app(
     events_of: Recent,
     read_sandbox: Callable[[str], Awaitable[Any]] | None = None,
     rudderstack: bytes | None = None,
+    commands: CommandLine = INSTALLED,
 ) -> ASGIApp:
     """The app for every path that begins with `/demo`.
 
     `sandbox_url` and `shopfronts` are asked at each request: the port may be known only after the sandbox listens, and the workspace may
-    change. `read_sandbox` reads the JSON at an address; None = over HTTP. `rudderstack` is the genuine SDK, None where there is none.
+    change. `read_sandbox` reads the JSON at an address; None = over HTTP. `rudderstack` is the genuine SDK, None where there is none. `commands` is how people start ours here.
     """
     read = read_sandbox or _read_json
 
@@ -100,7 +102,12 @@ def create_app(
             elif path == "/demo/":
                 address = sandbox_url()
                 content = _render(
-                    front, fronts, sandbox_url=address, offers=rudderstack is not None, is_genuine=is_genuine
+                    front,
+                    fronts,
+                    commands,
+                    sandbox_url=address,
+                    offers=rudderstack is not None,
+                    is_genuine=is_genuine,
                 )
                 policy = (b"content-security-policy", _policy(address))
                 await _answer(send, 200, content, "text/html; charset=utf-8", policy)
@@ -126,7 +133,13 @@ def create_app(
 
 
 def _render(
-    front: Shopfront, fronts: Sequence[Shopfront], *, sandbox_url: str, offers: bool, is_genuine: bool
+    front: Shopfront,
+    fronts: Sequence[Shopfront],
+    commands: CommandLine,
+    *,
+    sandbox_url: str,
+    offers: bool,
+    is_genuine: bool,
 ) -> bytes:
     def address(mode: str, *, genuine: bool) -> str:
         return f"?mode={mode}&amp;sdk=rudderstack" if genuine else f"?mode={mode}"
@@ -159,6 +172,8 @@ def _render(
         "mode_text": html.escape(_MODE_WORDS[front.mode][1]),
         "mode": front.mode,
         "write_key": html.escape(front.write_key),
+        "program": html.escape(commands.program),
+        "option": html.escape(commands.option),
         "sandbox_page": html.escape(f"{sandbox_url}/__sandbox/"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _PAGE).encode()

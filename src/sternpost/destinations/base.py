@@ -49,6 +49,9 @@ class Field:
     default: Any = None
     required: bool = False
     choices: tuple[str, ...] = ()  #: with kind "choice"
+    choice_texts: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: what a choice is, in a few words, where its name does not tell
     aliases: Mapping[str, str] = field(default_factory=dict)  #: other spellings that are taken → the choice
     minimum: float | None = None
     maximum: float | None = None
@@ -56,6 +59,9 @@ class Field:
     group: str = "Connect"  #: Connect · Identity · What to send · Limits
     where: str = ""  #: a sentence: where to find it in the partner's product
     members: tuple[Field, ...] = ()  #: with kind "object": what stands in it; without: any names and values
+    address: bool = (
+        False  #: requests go there, with what secrets the destination has; every field of kind "url" is one
+    )
     many: bool = False  #: with members: it is a list of such objects
 
     @property

@@ -137,6 +137,10 @@ class WorkspaceHolder:
         """What changes from one stored document to another, a line each, without secrets."""
         return stored.diff(old, new, self._destinations, key=self._key)
 
+    def redirected(self, document: Mapping[str, Any]) -> list[str]:
+        """Destinations that the document would have send secrets they keep to another address."""
+        return stored.redirected(self.document, document, self._destinations)
+
     def masked(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """A stored document with secrets masked."""
         return stored.masked(document, self._destinations)

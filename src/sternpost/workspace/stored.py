@@ -191,6 +191,27 @@ def changed_secrets(
     ]
 
 
+def redirected(
+    old: Mapping[str, Any], new: Mapping[str, Any], destinations: Mapping[str, Destination]
+) -> list[str]:
+    """Destinations whose address changes while a secret is kept, by mask or as it was: it would be sent where nobody who knows it sent it."""
+    earlier = {place.name: place.value for place in _secrets(old, destinations)}
+    keeping = {
+        place.name[0]
+        for place in _secrets(new, destinations)
+        if place.name in earlier and (place.value.startswith(MASK) or place.value == earlier[place.name])
+    }
+    before, after = _by_id(old, "destinations"), _by_id(new, "destinations")
+    found = []
+    for identifier in sorted(keeping):
+        fields = destinations[after[identifier]["type"]].spec.fields
+        names = [field.name for field in fields if field.address or field.kind == "url"]
+        was, now = (one[identifier].get("settings") or {} for one in (before, after))
+        if any(was.get(name) != now.get(name) for name in names):
+            found.append(identifier)
+    return found
+
+
 def refers(value: str) -> bool:
     """Whether a text only says where a secret is."""
     return "${" in value or value.startswith("file:")

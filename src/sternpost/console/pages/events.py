@@ -121,7 +121,7 @@ async def trace(around: Surroundings, visit: Visit) -> Result:
             "source_name": source.name if source else event["source"],
             "clock_difference_s": words.clock_difference_s(event),
             "noted": [note["path"] for note in standing["diagnostics"]] if standing else [],
-            "command": words.command(event["messageId"]),
+            "as_command": around.commands(words.follow(event["messageId"])),
             "api_path": f"/api/v1/events/{part(event['messageId'])}",
             "version_of_page": _digest(events),
         },

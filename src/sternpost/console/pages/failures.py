@@ -45,6 +45,7 @@ async def failures(around: Surroundings, visit: Visit, *, problem: str = "") -> 
             "several": _several(found),
             "problem": problem,
             "note": visit.form.get("note", ""),
+            "shape": visit.form.get("shape"),
             "retention": snippets.retention_text(around.retention_s),
             "total": sum(group["count"] for group in found),
         },
@@ -92,17 +93,17 @@ async def retry(around: Surroundings, visit: Visit) -> Result:
 
 
 async def discard(around: Surroundings, visit: Visit) -> Result:
+    """Give up a group, or with `shape` those of it of which the same was said."""
     destination, reason = visit.form.get("destination", ""), visit.form.get("reason", "")
-    note = visit.form.get("note", "").strip()
+    note, shape = visit.form.get("note", "").strip(), visit.form.get("shape")
     groups = await around.api.every("/failures", "failures")
-    count = next(
-        (
-            group["count"]
-            for group in groups
-            if (group["destination"], group["reason"]) == (destination, reason)
-        ),
-        0,
+    group = next(
+        (one for one in groups if (one["destination"], one["reason"]) == (destination, reason)), None
     )
+    count = 0
+    if group is not None:
+        same = {one["shape"]: one["count"] for one in group["shapes"]}
+        count = group["count"] if shape is None else same.get(shape, 0)
     if not count:
         return Elsewhere("/console/failures", "This group is gone: nothing was discarded.", wrong=True)
     typed = re.sub(r"[\s,.']", "", visit.form.get("count", ""))
@@ -119,6 +120,8 @@ async def discard(around: Surroundings, visit: Visit) -> Result:
         for _ in range(ROUNDS_MAX):
             left = min(count - discarded, 10_000)
             body = {"destination": destination, "reason": reason, "note": note, "limit": left}
+            if shape is not None:
+                body["shape"] = shape
             answer = await around.api.post(
                 "/failures/discard", {**body, **({"after": after} if after else {})}
             )

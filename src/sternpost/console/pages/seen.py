@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sternpost.console import charts
 from sternpost.console.inside import ApiProblem, part
 from sternpost.console.pages.common import paged, span_chosen
@@ -42,14 +40,10 @@ async def block(around: Surroundings, visit: Visit) -> Result:
     name, blocked = visit.form.get("name", ""), visit.form.get("blocked") == "1"
     address = f"/console/sources/{part(identifier)}/seen"
     try:
-        workspace = await around.api.get("/workspace")
-        document: dict[str, Any] = workspace["document"]
-        entry = next((one for one in document.get("sources", []) if one["id"] == identifier), None)
-        if entry is None or not name:
-            return Elsewhere("/console/sources", "This source was removed; nothing was changed.", wrong=True)
-        names = [one for one in entry.get("blockedEvents", []) if one != name]
-        entry["blockedEvents"] = [*names, name] if blocked else names
-        await around.api.call("PUT", "/workspace", {"document": document, "revision": workspace["revision"]})
+        source = await around.api.get(f"/sources/{part(identifier)}")
+        names = [one for one in source["blockedEvents"] if one != name]
+        body = {"blockedEvents": [*names, name] if blocked else names}
+        await around.api.call("PATCH", f"/sources/{part(identifier)}", body, match=source["etag"])
     except ApiProblem as problem:
         return Elsewhere(
             address, f"Nothing was changed. {problem.message} {problem.remedy}".strip(), wrong=True

@@ -71,7 +71,13 @@ async def _from(around: Surroundings, visit: Visit, source: str) -> str:
         body = {name: value for name, value in wire_message.received(one.event).items() if name not in ADDED}
         named = str(body.get("event") or body.get("name") or "").casefold()
         if not wanted or wanted in {named, one.event.type.casefold()}:
-            return _written({"type": one.event.type, **body})
+            event = {"type": one.event.type, **body}
+            if not visit.who.personal_data:
+                # As text it would pass what hides values in a page's data.
+                event = around.context.personal.answer({"messageId": "", "event": event, "destinations": []})[
+                    "event"
+                ]
+            return _written(event)
     return _written(EXAMPLES["track"])
 
 

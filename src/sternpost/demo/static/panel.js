@@ -52,7 +52,10 @@ function showEvents(found) {
   if (items.some((item, place) => $("log").children[place] !== item) || items.length !== $("log").children.length) {
     $("log").replaceChildren(...items);
   }
-  if (found.events.length) $("follow").textContent = `sternpost events get ${found.events[0].messageId}`;
+  if (found.events.length) {
+    const { program, option } = $("follow").dataset;
+    $("follow").textContent = `${program} events get ${found.events[0].messageId}${option}`;
+  }
 }
 
 function waitingText() {

@@ -102,7 +102,7 @@ def _hosts(values: Mapping[str, Any], region: str) -> Hosts:
     if region != "custom":
         return REGIONS[region]
     if not isinstance(hosts, Mapping) or not hosts:
-        raise ValueError("hosts: required with region: custom (api, data, content).")
+        raise ValueError("hosts: with region: custom, api and data are required; content may be left out.")
     if unknown := [str(name) for name in hosts if name not in HOST_NAMES]:
         raise ValueError(
             f"hosts: unknown name {', '.join(sorted(unknown))}; there are api, data and content."

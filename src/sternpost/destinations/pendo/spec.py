@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from sternpost.destinations.base import Field, Spec
 from sternpost.destinations.pendo.constants import EVENT_MAX_AGE_DAYS, METADATA_BATCH_MAX, SETTLE_MS
+from sternpost.destinations.pendo.regions import REGIONS
 
 FIELDS: tuple[Field, ...] = (
     Field(
         "region",
         "Data center",
-        "Where your Pendo subscription lives. A key of another region looks exactly like a wrong key. custom takes the addresses from "
-        "hosts: a CNAME of yours, a restricted region, a sandbox.",
+        "Where your Pendo subscription lives. A key of another region looks exactly like a wrong key. custom: the "
+        "addresses are those given under Hosts, for a CNAME of yours, a restricted region or the sandbox.",
         where="In Pendo: the address bar tells (app.pendo.io is us, app.eu.pendo.io is eu).",
         kind="choice",
         default="us",
         choices=("us", "us1", "eu", "jp", "au", "custom"),
+        choice_texts={
+            **{region: hosts.api.removeprefix("https://") for region, hosts in REGIONS.items()},
+            "custom": "the addresses under Hosts",
+        },
         aliases={"jpn": "jp"},
     ),
     Field(
@@ -45,8 +50,10 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "hosts",
         "Hosts",
-        "Addresses with scheme, only with region custom: api (/api/v1/*), data (/data/*), content (/agent/*; default: as data).",
+        "Addresses with scheme, used with region custom only. api (/api/v1/*) and data (/data/*) are needed then; content (/agent/*) may be "
+        "left out and is as data.",
         kind="object",
+        address=True,
         example='{"api": "http://127.0.0.1:8090", "data": "http://127.0.0.1:8090", "content": "http://127.0.0.1:8090"}',
         members=(
             Field("api", "API", "Visitors and accounts.", example="http://127.0.0.1:8090"),
