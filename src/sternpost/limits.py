@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # --- the door -------------------------------------------------------------------------------------------------------
 REQUEST_BODY_BYTES_MAX = 4_096_000  #: RudderStack's 4000 × 1024, decoded (contract 4)
-BATCH_EVENTS_MAX = 20_000  #: of one request: it is one transaction, half a second of everybody else's time; SDKs send hundreds
+BATCH_EVENTS_MAX = 20_000  #: of one request, which is checked and kept as a whole; SDKs send hundreds
 JSON_DEPTH_MAX = 200  #: deeper nesting is refused as invalid JSON; no SDK comes near, parsers recurse
 REQUESTS_IN_FLIGHT_MAX = 2_000  #: with bodies of 4 MB this is what memory can take; above it 503
 BODY_BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024  #: all bodies being read together; above it 503
@@ -12,7 +12,8 @@ BODY_TIMEOUT_S = 60.0  #: for one body to arrive; a byte a minute must not hold 
 #: A body that has been arriving so long gives way when requests or bytes run out: others are quicker.
 BODY_PATIENCE_S = 2.0
 GZIP_MEMBERS_MAX = 100  #: parts of one gzip body; each costs a window, and an empty one is only 20 bytes
-DECODE_INLINE_BYTES_MAX = 262_144  #: larger bodies are decoded in a thread, beside the loop
+DECODE_INLINE_BYTES_MAX = 262_144  #: larger bodies are decoded in a thread, beside the loop,
+DECODE_INLINE_OBJECTS_MAX = 5_000  #: and so are those that hold more objects than this: 20 ms or so
 DECODES_AT_ONCE_MAX = 2  #: of such bodies; 4 MB of tiny entries are 200 MB of objects
 AUTH_CACHE_ENTRIES_MAX = 1_000  #: decoded Authorization headers; write keys are few
 KEY_CHARS_MAX = 200  #: longer messageIds, lanes and ids are kept by their digest in keys and indexes
@@ -50,6 +51,8 @@ ARRIVALS_EVENTS_MAX = 1_000_000
 ARRIVALS_BYTES_MAX = 1_000_000_000
 #: Events spread in one transaction: some 16 ms, which others wait; of 200 each costs a fifth more.
 SPREAD_EVENTS_MAX = 500
+#: A request of more is kept as it came, in parts of so many, so that others need not wait for all of it.
+BATCH_STRAIGHT_EVENTS_MAX = SPREAD_EVENTS_MAX
 ATTEMPTS_KEPT_MAX = 20  #: tries kept per event and destination: the first 3 and the last 17
 LINKS_PER_ANONYMOUS_MAX = 100  #: one browser, so many users; older ones go
 MEMBERSHIPS_PER_PERSON_MAX = 100  #: accounts of one person with their times; older ones go

@@ -356,6 +356,7 @@ async def _build(
         replays_changed=pump.woken,
         agents=agents.of,
         ask_again=engine.ask_again,
+        trusted_proxies=settings.trusted_proxies,
     )
     api = create_api(context)
     browser = BrowserSide(workspace=workspace, health=agents, clock=clock)

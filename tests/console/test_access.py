@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -213,6 +214,37 @@ async def test_guesses_queue() -> None:
     assert most == 1
     assert not patient._turns
     assert not patient._queued
+
+
+async def test_many_guesses_at_once(remote: House) -> None:
+    """Of one address only some passwords are looked at at a time, of all together only so many: the rest is turned away at once, and the
+    owner comes in beside them.
+    """
+    await remote.owner()
+
+    async def tries(addresses: list[str]) -> Counter[str]:
+        guesses = (
+            remote.access.sign_in(f"nobody-{number}", "wrong", Client(address))
+            for number, address in enumerate(addresses)
+        )
+        owner = remote.access.sign_in("owner", PASSWORD, Client("203.0.113.7"))
+        *guessed, (came, _) = await asyncio.gather(*guesses, owner)
+        return Counter([*(said for said, _ in guessed), f"owner {came}"])
+
+    assert await tries(["198.51.100.1"] * 9) == {"wrong": 3, "crowded": 6, "owner in": 1}
+    everywhere = [f"198.51.100.{2 + number // 2}" for number in range(12)]
+    assert await tries(everywhere) == {"wrong": 8, "busy": 4, "owner busy": 1}
+    browser = remote.browser()
+    await browser.get("/console/sign-in")
+    remote.access._waiting["203.0.113.9"] = 8
+    answer = await sign_in(browser, "owner")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "3")
+    del remote.access._waiting["203.0.113.9"]
+    remote.access._waiting["127.0.0.1"] = 3
+    answer = await sign_in(browser, "owner")
+    assert (answer.status, answer.headers["retry-after"]) == (429, "3")
+    del remote.access._waiting["127.0.0.1"]
+    assert (await sign_in(browser, "owner")).status == 303
 
 
 def test_patience_is_bounded() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 from sternpost.console.patience import FAILURES_MAX
+from sternpost.control.api import create_api
 from sternpost.control.attempts import ACTION, LINES_MAX, WINDOW_S
 from sternpost.control.auth import Principal
 from tests.console.house import PASSWORD, House, text_of
-from tests.control.bench import Bench
+from tests.control.bench import Bench, call
 
 
 async def failures(bench: Bench) -> list[dict[str, Any]]:
@@ -48,10 +51,21 @@ async def test_an_expired_token_is_named(bench: Bench) -> None:
 async def test_many_addresses_push_nothing_out(bench: Bench) -> None:
     """Beyond so many lines in ten minutes all others share one for each door."""
     for number in range(3 * LINES_MAX):
-        await bench.context.attempts.failed("api", "", f"203.0.113.{number}")
+        await bench.context.attempts.failed("api", f"token:t{number % 3}", f"203.0.113.{number}")
     found = await failures(bench)
     assert len(found) == LINES_MAX + 1
-    assert found[0]["detail"] == {"address": "others", "count": 64}
+    # It says what it is, and accuses nobody by name.
+    assert found[0]["detail"] == {"address": "several, beyond the 50 that have a line", "count": 64}
+    assert (found[0]["who"], found[0]["subject"]) == ("unknown", "")
+
+
+async def test_the_address_behind_a_proxy(bench: Bench) -> None:
+    """What a trusted proxy says of whom it serves counts; what anybody else says does not."""
+    headers = [(b"authorization", b"Bearer sp_wrong"), (b"x-forwarded-for", b"6.6.6.6, 203.0.113.7")]
+    for trusted in ((), (ip_network("127.0.0.0/8"),)):
+        app = create_api(replace(bench.context, trusted_proxies=trusted))
+        assert (await call(app, "GET", "/api/v1/stats", headers=headers)).status == 401
+    assert [line["detail"]["address"] for line in await failures(bench)] == ["203.0.113.7", "127.0.0.1"]
 
 
 async def test_wrong_passwords(remote: House) -> None:

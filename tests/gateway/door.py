@@ -54,6 +54,7 @@ class Door:
     crowded: bool = field(default_factory=lambda: CROWDED.get())
     events: list[Event] = field(default_factory=list)
     accepts: int = 0
+    parts: list[int] = field(default_factory=list)  #: events of what was kept as it came
 
     def __post_init__(self) -> None:
         self.use(*self.sources)
@@ -149,6 +150,7 @@ class Door:
         events = [event for part in parts for event in postponed.events(part, self._new_id)]
         assert len(events) == sum(part.events for part in parts)
         assert all(part.events == 1 or len(part.body) <= ARRIVAL_BYTES_MAX for part in parts)
+        self.parts += [part.events for part in parts]
         await self._accept(self.workspace.sources[parts[0].source_id], events)
 
     async def _health(self) -> tuple[bool, dict[str, Any]]:

@@ -180,3 +180,14 @@ async def test_open_bodies_are_bounded_together(monkeypatch: pytest.MonkeyPatch)
     storing.set()
     assert [answer.status for answer in await asyncio.gather(*open_)] == [200, 200]
     assert (door.gateway._requests, door.gateway._bodies.held_bytes) == (0, 0)
+
+
+async def test_a_large_batch_is_kept_in_parts() -> None:
+    """So many events that others would wait for them are kept as they came, whether or not their source floods."""
+    door = Door(crowded=False)
+    body = b'{"batch":[' + b",".join([b'{"userId":"u"}'] * 2_001) + b"]}"
+    assert (await door.post("/v1/batch", body)).status == 200
+    assert door.parts == [500, 500, 500, 500, 1]
+    assert [event.position for event in door.events] == list(range(1, 2_002))
+    await door.post("/v1/batch", b'{"batch":[' + b",".join([b'{"userId":"u"}'] * 500) + b"]}")
+    assert len(door.parts) == 5

@@ -223,7 +223,7 @@ async def test_bytes_are_bounded_too(tmp_path: Path) -> None:
 
 async def test_who_waits_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing is spread, accepting ends with the time limit of every accept, which the door answers with 503."""
-    monkeypatch.setattr("sternpost.intake.intake.ACCEPT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("sternpost.intake.intake.ACCEPT_TIMEOUT_S", 0.5)
     async with house(tmp_path, events_max=1) as here:
         await here.arrive(event(1))
         with pytest.raises(TimeoutError):
@@ -305,6 +305,23 @@ async def test_order_holds_when_a_spread_is_not_written(
             await here.overflow.step()
         assert here.rows("SELECT message_key FROM events ORDER BY seq") == [("m1",), ("m2",)]
         assert not here.overflow.behind(postponed.events(second, lambda: ""))
+
+
+async def test_others_get_in_between_the_parts_of_a_large_batch(tmp_path: Path) -> None:
+    """A request of many small events is kept at once and spread in steps: what another source sends meanwhile does not wait for all of it."""
+    async with house(tmp_path) as here:
+        here.workspace = workspace(sources=("srv", "web"))
+        parts = request(*(event(number, f"person {number}") for number in range(2_000)))
+        assert [part.events for part in parts] == [500, 500, 500, 500]
+        await here.overflow.arrive(parts)
+        assert here.rows("SELECT count(*) FROM events") == [(0,)]
+        assert await here.overflow.step() == 500
+        [other] = postponed.events(request(event(9_999, "somebody"), source="web")[0], lambda: "")
+        assert not here.overflow.behind([other])
+        await here.intake.accept(here.workspace.sources["web"], [other])
+        assert here.rows("SELECT count(*) FROM events") == [(501,)]
+        [late] = postponed.events(request(event(9_998, "person 1999"), source="web")[0], lambda: "")
+        assert here.overflow.behind([late])
 
 
 def test_large_requests_are_kept_in_parts() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -22,10 +23,11 @@ from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, Client, People
 from sternpost.store.access import UserRow
 
 STRETCHES_AT_ONCE_MAX = 1  #: each takes 128 MB and half a second
-STRETCHES_WAITING_MAX = 20  #: more are turned away: nobody waits longer than ten seconds
+STRETCHES_WAITING_MAX = 8  #: more are turned away at once: nobody waits longer than some seconds
+STRETCHES_OF_ADDRESS_MAX = 3  #: of them, so that whoever guesses leaves room for others
 
 Result = TypeVar("Result")
-SignIn: TypeAlias = Literal["in", "wrong", "wait"]
+SignIn: TypeAlias = Literal["in", "wrong", "wait", "crowded", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Busy(Exception):
     """Too many passwords wait to be looked at."""
 
 
+class Crowded(Busy):
+    """Too many of them come from this address."""
+
+
 class Access:
     """Sessions of browsers over `People`."""
 
@@ -70,7 +76,7 @@ class Access:
         self._work = work
         self._patience = Patience(clock=clock, sleep=sleep)
         self._stretching = asyncio.Semaphore(STRETCHES_AT_ONCE_MAX)
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()  #: passwords, by address
         # Compared with when there is no such user, so that the time tells nobody who there is.
         self._nobody = ""
 
@@ -130,7 +136,7 @@ class Access:
             user = self._people.first_owner(name)
         reset = bool(user.password)
         if password:
-            user = replace(user, password=await self._stretch(password))
+            user = replace(user, password=await self._stretch(password, client.address))
         who = self._people.principal(user)
         async with self._line(who, "use_address", address=client.address):
             cookie = await self._people.use_address(token, user, client)
@@ -156,15 +162,19 @@ class Access:
     async def _sign_in(self, key: str, given: str, client: Client) -> tuple[SignIn, Session | None]:
         if self.wait_s(client.address):
             return "wait", None
+        try:
+            self._has_room(client.address)
+        except Busy as busy:
+            return _said(busy), None
         async with self._patience.turn(key) as soon:
             if not soon:
                 return "wait", None
             user = self._people.user(key)
             given = given[: passwords.CHARS_MAX + 1]
             try:
-                right = await self._is_password(user, given)
-            except Busy:
-                return "wait", None
+                right = await self._is_password(user, given, client.address)
+            except Busy as busy:
+                return _said(busy), None
             # It may have been removed or shut out while the password was looked at.
             user = self._people.user(key)
             if not right or user is None or user.disabled:
@@ -173,7 +183,7 @@ class Access:
         self._patience.succeeded(client.address, key)
         if passwords.is_weaker(user.password, self._work):
             with contextlib.suppress(Busy):
-                await self._people.keep_password(user, await self._stretch(given))
+                await self._people.keep_password(user, await self._stretch(given, client.address))
         who = self._people.principal(user)
         async with self._line(who, "sign_in", address=client.address):
             cookie = await self._people.begin_session(user, client)
@@ -210,11 +220,11 @@ class Access:
             if user.password:
                 if self.wait_s(client.address):
                     return "Too many tries. Wait ten minutes."
-                if not await self._is_password(user, current[: passwords.CHARS_MAX + 1]):
+                if not await self._is_password(user, current[: passwords.CHARS_MAX + 1], client.address):
                     self._patience.failed(client.address, user.key)
                     await self._attempts.failed("console", user.name, client.address)
                     return "The current password is another one."
-            stretched = await self._stretch(new)
+            stretched = await self._stretch(new, client.address)
         except Busy:
             return "Too many are signing in. Try again in a moment."
         async with self._line(session.who, "set_password") as note:
@@ -238,25 +248,37 @@ class Access:
             if one.user_key == user.key and one.token_hash != digest(token)
         )
 
-    async def _is_password(self, user: UserRow | None, given: str) -> bool:
+    async def _is_password(self, user: UserRow | None, given: str, address: str) -> bool:
         if user is None or not user.password:
-            self._nobody = self._nobody or await self._stretch("nobody has this password")
-            await self._worked(passwords.matches, given, self._nobody)
+            self._nobody = self._nobody or await self._stretch("nobody has this password", address)
+            await self._worked(address, passwords.matches, given, self._nobody)
             return False
-        return await self._worked(passwords.matches, given, user.password)
+        return await self._worked(address, passwords.matches, given, user.password)
 
-    async def _stretch(self, password: str) -> str:
-        return await self._worked(passwords.stretch, password, self._work)
+    async def _stretch(self, password: str, address: str) -> str:
+        return await self._worked(address, passwords.stretch, password, self._work)
 
-    async def _worked(self, function: Callable[..., Result], *values: object) -> Result:
-        if self._waiting >= STRETCHES_WAITING_MAX:
-            raise Busy
-        self._waiting += 1
+    async def _worked(self, address: str, function: Callable[..., Result], *values: object) -> Result:
+        self._has_room(address)
+        self._waiting[address] += 1
         try:
             async with self._stretching:
                 return await asyncio.to_thread(function, *values)
         finally:
-            self._waiting -= 1
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
+
+    def _has_room(self, address: str) -> None:
+        """Whether another password may be looked at: of the same address first. Raises Busy."""
+        if self._waiting[address] >= STRETCHES_OF_ADDRESS_MAX:
+            raise Crowded
+        if self._waiting.total() >= STRETCHES_WAITING_MAX:
+            raise Busy
+
+
+def _said(busy: Busy) -> SignIn:
+    return "crowded" if isinstance(busy, Crowded) else "busy"
 
 
 def form_token(cookie: str) -> str:

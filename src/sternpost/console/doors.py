@@ -24,6 +24,8 @@ from sternpost.control.answers import ApiError
 from sternpost.control.people import FIRST_OWNER, NAME_CHARS_MAX, SESSION_VALID_S
 from sternpost.server import is_loopback
 
+BUSY_S = 3  #: after which whoever found too many others signing in may try again
+
 
 async def setup(around: Surroundings, visit: Visit) -> Result:
     token = visit.request.path_params["token"]
@@ -83,7 +85,7 @@ async def sign_in(around: Surroundings, visit: Visit) -> Result:
     if visit.session is not None:
         return Response(None, 303, {"location": following})
     access = around.access
-    problem, headers, name = "", {}, ""
+    problem, headers, name, status = "", {}, "", 200
     if visit.request.method == "POST":
         await read_form(visit)
         name = visit.form.get("username", "").strip()
@@ -92,15 +94,19 @@ async def sign_in(around: Surroundings, visit: Visit) -> Result:
             return _signed_in(visit, session.token, following)
         if came == "wait":
             wait_s = access.wait_s(visit.address) or 1.0
-            headers = {"retry-after": f"{wait_s:.0f}"}
+            headers, status = {"retry-after": f"{wait_s:.0f}"}, 429
             problem = f"Too many tries failed. Try again in {words.seconds(wait_s)}."
+        elif came in {"crowded", "busy"}:
+            status = 429 if came == "crowded" else 503
+            headers = {"retry-after": str(BUSY_S)}
+            problem = "Too many are signing in at this moment. Try again in some seconds."
         else:
-            problem = "There is no user with this name and this password."
+            status, problem = 403, "There is no user with this name and this password."
     return Page(
         "sign_in.html",
         "Sign in",
         {"owned": access.owned, "name": name, "problem": problem},
-        429 if headers else 403 if problem else 200,
+        status,
         headers,
     )
 

@@ -28,6 +28,7 @@ from sternpost.control.live import TooManyListeners
 from sternpost.control.operation import MOUNT, Operation
 from sternpost.control.operations import OPERATIONS
 from sternpost.errors import StoreError, WorkspaceError
+from sternpost.proxies import client_address
 from sternpost.workspace.hints import near_miss
 
 log = structlog.get_logger("sternpost.control")
@@ -163,9 +164,11 @@ class _Guard:
             )
         who = self._context.people.who_is(token)
         if who is None:
-            client = scope.get("client") or ("", 0)
+            peer = str((scope.get("client") or ("", 0))[0])
+            forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+            address = client_address(peer, forwarded.decode("latin-1"), self._context.trusted_proxies)
             account = self._context.people.expired_token(token)
-            await self._context.attempts.failed("api", account, str(client[0]))
+            await self._context.attempts.failed("api", account, address)
             raise ApiError(
                 401,
                 "This API token is not known: it was never made here, was revoked, or has expired.",

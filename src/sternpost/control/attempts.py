@@ -20,6 +20,9 @@ LINES_MAX = 50  #: of one window, for all doors together
 ACTION = "sign_in_failed"
 UNKNOWN = "unknown"  #: who it was said to be, when nobody here is called so: the text may be a password in the wrong field
 
+#: The address of the line in which everything beyond `LINES_MAX` is counted: it is no single one, and names no account.
+SEVERAL = f"several, beyond the {LINES_MAX} that have a line"
+
 Key: TypeAlias = tuple[Via, str, str]
 
 
@@ -50,11 +53,12 @@ class Attempts:
         self._alike = {key: one for key, one in self._alike.items() if one.until > now}
         key = (via, account, address)
         if key not in self._alike and len(self._alike) >= LINES_MAX:
-            key = (via, "", "")
+            key = (via, "", SEVERAL)
+        account, address = key[1:]
+        who = Principal(account or UNKNOWN, "viewer", via)
         found = self._alike.get(key)
         if found is None:
-            who = Principal(account or UNKNOWN, "viewer", via)
-            row = self._audit.row(who, ACTION, account, {"address": key[2] or "others", "count": 1})
+            row = self._audit.row(who, ACTION, account, {"address": address, "count": 1})
             # In memory first: while the line is being written, others may fail.
             found = self._alike[key] = _Alike(row, now + WINDOW_S)
             number = await self._audit.keep(row)
@@ -63,6 +67,5 @@ class Attempts:
         found.count += 1
         if found.row.no and found.count >= 2 * found.written:
             found.written = found.count
-            detail = {"address": key[2] or "others", "count": found.count}
-            row = self._audit.row(Principal(account, "viewer", via), ACTION, found.row.subject, detail)
+            row = self._audit.row(who, ACTION, account, {"address": address, "count": found.count})
             await self._audit.keep(replace(row, no=found.row.no))

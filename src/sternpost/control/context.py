@@ -18,6 +18,7 @@ from sternpost.control.persons import Persons
 from sternpost.destinations.base import Destination
 from sternpost.errors import WorkspaceError
 from sternpost.model import Call, DestinationConfig, Event, Reply, Route, Workspace
+from sternpost.proxies import Network
 from sternpost.reasons import ReasonCode
 from sternpost.store.base import Store
 from sternpost.store.revisions import Revision
@@ -189,4 +190,5 @@ class Context:
     ask_again: Callable[[str], None] = lambda destination_id: (
         None
     )  #: `Engine.ask_again`: try blocked channels now
+    trusted_proxies: Sequence[Network] = ()  #: whose X-Forwarded-For says from where somebody asks
     applying: asyncio.Lock = field(default_factory=asyncio.Lock)  #: one change of the workspace at a time

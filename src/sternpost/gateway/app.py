@@ -192,7 +192,7 @@ class Gateway:
                 body = pixel.body(route.call, request.query, received_at=now)
             else:
                 body = await self._bodies.read(request, receive)
-            if len(body) <= limits.DECODE_INLINE_BYTES_MAX:
+            if _is_small(body):
                 count, keep = self._decode(route, body, source, request, now)
             else:
                 async with self._large:
@@ -238,7 +238,7 @@ class Gateway:
             request_ip = privacy.masked_address(request_ip, source.masking, self._masking_key)
         if not self._crowded(source.id):
             events = self._events(route, body, source, request_ip, now)
-            if not self._behind(events):
+            if len(events) <= limits.BATCH_STRAIGHT_EVENTS_MAX and not self._behind(events):
                 return len(events), partial(self._accept, source, events)
         parts = postponed.arrivals(
             body,
@@ -351,3 +351,11 @@ def _refusal(route: Route, refused: Refused) -> Answer:
 def _not_stored(retry_after_s: int, text: str = "") -> Refused:
     # The cause goes to the log, never to the client.
     return Refused("store_unavailable", text=text, headers={"Retry-After": str(retry_after_s)})
+
+
+def _is_small(body: bytes) -> bool:
+    """Whether a body is decoded in milliseconds: nothing else is done meanwhile."""
+    return len(body) <= limits.DECODE_INLINE_BYTES_MAX and (
+        len(body) <= 2 * limits.DECODE_INLINE_OBJECTS_MAX
+        or body.count(b"{") <= limits.DECODE_INLINE_OBJECTS_MAX
+    )

@@ -64,7 +64,6 @@ class Overflow:
         self._sources: set[str] = set()  #: that have arrivals
         self._people: set[str] = set()  #: ids in arrivals
         self._arriving = 0  #: requests that are on their way into arrivals
-        self._spread = 0  #: events, since the start
         self._asking = 0  #: who waits in `caught_up`
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()  #: replaced after each step
@@ -127,7 +126,6 @@ class Overflow:
         """Spread some events; how many. Raises StoreError."""
         spread = await self._store.spread(self._entries, events_max=SPREAD_EVENTS_MAX, now=self._intake.now())
         count = sum(len(one.entries) for one in spread)
-        self._spread += count
         if not self._anything():
             self._everybody = False
             self._sources.clear()
@@ -141,12 +139,13 @@ class Overflow:
         """Wait until what has arrived by now is spread: whoever asks for events means these too. False: it takes longer."""
         if not self._store.arrivals.events:
             return True
-        goal = self._spread + self._store.arrivals.events
+        waiting = self._store.arrivals
+        goal = waiting.gone + waiting.events
         self._asking += 1
         try:
             async with asyncio.timeout(within_s):
                 # What was being written may have been rolled back: then the goal is never reached, and nothing waits.
-                while self._spread < goal and self._store.arrivals.events:
+                while waiting.gone < goal and waiting.events:
                     await self._step_done()
         except TimeoutError:
             return False

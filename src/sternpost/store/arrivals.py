@@ -44,6 +44,7 @@ class Waiting:
 
     events: int = 0
     bytes: int = 0  #: of bodies
+    gone: int = 0  #: events that wait no more, since the start
     _added: tuple[int, int] = (0, 0)  #: by the transaction that is not committed yet
     _taken: tuple[int, int] = (0, 0)  #: by the same
 
@@ -56,6 +57,7 @@ class Waiting:
         return cls(events, size)
 
     def committed(self) -> None:
+        self.gone += self._taken[0]
         self._end(self._taken)
 
     def rolled_back(self) -> None:

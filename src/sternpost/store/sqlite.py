@@ -189,6 +189,7 @@ class SqliteStore:
                 found = aside.renew(cx, reading, now)
                 # Before the next transaction begins, which may add to it.
                 self.arrivals.events, self.arrivals.bytes = found.events, found.bytes
+                self.arrivals.gone += found.lost
                 return found
 
             found = await self._database.alone(renew)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sternpost.limits import ARRIVAL_BYTES_MAX
+from sternpost.limits import ARRIVAL_BYTES_MAX, BATCH_STRAIGHT_EVENTS_MAX
 from sternpost.model import Arrival, Event
 from sternpost.wire.decode import check_batch, check_single, decode_batch, decode_single
 
@@ -33,13 +33,15 @@ def arrivals(
     people -= _NOBODY
     if not entries:
         return []
-    if len(body) <= ARRIVAL_BYTES_MAX:
+    if len(body) <= ARRIVAL_BYTES_MAX and len(entries) <= BATCH_STRAIGHT_EVENTS_MAX:
         return [Arrival(source_id, received_at, request_ip, path, "", len(entries), 0, body, people)]
     found = []
     before = 0
     for part in _parts(entries):
         text = _HEAD + b",".join(part) + _TAIL
-        found.append(Arrival(source_id, received_at, request_ip, path, "", len(part), before, text, people))
+        # Parts are kept together, so the first says for all of them who is in them.
+        who = people if not before else ()
+        found.append(Arrival(source_id, received_at, request_ip, path, "", len(part), before, text, who))
         before += len(part)
     return found
 
@@ -73,7 +75,7 @@ def _parts(entries: Sequence[bytes]) -> list[list[bytes]]:
     room = 0
     for own in entries:
         room -= len(own) + 1
-        if room < 0:
+        if room < 0 or len(parts[-1]) >= BATCH_STRAIGHT_EVENTS_MAX:
             parts.append([])
             room = ARRIVAL_BYTES_MAX - len(_HEAD) - len(_TAIL) - len(own)
         parts[-1].append(own)
