@@ -125,3 +125,36 @@ async def test_what_was_set_aside_has_a_fate_and_is_not_forgotten_by_halves(
         await bench.persons.step()
     [deletion] = await bench.persons.tables.deletions()
     assert deletion.state == "removing"
+
+
+async def test_a_stop_covers_ids_that_only_arrivals_link(bench: Bench) -> None:
+    """Who is stopped or forgotten is so under an anonymousId, too, whose link was accepted before and is spread afterwards."""
+    await bench.persons.start()
+
+    def link(user: str, anonymous: str) -> dict[str, Any]:
+        return {"type": "identify", "userId": user, "anonymousId": anonymous, "messageId": f"l-{user}"}
+
+    await arrive(bench, link("ann", "a1"), link("bob", "b1"), track("m9", "cid"))
+    await bench.persons.stop("ann", by="tests", note="")
+    await bench.persons.forget("bob", by="tests", note="")
+    assert not bench.persons.knows("a1")
+    async with running(bench.overflow.run()):
+        await bench.persons.step()
+    assert bench.persons.knows("a1")
+    assert bench.persons.knows("b1")
+    await bench.persons.allow("ann")
+    assert not bench.persons.knows("a1")
+
+
+async def test_a_new_workspace_tells_of_what_arrived(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that are in no lane yet go by the new workspace: whoever applies one is told how many there are."""
+    monkeypatch.setattr(api, "CATCH_UP_S", 0.01)
+    await arrive(bench, track("m1"), track("m2"))
+    document = (await bench.get("/workspace"))["document"]
+    same = (await bench.ask("POST", "/workspace/diff", {"document": document})).json
+    assert same["consequences"] == []
+    document["connections"] = [one for one in document["connections"] if one["source"] != "backend"]
+    told = (await bench.ask("POST", "/workspace/diff", {"document": document})).json
+    assert told["consequences"] == [
+        "2 accepted events are not in their lanes yet, because very many came at once: they go where the new workspace says."
+    ]

@@ -68,6 +68,9 @@ class Persons:
         self._forget_in_memory = forget_in_memory
         self._secret = b""
         self._stopped: set[bytes] = set()
+        self._to_complete: dict[
+            str, tuple[str, str]
+        ] = {}  #: who was stopped just now, by whom, with which note
         self._something = asyncio.Event()
 
     async def start(self) -> None:
@@ -94,6 +97,9 @@ class Persons:
         who, _ = await self.tables.ids_of(person_id)
         done = await self.tables.stop(who, keep_id=True, by=by, note=note, now=self._clock())
         await self.start()
+        # What arrived before may link further anonymousIds to the person.
+        self._to_complete[person_id] = (by, note)
+        self._something.set()
         return done
 
     async def allow(self, person_id: str) -> bool:
@@ -141,6 +147,13 @@ class Persons:
 
     async def step(self) -> float:
         """Everything that is due now; seconds until something is again."""
+        for person_id, (by, note) in list(self._to_complete.items()):
+            await self._until_caught_up()
+            del self._to_complete[person_id]
+            if self.knows(person_id):
+                who, _ = await self.tables.ids_of(person_id)
+                await self.tables.stop(who, keep_id=True, by=by, note=note, now=self._clock())
+                await self.start()
         # One that was killed between the two steps is compacted by the next life.
         removed = [
             await self._remove(one) if one.state == "removing" else one
@@ -162,8 +175,7 @@ class Persons:
     async def _remove(self, deletion: Deletion) -> Deletion:
         """Everything here, in steps. After a restart it begins anew: what is gone is gone."""
         # What arrived before may be the person's, or link a further anonymousId to it.
-        if not await self._caught_up(CATCH_UP_S):
-            raise StoreUnavailable("Events that came before are not in their lanes yet.")
+        await self._until_caught_up()
         if await self.tables.set_aside():
             raise StoreUnavailable(
                 "Events that were set aside may be the person's.",
@@ -190,6 +202,10 @@ class Persons:
         await self.tables.write_deletion(deletion)
         return deletion
 
+    async def _until_caught_up(self) -> None:
+        if not await self._caught_up(CATCH_UP_S):
+            raise StoreUnavailable("Events that came before are not in their lanes yet.")
+
     async def _completed(self, deletion: Deletion) -> Deletion:
         """With the anonymousIds that are known to be the person's by now."""
         assert deletion.ids is not None
@@ -198,6 +214,10 @@ class Persons:
         if anonymous == list(deletion.ids["anonymous"]):
             return deletion
         completed = replace(deletion, ids={**deletion.ids, "anonymous": anonymous})
+        await self.tables.stop(
+            _ids(completed), keep_id=False, by=deletion.asked_by, note="", now=self._clock()
+        )
+        await self.start()
         await self.tables.write_deletion(completed)
         return completed
 

@@ -39,8 +39,10 @@ SELECT_REMOVABLE = (
     "SELECT e.seq, e.source_no, e.seen FROM events e WHERE e.seq > :after AND e.seq <= :last AND "
 )
 OLDEST_WAITING = (
-    "SELECT min(e.received_at) FROM names n JOIN events e ON e.seq = (SELECT min(d.seq) FROM deliveries d "
-    "WHERE d.destination_no = n.no) WHERE n.kind = 'destination'"
+    "SELECT min(at) FROM (SELECT min(e.received_at) AS at FROM names n JOIN events e ON e.seq = (SELECT min(d.seq) FROM deliveries d "
+    "WHERE d.destination_no = n.no) WHERE n.kind = 'destination' "
+    "UNION ALL SELECT * FROM (SELECT received_at FROM arrivals ORDER BY no LIMIT 1) "
+    "UNION ALL SELECT * FROM (SELECT received_at FROM aside ORDER BY no LIMIT 1))"
 )
 #: One page: Python's sqlite3 takes a single step of a statement without columns, and each step of this one gives back a page.
 GIVE_BACK = "PRAGMA incremental_vacuum(1)"

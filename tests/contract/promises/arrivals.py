@@ -155,3 +155,22 @@ async def arrivals_link_and_hold(lab: Lab) -> None:
     run = await lab.one("metadata")
     await lab.settle(run, DONE)
     assert await lab.deliver() == ["held", "after"]
+
+
+@promise
+async def who_is_in_arrivals_is_still_known(lab: Lab) -> None:
+    """Links and memberships of the time of an arrival are kept until it is spread, however long that takes: the retention is that of what
+    waits.
+    """
+    await lab.accept(identify("old", "a1", "ann", at=1))
+    await lab.accept(identify("new", "a1", "bob", at=2))
+    await lab.deliver("metadata")
+    await lab.store.arrive([arrival("cid-1", received_at=NOW - 10)])
+    lab.now += 30 * 86_400
+    await lab.prune(before=lab.now - 7 * 86_400)
+    assert lab.rows("SELECT user_id FROM links ORDER BY at_ms") == [("ann",), ("bob",)]
+    await spread(lab)
+    await lab.deliver()
+    await lab.prune(before=lab.now - 7 * 86_400)
+    assert lab.rows("SELECT user_id FROM links ORDER BY at_ms") == [("bob",)]
+    assert lab.rows("SELECT count(*) FROM events") == [(0,)]

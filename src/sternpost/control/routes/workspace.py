@@ -94,8 +94,13 @@ async def apply_workspace(context: Context, request: Request) -> Any:
 
 async def _consequences(context: Context, after: Workspace) -> list[str]:
     """What becomes of events that wait now, a sentence for each destination that a new workspace no longer delivers to."""
-    before, counts = context.workspaces.current, (await totals(context))["destinations"]
+    stats = await totals(context)
+    before, counts, arrived = context.workspaces.current, stats["destinations"], stats["arrivals"]["events"]
     found = []
+    ways = ((one.sources.keys(), one.destinations.keys(), one.connections) for one in (before, after))
+    if arrived and next(ways) != next(ways):
+        what = f"{arrived:,} accepted {'event is' if arrived == 1 else 'events are'} not in their lanes yet"
+        found.append(f"{what}, because very many came at once: they go where the new workspace says.")
     for config in before.destinations.values():
         new = after.destinations.get(config.id)
         waiting = sum(counts[config.id][state] for state in ("pending", "held", "retrying", "blocked"))
