@@ -41,8 +41,8 @@ SELECT_REMOVABLE = (
 OLDEST_WAITING = (
     "SELECT min(at) FROM (SELECT min(e.received_at) AS at FROM names n JOIN events e ON e.seq = (SELECT min(d.seq) FROM deliveries d "
     "WHERE d.destination_no = n.no) WHERE n.kind = 'destination' "
-    "UNION ALL SELECT * FROM (SELECT received_at FROM arrivals ORDER BY no LIMIT 1) "
-    "UNION ALL SELECT * FROM (SELECT received_at FROM aside ORDER BY no LIMIT 1))"
+    "UNION ALL SELECT received_at FROM arrivals WHERE no = (SELECT min(no) FROM arrivals) "
+    "UNION ALL SELECT received_at FROM aside WHERE no = (SELECT min(no) FROM aside))"
 )
 #: One page: Python's sqlite3 takes a single step of a statement without columns, and each step of this one gives back a page.
 GIVE_BACK = "PRAGMA incremental_vacuum(1)"
