@@ -123,6 +123,35 @@ async def test_many_share_a_commit(tmp_path: Path) -> None:
         await store.accept([entry("late")], now=NOW)
 
 
+async def test_what_nobody_waits_for_looks_for_company(tmp_path: Path) -> None:
+    """A patient operation comes in the next transaction that somebody waits for; alone it is on disk all the same, a moment later."""
+    commits: list[str] = []
+    opened = Database(
+        tmp_path / "sternpost.db", events_per_commit=10, observe=lambda name, seconds: commits.append(name)
+    )
+    order: list[str] = []
+
+    async def write(name: str, *, patient: bool) -> None:
+        await opened.write(lambda cx: order.append(name), patient=patient)
+
+    patient = [asyncio.create_task(write(f"patient {n}", patient=True)) for n in range(3)]
+    await asyncio.sleep(0)
+    assert not order
+    await write("urgent", patient=False)
+    await asyncio.gather(*patient)
+    assert order == ["patient 0", "patient 1", "patient 2", "urgent"], "in the order in which they came"
+    assert len(commits) == 1
+
+    await asyncio.gather(*(write(f"alone {n}", patient=True) for n in range(3)))
+    assert len(commits) == 2
+    # Some while others commit, some while nobody does: none is forgotten.
+    await asyncio.gather(*(write(f"{n}", patient=n % 3 > 0) for n in range(100)))
+    await opened.alone(lambda cx: order.append("between"))
+    await write("after", patient=True)
+    assert order[-2:] == ["between", "after"] and len(order) == 109
+    opened.close()
+
+
 async def test_a_caller_that_gives_up_harms_nobody(tmp_path: Path) -> None:
     """A request that is cancelled while it waits may be kept or not; the others are answered."""
     store = SqliteStore(tmp_path / "sternpost.db")

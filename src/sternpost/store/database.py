@@ -35,6 +35,7 @@ BUSY_TIMEOUT_S = 10.0  #: how long one process waits for another's transaction
 WAL_BYTES_MAX = 64 * 1024 * 1024  #: the log is cut back to this after a checkpoint
 WAL_FOLD_PAGES = 6_000  #: the log is folded into the file after so many pages, 48 MB: a page written often is folded in once
 CACHE_KIB = 32 * 1024  #: page cache of the writing connection; memory is promised to stay below 300 MB in all
+PATIENCE_S = 0.005  #: so long an operation that nobody waits for looks for company, so that it needs no commit of its own
 DAMAGE_SENTENCES_MAX = 20  #: one is enough to act on
 
 Result = TypeVar("Result")
@@ -155,6 +156,8 @@ class Database:
         self._queue: deque[_Operation] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sternpost-commit")
         self._pump: asyncio.Task[None] | None = None
+        self._hurried = False  #: somebody waits for what is in the queue
+        self._patience: asyncio.TimerHandle | None = None  #: runs while only patient operations are in it
         self._closed = False
         #: What is written once for all operations of a transaction, what is noted when it is on disk, and what is forgotten when it is
         #: rolled back.
@@ -163,14 +166,17 @@ class Database:
         self.on_rollback: list[Callable[[], None]] = []
         self.queued_weight = 0
 
-    async def write(self, run: Callable[[sqlite3.Connection], Result], *, weight: int = 1) -> Result:
-        """Run a function inside the next transaction; its result is returned once that is on disk.
+    async def write(
+        self, run: Callable[[sqlite3.Connection], Result], *, weight: int = 1, patient: bool = False
+    ) -> Result:
+        """Run a function inside the next transaction; its result is returned once that is on disk. `patient`: it needs no transaction of
+        its own, and comes in the next one that somebody is waiting for, after `PATIENCE_S` at the latest.
 
         An exception of the function undoes only its own work and is raised here. Raises StoreUnavailable when the disk fails.
         """
         beside = companion()
         if beside is None:
-            return await self._ask(run, weight=weight, alone=False)
+            return await self._ask(run, weight=weight, patient=patient)
 
         def accompanied(connection: sqlite3.Connection) -> tuple[Result, bool]:
             before = connection.total_changes
@@ -180,7 +186,7 @@ class Database:
                 beside.write(connection)
             return result, changed
 
-        result, changed = await self._ask(accompanied, weight=weight, alone=False)
+        result, changed = await self._ask(accompanied, weight=weight)
         if changed:
             beside.kept()
         return result
@@ -189,17 +195,35 @@ class Database:
         """Run a function between two transactions, in the thread: what SQLite does not do within one, such as VACUUM. Others wait."""
         return await self._ask(run, weight=1, alone=True)
 
-    async def _ask(self, run: Callable[[sqlite3.Connection], Result], *, weight: int, alone: bool) -> Result:
+    async def _ask(
+        self,
+        run: Callable[[sqlite3.Connection], Result],
+        *,
+        weight: int,
+        alone: bool = False,
+        patient: bool = False,
+    ) -> Result:
         if self._closed:
             raise StoreUnavailable("The store is closed.")
         loop = asyncio.get_running_loop()
         operation = _Operation(run, weight, loop.create_future(), alone)
         self._queue.append(operation)
         self.queued_weight += weight
-        if self._pump is None or self._pump.done():
-            self._pump = loop.create_task(self._work())
+        if not patient:
+            self._hurry(loop)
+        elif self._patience is None and not self._hurried:
+            self._patience = loop.call_later(PATIENCE_S, self._hurry, loop)
         result: Result = await operation.done
         return result
+
+    def _hurry(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What is in the queue goes to disk now, those that nobody waits for, too."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self._hurried = True
+        if self._pump is None or self._pump.done():
+            self._pump = loop.create_task(self._work())
 
     async def _run_alone(self, operation: _Operation) -> None:
         try:
@@ -214,9 +238,10 @@ class Database:
                 operation.done.set_result(result)
 
     async def _work(self) -> None:
-        while self._queue:
+        while self._queue and self._hurried:
             if self._queue[0].alone:
                 operation = self._queue.popleft()
+                self._hurried = bool(self._queue)
                 try:
                     await self._run_alone(operation)
                 finally:
@@ -230,6 +255,8 @@ class Database:
                     break
                 weight += first.weight
                 batch.append(self._queue.popleft())
+            # What comes during the commit may be patient again; what is left in the queue is not.
+            self._hurried = bool(self._queue)
             try:
                 await self._commit(batch)
             finally:
@@ -309,6 +336,8 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        if self._patience is not None:
+            self._patience.cancel()
         self._thread.shutdown(wait=True)
         for operation in self._queue:
             if not operation.done.done():

@@ -265,7 +265,10 @@ class SqliteStore:
         def run(cx: sqlite3.Connection, deltas: Deltas) -> Settling:
             return settling.settle(cx, self._names, deltas, settlements, now=now)
 
-        return await self._write(run, weight=sum(len(settlement.settled) for settlement in settlements) + 1)
+        # Who gives all lanes back goes on with other things; a lane that is kept has its next event waiting.
+        patient = all(settlement.release for settlement in settlements)
+        weight = sum(len(settlement.settled) for settlement in settlements) + 1
+        return await self._write(run, weight=weight, patient=patient)
 
     async def renew(self, leases: Iterable[tuple[LaneKey, str]], *, now: float, lease_s: float) -> None:
         wanted = list(leases)
@@ -592,8 +595,14 @@ class SqliteStore:
     def close(self) -> None:
         self._database.close()
 
-    async def _write(self, run: Callable[[sqlite3.Connection, Deltas], Result], *, weight: int = 1) -> Result:
-        return await self._database.write(lambda cx: run(cx, self._deltas), weight=weight)
+    async def _write(
+        self,
+        run: Callable[[sqlite3.Connection, Deltas], Result],
+        *,
+        weight: int = 1,
+        patient: bool = False,
+    ) -> Result:
+        return await self._database.write(lambda cx: run(cx, self._deltas), weight=weight, patient=patient)
 
 
 def _its_own(error: Exception) -> bool:
