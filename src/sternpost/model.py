@@ -46,6 +46,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     seq: int = 0  #: order of acceptance, given by the store; 0 before
     path: str = ""  #: the door's path it came by, e.g. /v1/batch; "" when it is not known
     position: int = 0  #: its place in the batch that it came in, from 1; 0: it came alone
+    in_order: bool = False  #: its page sends one batch at a time and says so (rule G4); not kept
 
     @property
     def lane(self) -> str:
@@ -83,6 +84,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     destination_id: str
     channel: str
     settle_s: float = 0.0  #: rule G4: how long the lane waits for neighbours that are still on their way
+    in_order: bool = False  #: with settle_s: nothing before it is on its way; it joins others that wait, and makes nobody wait
     held: bool = False  #: waits for a link instead of for its turn (anonymousVisitors: hold)
     hold_s: float = 0.0  #: with held: seconds of the event's own clock after which it expires
     gate: bool = False  #: rule G3: later events of this person in `gated` channels wait for its first try

@@ -118,6 +118,13 @@ def _without_window(original: Any) -> Any:
     return enqueue
 
 
+def _out_of_order(original: Any) -> Any:
+    def enqueue(self: Acceptor, event: Any, route: Any, seq: int, **rest: Any) -> None:
+        original(self, event, structs.replace(route, in_order=False), seq, **rest)
+
+    return enqueue
+
+
 def _with(**fixed: Any) -> Callable[[Any], Any]:
     def wrap(original: Any) -> Any:
         return lambda *args, **named: original(*args, **{**named, **fixed})
@@ -439,6 +446,9 @@ FAULTS: dict[str, Fault] = {
     # rule G4
     "window ignored": Fault(
         _around(Acceptor, "enqueue", _without_window), "a_window_orders_by_the_pages_clock"
+    ),
+    "what came in order opens a window": Fault(
+        _around(Acceptor, "enqueue", _out_of_order), "what_was_sent_in_order_waits_for_nobody"
     ),
     "no order in a window": Fault(
         _statement(claiming, "SELECT_RUN", "d.pos, d.ord, d.seq", "d.pos, d.seq"),

@@ -162,7 +162,7 @@ class Pipeline:
         await self.engine.stop()
         self.store.close()
 
-    async def send(self, *bodies: Mapping[str, Any]) -> list[int]:
+    async def send(self, *bodies: Mapping[str, Any], in_order: bool = False) -> list[int]:
         """Accept events as one batch; their seqs (0: a duplicate)."""
         batch = json.dumps({"batch": list(bodies)}).encode()
         counter = iter(range(10**9))
@@ -173,6 +173,7 @@ class Pipeline:
             received_at=self.clock(),
             request_ip="203.0.113.9",
             new_id=lambda: f"id-{time.time_ns()}-{next(counter)}",
+            in_order=in_order,
         )
         await self.intake.accept(self.settings.sources["src"], events)
         return list(self.watcher.receipts[-1].seqs)

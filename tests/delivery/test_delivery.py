@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime
 
 from sternpost.model import Blocked, Delivered, Rejected, Reply, Retry, Skipped
@@ -294,6 +295,30 @@ async def test_web_events_take_the_order_of_the_pages_clock(tmp_path):
             )
         await pipeline.until(lambda: len(pipeline.sent) == 3)
         assert [sent.json["event"] for sent in pipeline.sent] == ["E1", "E2", "E3"]
+
+
+async def test_a_page_that_sends_in_order_does_not_wait(tmp_path):
+    """Rule G4: its events open no window. In a lane in which others wait they do, too, and take their place by the page's clock."""
+
+    def call(second: int) -> dict[str, object]:
+        at = f"2026-11-23T10:00:0{second}"
+        return {
+            "type": "track",
+            "userId": "u",
+            "anonymousId": "a",
+            "event": f"E{second}",
+            "originalTimestamp": f"{at}.000Z",
+            "sentAt": f"{at}.500Z",
+        }
+
+    async with Pipeline(tmp_path, pendo, workspace(settings={}, source_type="web")) as pipeline:
+        await pipeline.send(call(1), call(2), in_order=True)
+        assert pipeline.watcher.receipts[-1].due[0][2] <= time.time()
+        await pipeline.until(lambda: len(pipeline.sent) == 2)
+        await pipeline.send(call(5))
+        await pipeline.send(call(3), call(4), in_order=True)
+        await pipeline.until(lambda: len(pipeline.sent) == 5)
+        assert [sent.json["event"] for sent in pipeline.sent] == ["E1", "E2", "E3", "E4", "E5"]
 
 
 async def test_an_unauthorized_probe_keeps_the_metadata_channel_blocked(tmp_path):

@@ -263,6 +263,19 @@ async def test_accepted_events_are_counted() -> None:
     assert door.metric("sternpost_request_seconds_count", path="/v1/batch") == 1
 
 
+async def test_a_client_that_sends_in_order_says_so() -> None:
+    """The header of a batch is noted with its events; what was kept as it came waits as if nothing had been said."""
+    for headers, expected in (
+        ({}, False),
+        ({"Sternpost-In-Order": "true"}, True),
+        ({"Sternpost-In-Order": "1"}, False),
+    ):
+        door = Door(crowded=False)
+        body = b'{"batch":[{"type":"track","event":"E","userId":"u"},{"type":"page","userId":"u"}]}'
+        assert (await door.post("/v1/batch", body, {**basic(), **headers})).status == 200
+        assert [event.in_order for event in door.events] == [expected, expected]
+
+
 async def test_an_empty_import_stores_nothing() -> None:
     """/v1/import without events is 200, and the store is not asked."""
     door = Door()

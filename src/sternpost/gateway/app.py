@@ -237,7 +237,7 @@ class Gateway:
             body = privacy.masked(body, source.masking, self._masking_key, batch=not route.call)
             request_ip = privacy.masked_address(request_ip, source.masking, self._masking_key)
         if not self._crowded(source.id):
-            events = self._events(route, body, source, request_ip, now)
+            events = self._events(route, body, source, request_ip, now, in_order=request.in_order)
             if len(events) <= limits.BATCH_STRAIGHT_EVENTS_MAX and not self._behind(events):
                 return len(events), partial(self._accept, source, events)
         parts = postponed.arrivals(
@@ -251,7 +251,9 @@ class Gateway:
         )
         return sum(part.events for part in parts), partial(self._arrive, parts)
 
-    def _events(self, route: Route, body: bytes, source: Source, request_ip: str, now: float) -> list[Event]:
+    def _events(
+        self, route: Route, body: bytes, source: Source, request_ip: str, now: float, *, in_order: bool
+    ) -> list[Event]:
         if route.call:
             return decode_single(
                 route.call,
@@ -270,6 +272,7 @@ class Gateway:
             request_ip=request_ip,
             new_id=self._new_id,
             path=route.path,
+            in_order=in_order,
         )
 
     async def _keep(self, source: Source, count: int, keep: Keep) -> None:

@@ -20,6 +20,7 @@ class Request:
         "forwarded",
         "given_up",
         "gzip",
+        "in_order",
         "method",
         "origin",
         "path",
@@ -40,6 +41,7 @@ class Request:
         self.content_length = 0
         self.forwarded = b""  #: X-Forwarded-For, its lines joined
         self.gzip = False
+        self.in_order = False  #: the client sends one batch at a time: nothing before this one is on its way
         self.wanted_method = b""
         self.wanted_headers = b""
         self.write_key = ""
@@ -57,6 +59,8 @@ class Request:
                 self.forwarded = self.forwarded + b"," + value if self.forwarded else value
             elif name == b"content-encoding":
                 self.gzip = value.strip().lower() == b"gzip"
+            elif name == b"sternpost-in-order":
+                self.in_order = value == b"true"
             elif name == b"access-control-request-method":
                 self.wanted_method = value
             elif name == b"access-control-request-headers":

@@ -42,12 +42,12 @@ class Fanout:
                 for trait in destinations[config.type].parent_traits(config.settings)
             )
         )
-        self._routes: dict[tuple[str, str], tuple[Route, ...]] = {}
+        self._routes: dict[tuple[str, str, bool], tuple[Route, ...]] = {}
 
     def accepted(self, event: Event, source: Source) -> Accepted:
         """The event with what `Store.accept` writes beside it."""
         kind = event.type.strip().lower()
-        routes = self._plain(source, kind)
+        routes = self._plain(source, kind, in_order=event.in_order)
         if not event.user_id:
             routes = self._held(event, source, routes)
         if kind not in PROFILE_TYPES:
@@ -73,8 +73,8 @@ class Fanout:
         held = self._held(event, source, self._plain(source, event.type.strip().lower()))
         return next(found for found in held if found.destination_id == destination_id)
 
-    def _plain(self, source: Source, kind: str) -> tuple[Route, ...]:
-        known = self._routes.get((source.id, kind))
+    def _plain(self, source: Source, kind: str, *, in_order: bool = False) -> tuple[Route, ...]:
+        known = self._routes.get((source.id, kind, in_order))
         if known is not None:
             return known
         routes = tuple(
@@ -82,13 +82,14 @@ class Fanout:
                 config.id,
                 destination.channel(kind, config.settings),
                 settle_s=destination.spec.settle_s if source.type == "web" else 0.0,
+                in_order=in_order,
                 gate=destination.order(kind, config.settings) == "gate",
                 gated=destination.order(kind, config.settings) == "gated",
             )
             for config, destination, _ in self._lines.get(source.id, ())
         )
         if kind in KNOWN_TYPES:
-            self._routes[source.id, kind] = routes
+            self._routes[source.id, kind, in_order] = routes
         return routes
 
     def _held(self, event: Event, source: Source, routes: tuple[Route, ...]) -> tuple[Route, ...]:

@@ -214,13 +214,14 @@ class Acceptor:
         pos, ready_at = seq, self.now
         order = page_order(event)
         # Rule G4: events of a page come each in their own request, in any order; neighbours within the window take the order
-        # of the page's clock. The window is a position in the lane that they share. What a link releases joins an open one.
+        # of the page's clock. The window is a position in the lane that they share. What a link releases joins an open one, and so does
+        # what its page sent in order.
         if window_until > self.now:
             pos, ready_at = window_pos, window_until
-        elif link_seq is None:
+        elif link_seq is None and not route.in_order:
             pos, ready_at = seq, self.now + route.settle_s
             window_pos, window_until = pos, ready_at
-        else:
+        elif link_seq is not None:
             pos, order = link_seq, order - _BEFORE_LINK
         if row is None:
             cursor = self.cx.execute(INSERT_LANE, (*lane, ready_at, window_pos, window_until))

@@ -96,6 +96,7 @@ def decode_batch(
     new_id: Callable[[], str],
     path: str = "",
     before: int = 0,
+    in_order: bool = False,
 ) -> list[Event]:
     """The events of a batch in order, each with its own bytes of the body; `allow_empty` is `/v1/import`, which may hold none.
 
@@ -113,6 +114,7 @@ def decode_batch(
             new_id=new_id,
             path=path,
             position=position,
+            in_order=in_order,
         )
         for position, (head, own) in enumerate(_entries(body, allow_empty=allow_empty), before + 1)
     ]
@@ -183,6 +185,7 @@ def _event(
     new_id: Callable[[], str],
     path: str,
     position: int,
+    in_order: bool = False,
 ) -> Event:
     user_id, anonymous_id = _identity(head, position)
     message_id = ids.clean(head.messageId) if type(head.messageId) is str else ""
@@ -204,6 +207,7 @@ def _event(
         page_ms=page_ms,
         path=path,
         position=position,
+        in_order=in_order,
     )
 
 

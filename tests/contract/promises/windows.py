@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contract.lab import AGAIN, DONE, LEASE_S, NOW, TRACK, WINDOW, Lab, entry, names_of
 from tests.contract.promise import promise
@@ -69,6 +70,22 @@ async def a_window_does_not_hold_up_what_is_before_it(lab: Lab) -> None:
     await lab.accept(entry("m0", WINDOW, anon="a", page=0))
     lab.now += 0.3
     assert names_of(await lab.one()) == ["m0", "m2"]
+
+
+@promise
+async def what_was_sent_in_order_waits_for_nobody(lab: Lab) -> None:
+    """An event whose page sends in order opens no window; where others wait in one, it joins them."""
+    orderly = replace(WINDOW, in_order=True)
+    await lab.accept(entry("m2", orderly, anon="a", page=2), entry("m1", orderly, anon="a", page=1))
+    run = await lab.one()
+    assert names_of(run) == ["m2", "m1"], "in the order in which they came"
+    await lab.settle(run, DONE, DONE)
+    await lab.accept(entry("m5", WINDOW, anon="a", page=5))
+    await lab.accept(entry("m4", orderly, anon="a", page=4))
+    await lab.accept(entry("m3", WINDOW, anon="a", page=3))
+    assert (await lab.none()).next_due_at == pytest.approx(lab.now + 0.3)
+    lab.now += 0.3
+    assert names_of(await lab.one()) == ["m3", "m4", "m5"]
 
 
 @promise
