@@ -177,7 +177,7 @@ def test_queries(
         found = watcher.query(asked)
         assert found or title in SILENT, (title, asked)
     rules = [rule for group in watcher.api("rules")["groups"] for rule in group["rules"]]
-    assert len(rules) == 9
+    assert len(rules) == 10
     until(
         lambda: all(
             rule["health"] == "ok" for group in watcher.api("rules")["groups"] for rule in group["rules"]
