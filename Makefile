@@ -19,7 +19,7 @@ test: ## run all tests, those with genuine clients and a browser too
 	@scripts/bootstrap.sh clients
 	@$(PYTHON) -m pytest -n auto $(ARGS)
 
-check: ## lint, format and types, changing nothing
+check: ## lint, format and types, of the tests too, changing nothing
 	@scripts/bootstrap.sh dev
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .

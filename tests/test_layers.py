@@ -129,8 +129,9 @@ def test_no_clock_by_another_name() -> None:
         if not below(module, PURE):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            called = node.func if isinstance(node, ast.Call) else None
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert name not in {"now", "utcnow", "today", "uuid1", "uuid4", "urandom"}, (
                 f"{module} line {node.lineno}"
             )

@@ -13,14 +13,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sternpost import tracing
 from sternpost.errors import UsageError
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, source
+from tests.waiting import until
 
 
 class Collector:
     """Takes OTLP over HTTP, as an OpenTelemetry collector does."""
 
     def __init__(self) -> None:
-        spans = self.spans = []
+        spans: list[Any] = []
+        self.spans = spans
         self.raw = b""
 
         class Handler(BaseHTTPRequestHandler):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 Found = TypeVar("Found")
 
 
 def until(
-    condition: Callable[[], Found], *, within_s: float = 20.0, every_s: float = 0.02, what: str = ""
+    condition: Callable[[], Found | Literal[False] | None],
+    *,
+    within_s: float = 20.0,
+    every_s: float = 0.02,
+    what: str = "",
 ) -> Found:
     """What the condition gives as soon as it is something; an AssertionError of its own is kept for the report."""
     deadline = time.monotonic() + within_s
@@ -20,7 +24,7 @@ def until(
         try:
             found = condition()
         except AssertionError as error:
-            found, last = None, error  # type: ignore[assignment]
+            found, last = None, error
         if found:
             return found
         if time.monotonic() > deadline:
@@ -29,7 +33,10 @@ def until(
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[Found]], *, within_s: float = 20.0, every_s: float = 0.01
+    condition: Callable[[], Awaitable[Found | Literal[False] | None]],
+    *,
+    within_s: float = 20.0,
+    every_s: float = 0.01,
 ) -> Found:
     """The same in an event loop, whose other tasks go on meanwhile."""
     deadline = time.monotonic() + within_s

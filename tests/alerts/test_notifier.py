@@ -14,7 +14,8 @@ import pytest
 from sternpost.alerts.conditions import Facts
 from sternpost.alerts.notifier import WAITING_MAX, Notifier
 from sternpost.model import Call, Reply
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, source
+from tests.waiting import until
 
 
 async def test_waits_until_it_can_be_sent() -> None:
@@ -48,7 +49,8 @@ async def test_waits_until_it_can_be_sent() -> None:
 
 class Webhook:
     def __init__(self) -> None:
-        got = self.got = []
+        got: list[Any] = []
+        self.got = got
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:

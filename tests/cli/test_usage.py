@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from sternpost import __version__
 from sternpost.cli import app
 from sternpost.cli.app import COMMANDS, Command, Group, program
 from sternpost.errors import CommandError, Problem, StoreInUse, UsageError, WorkspaceError
@@ -59,7 +60,7 @@ def test_alone() -> None:
 
 
 def test_version() -> None:
-    assert run("--version").output.strip() == app.__version__
+    assert run("--version").output.strip() == __version__
 
 
 def test_overview_imports_no_command() -> None:

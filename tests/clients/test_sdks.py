@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.clients.front import Front
 from tests.clients.sdks import SDKS, Call, Send
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, source
+from tests.waiting import until
 
 KEY = "wk-backend"
 
@@ -94,7 +95,7 @@ def check_documented_state(sandbox: Sandbox, *, sent_from: float) -> None:
 
 
 @pytest.fixture
-def server(sandbox: Sandbox, serve: Callable[..., Server]) -> Iterator[Server]:
+def server(sandbox: Sandbox, serve: Callable[..., Server]) -> Server:
     """A server that has never seen anybody, beside a sandbox in its first state."""
     sandbox.post("reset", {})
     return serve(connected([source("backend")], [pendo(sandbox)]))

@@ -78,7 +78,7 @@ class Browser:
         return answer
 
     async def get(self, path: str, status: int = 200, **headers: str) -> str:
-        answer = await self.ask("GET", path, **headers)
+        answer = await self.ask("GET", path, None, **headers)
         assert answer.status == status, (answer.status, answer.headers, answer.body[:500])
         self.last = answer.body.decode()
         return self.last

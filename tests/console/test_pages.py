@@ -15,7 +15,7 @@ import pytest
 from sternpost.commandline import CommandLine
 from sternpost.console.words import filter_value
 from sternpost.model import Blocked, Delivered, Note, Rejected, Reply, Retry, Skipped
-from sternpost.reasons import REASONS
+from sternpost.reasons import REASONS, ReasonCode
 from tests.console.house import House, house, text_of
 from tests.control.bench import (
     DOCUMENT,
@@ -190,7 +190,7 @@ async def test_tries(home: House) -> None:
         if reason.stage != "refused" and code not in {"queued", "behind_earlier_event", "held_for_identity"}
     ],
 )
-async def test_every_reason(home: House, code: str) -> None:
+async def test_every_reason(home: House, code: ReasonCode) -> None:
     """For each reason that can end or delay an event the page has its sentence and what to do."""
     reason: Any = REASONS[code]
     outcome = {
@@ -199,7 +199,7 @@ async def test_every_reason(home: House, code: str) -> None:
     await home.bench.accept(TRACK)
     await home.bench.settle("pendo", "track", outcome, wait_s=5)
     if isinstance(outcome, Blocked):
-        await home.bench.store.block("pendo", "track", code, "Seen.", now=NOW)  # type: ignore[arg-type]
+        await home.bench.store.block("pendo", "track", code, "Seen.", now=NOW)
     browser = await home.owner()
     words = text_of(await browser.get("/console/events/m1?dest=pendo"))
     assert bare(f"{reason.text} Seen.") in bare(words)

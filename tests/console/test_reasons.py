@@ -59,7 +59,7 @@ def delivery(home: House, reply: Callable[[Call], Reply]) -> Engine:
         workspace=lambda: bench.holder.current,
         clock=lambda: bench.now,
         random=lambda: 1.0,
-        observer=Silent(),  # type: ignore[arg-type]
+        observer=Silent(),
         wake=lambda due: engine.wake(due),
         give_up_s=72 * 3600.0,
     )
@@ -86,7 +86,7 @@ class Case:
     reason: str
     state: str
     event: Mapping[str, Any] | bytes = field(default_factory=lambda: TRACK)
-    before: tuple[Mapping[str, Any], ...] = ()
+    before: tuple[dict[str, Any], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     destination: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
@@ -97,8 +97,10 @@ class Case:
     words: str = ""  #: what this case saw, beside the reason's own words
 
 
-def answer(status: int, body: bytes = b"", **headers: str) -> Callable[[Call], Reply]:
-    return lambda call: Reply(status, headers, body, 5)
+def answer(
+    status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> Callable[[Call], Reply]:
+    return lambda call: Reply(status, headers or {}, body, 5)
 
 
 def nothing(error: Any, detail: str) -> Callable[[Call], Reply]:
@@ -149,7 +151,7 @@ CASES = [
     Case("held_for_identity", "held", ANONYMOUS),
     Case("own_rate_limit", "pending", {**TRACK, "userId": "u9"}, before=tuple({**TRACK, "userId": f"u{n}", "messageId": f"b{n}"} for n in range(5)),
          settings={"ratePerSecond": 0.5}, words="It lets 0.5 requests a second through."),
-    Case("rate_limited", "retrying", reply=answer(429, **{"retry-after": "38"})),
+    Case("rate_limited", "retrying", reply=answer(429, headers={"retry-after": "38"})),
     Case("server_error", "retrying", reply=answer(503), words="It answered 503"),
     Case("timeout", "retrying", reply=nothing("timeout", "No answer within 20 s.")),
     Case("busy", "retrying", reply=answer(409)),
@@ -169,7 +171,7 @@ CASES = [
     Case("refused_by_destination", "rejected", reply=answer(400, b"timestamp must be an integer"), words="timestamp must be an integer"),
     Case("not_found_there", "rejected", reply=answer(404)),
     Case("too_large_there", "rejected", reply=answer(413)),
-    Case("unexpected_redirect", "rejected", reply=answer(301, location="https://elsewhere.example/")),
+    Case("unexpected_redirect", "rejected", reply=answer(301, headers={"location": "https://elsewhere.example/"})),
     Case("unexpected_reply", "rejected", IDENTIFY, reply=answer(200, b"<html>"), then="again"),
     Case("value_refused_by_pendo", "rejected", IDENTIFY, reply=answer(200, b'{"total":1,"updated":0,"failed":1,"errors":[{"id":"u1","error":"plan is a number"}]}'), words="plan is a number"),
     Case("gave_up", "rejected", reply=answer(503), then="days later"),
@@ -206,7 +208,7 @@ async def arrived(home: House, case: Case) -> dict[str, Any]:
         [found] = event["destinations"]
         return event if (found["state"], found["reason"]) == (case.state, case.reason) else None
 
-    return dict(await eventually(there) or {})
+    return await eventually(there)
 
 
 async def attempted(home: House, times: int) -> None:

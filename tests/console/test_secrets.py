@@ -154,7 +154,9 @@ def sign_in(server: Server, setup: str) -> str:
     assert found is not None
     form = {"form_token": found[1], "new": PASSWORD, "again": PASSWORD}
     assert "The password is set." in server.ask("POST", "/console/settings/password", form=form, api=False)
-    [jar] = [one for one in server._opener.handlers if isinstance(one, urllib.request.HTTPCookieProcessor)]
+    [jar] = [
+        one for one in vars(server._opener)["handlers"] if isinstance(one, urllib.request.HTTPCookieProcessor)
+    ]
     [session] = [cookie.value for cookie in jar.cookiejar if cookie.name == "sternpost_session"]
     assert session
     return session

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sternpost.errors import StoreUnavailable  # noqa: E402
 from sternpost.model import Attempt, Delivered, Route, Settled, Settlement  # noqa: E402
+from sternpost.store.sqlite import SqliteStore  # noqa: E402
 from tests.contract.faults import FAULTS  # noqa: E402
 from tests.contract.lab import NOW, SQLITE, entry  # noqa: E402
 from tests.contract.promises.arrivals import arrival, events_of  # noqa: E402
@@ -25,7 +26,7 @@ def say(*words: object) -> None:
     print(*words, flush=True)
 
 
-async def accept_and_hang(store: object, batches: str, size: str) -> None:
+async def accept_and_hang(store: SqliteStore, batches: str, size: str) -> None:
     """Says `accepted n` as soon as accept returns, goes on, and never closes anything."""
     for batch in range(int(batches)):
         await store.accept([entry(f"{batch}-{i}", user=f"u{i % 7}") for i in range(int(size))], now=NOW)
@@ -33,7 +34,7 @@ async def accept_and_hang(store: object, batches: str, size: str) -> None:
     await asyncio.sleep(3_600)
 
 
-async def arrive_and_hang(store: object, batches: str, size: str) -> None:
+async def arrive_and_hang(store: SqliteStore, batches: str, size: str) -> None:
     """Says `arrived n` as soon as arrive returns, spreads some now and then, and never closes anything."""
     for batch in range(int(batches)):
         await store.arrive([arrival(*(f"{batch}-{i}" for i in range(int(size))))])
@@ -43,14 +44,14 @@ async def arrive_and_hang(store: object, batches: str, size: str) -> None:
     await asyncio.sleep(3_600)
 
 
-async def accept_once(store: object, start_at: str, prefix: str, count: str) -> None:
+async def accept_once(store: SqliteStore, start_at: str, prefix: str, count: str) -> None:
     """Accepts at a given moment; says how many were new."""
     await asyncio.sleep(max(0.0, float(start_at) - time.time()))
     receipt = await store.accept([entry(f"{prefix}{i}") for i in range(int(count))], now=NOW)
     say("stored", receipt.stored)
 
 
-async def disk_full(store: object) -> None:
+async def disk_full(store: SqliteStore) -> None:
     """The system refuses to let files grow; later it does not."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     await store.accept([entry("before")], now=NOW)
@@ -69,7 +70,7 @@ async def disk_full(store: object) -> None:
     say("after")
 
 
-async def client(store: object, name: str, lanes: str, batches: str) -> None:
+async def client(store: SqliteStore, name: str, lanes: str, batches: str) -> None:
     """Sends every batch twice, as a client does whose answer was lost; other clients send the same."""
     for batch in range(int(batches)):
         entries = [
@@ -81,7 +82,7 @@ async def client(store: object, name: str, lanes: str, batches: str) -> None:
     say("sent", name)
 
 
-async def worker(store: object, name: str, log: str, lease_s: str, hang_after: str) -> None:
+async def worker(store: SqliteStore, name: str, log: str, lease_s: str, hang_after: str) -> None:
     """Claims, writes down what it sends before it settles, settles; until it is told to stop or killed. With `hang_after` it hangs
     when it has sent so many, in the middle of a run."""
     sends = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)

@@ -7,6 +7,7 @@ statement is rewritten so that a fault no longer applies, `_statement` says so i
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -14,6 +15,7 @@ from typing import Any
 
 from msgspec import structs
 
+from sternpost.person import not_later
 from sternpost.store import (
     accepting,
     arrivals,
@@ -107,7 +109,7 @@ def _commit_anyway(put: SetAttr) -> None:
 
 
 def _last_link(links: Any, event: Any) -> Any:
-    fitting = [link for link in links if accepting.not_later(event, link)]
+    fitting = [link for link in links if not_later(event, link)]
     return fitting[-1] if fitting else None
 
 
@@ -261,9 +263,7 @@ FAULTS: dict[str, Fault] = {
         _statement(claiming, "LEASE_LANE", "ready_at = ?", "ready_at = ? + 1e9"),
         "a_crash_needs_no_recovery",
     ),
-    "one lease for all": Fault(
-        _put(sqlite.secrets, "token_hex", lambda n: "same"), "a_zombie_changes_nothing"
-    ),
+    "one lease for all": Fault(_put(secrets, "token_hex", lambda n: "same"), "a_zombie_changes_nothing"),
     "channels are mixed": Fault(
         _statement(claiming, "SELECT_DUE", "channel_no = ?", "channel_no > 0 * ?"), "lanes_are_apart"
     ),

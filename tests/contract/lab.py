@@ -79,7 +79,11 @@ def _sqlite_full(store: SqliteStore) -> Callable[[], None]:
     (usual,) = cx.execute("PRAGMA max_page_count").fetchone()
     (used,) = cx.execute("PRAGMA page_count").fetchone()
     cx.execute(f"PRAGMA max_page_count = {used}").fetchall()
-    return lambda: cx.execute(f"PRAGMA max_page_count = {usual}").fetchall() and None
+
+    def room() -> None:
+        cx.execute(f"PRAGMA max_page_count = {usual}").fetchall()
+
+    return room
 
 
 SQLITE = Engine("sqlite", SqliteStore, _sqlite_rows, _sqlite_bytes, _sqlite_full)

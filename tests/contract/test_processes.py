@@ -200,7 +200,7 @@ def test_workers_that_are_killed(engine: Engine, tmp_path: Path) -> None:
         for _ in range(3):
             hire()
         for name, enough in (("w0", 0), ("w1", 0), ("w2", 50)):
-            until(lambda enough=enough: sends() >= enough, within_s=PATIENCE_S)
+            until(lambda: sends() >= enough, within_s=PATIENCE_S)
             workers[name].kill()
             killed.add(name)
         hire()
@@ -229,22 +229,24 @@ def _repeats(log: str, killed: set[str], events: int) -> int:
     lines = [line.split() for line in log.splitlines()]
     lost = {(worker, lease) for word, worker, lease, _, _ in lines if word == "lost"}
     lanes: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
-    for word, worker, lease, lane, seq in lines:
+    for word, worker, lease, lane, number in lines:
         # A worker that was held up for longer than its lease sends what another has taken over; it learns so from settle.
         if word == "send" and (worker, lease) not in lost:
-            lanes[lane].append((int(seq), worker, lease))
+            lanes[lane].append((int(number), worker, lease))
     assert len(lanes) == 2
     assert sum(len({seq for seq, _, _ in sent}) for sent in lanes.values()) == events
     repeats = 0
     for sent in lanes.values():
         senders: dict[int, str] = {}
-        for before, (seq, worker, _) in zip([(0, "", ""), *sent], sent, strict=False):
-            if seq <= before[0]:
-                assert before[1] in killed, f"{seq} was sent after {before[0]}, but nobody was killed"
+        before, by = 0, ""
+        for seq, worker, _ in sent:
+            if seq <= before:
+                assert by in killed, f"{seq} was sent after {before}, but nobody was killed"
             if seq in senders:
                 repeats += 1
                 assert senders[seq] in killed, f"{seq} was sent twice, but {senders[seq]} was not killed"
             else:
                 assert seq > max(senders, default=0), f"{seq} was sent for the first time after a younger one"
             senders[seq] = worker
+            before, by = seq, worker
     return repeats

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sternpost.control.alike import BEGAN_WITHIN_S, DEPTH_MAX, PATHS_MAX, alike, change_before
-from sternpost.destinations.base import Rejected
+from sternpost.model import Rejected
 from sternpost.store.revisions import Revision
 from tests.control.bench import Bench
 from tests.control.test_api import TRACK

@@ -106,7 +106,11 @@ async def test_the_line_has_what_was_changed(tmp_path: Path, how: str) -> None:
     if how == "api":
         crashes.bench = bench
         assert (await bench.ask("POST", "/sources", {"name": "Shop", "type": "web"})).status == 201
-        wanted = ("create_source", "source shop", {"changes": ['+ source shop: name "Shop", type "web"']})
+        wanted: tuple[str, str, dict[str, Any]] = (
+            "create_source",
+            "source shop",
+            {"changes": ['+ source shop: name "Shop", type "web"']},
+        )
     else:
         home = await house(tmp_path, bench=bench, on_loopback=False)
         await home.owner()

@@ -232,7 +232,7 @@ async def test_stream(bench: Bench) -> None:
     """`GET /live`: server-sent events; when the client goes, the listener goes."""
     client = Client()
     scope = scope_of("GET", "/api/v1/live?source=backend", [(b"authorization", f"Bearer {TOKEN}".encode())])
-    task = asyncio.get_running_loop().create_task(bench.app(scope, client.receive, client.send))
+    task = asyncio.ensure_future(bench.app(scope, client.receive, client.send))
     start = await client.next()
     headers = dict(start["headers"])
     assert (start["status"], headers[b"content-type"]) == (200, b"text/event-stream; charset=utf-8")

@@ -150,6 +150,7 @@ def test_values_and_types() -> None:
     body = {"properties": {"a.b": {"c": 1}, "a": {"b": 2}}}
     assert value_at(body, "properties.a.b.c") == 1
     assert value_at(body, "properties.nothing") is None
-    assert [type_of(value) for value in ("", 1, 1.5, True, None, [], {})] == [
+    values: list[Any] = ["", 1, 1.5, True, None, [], {}]
+    assert [type_of(value) for value in values] == [
         "text", "number", "number", "boolean", "null", "list", "object",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from tests.control.bench import NOW, Bench
 from tests.control.test_api import called
 
 #: Distinctive values of a person, in each place that an event has for one.
-PRIVATE = {
+PRIVATE: dict[str, Any] = {
     "userId": "ann-id@example.com", "anonymousId": "anon-71f3-ann", "traits": {"email": "ann-trait@example.com", "plan": "plan-of-ann"},
     "context": {
         "traits": {"city": "Anntown"}, "ip": "198.51.100.77", "page": {"url": "https://app.example.com/ann-page?mail=ann-url@example.com"},

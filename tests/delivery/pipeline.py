@@ -120,14 +120,13 @@ class Pipeline:
     async def __aenter__(self) -> Self:
         self.watcher = Watcher()
         self.store = SqliteStore(self.path / "store.db")
-        self.engine: Engine | None = None
         around = Surroundings(
             store=self.store,
             workspace=lambda: self.settings,
             clock=self.clock,
             random=self.random,
             observer=self.watcher,
-            wake=lambda due: self.engine.wake(due) if self.engine else None,
+            wake=lambda due: self.engine.wake(due),
             give_up_s=self.give_up_s,
             stopped=self.stopped,
         )
@@ -139,7 +138,7 @@ class Pipeline:
             async def __call__(self, call: Call) -> Reply:
                 pipeline.sent.append(Sent(pipeline.clock(), call))
                 reply = pipeline.answer(call)
-                return await reply if asyncio.iscoroutine(reply) else reply
+                return reply if isinstance(reply, Reply) else await reply
 
             async def close(self) -> None: ...
 

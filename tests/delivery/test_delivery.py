@@ -256,7 +256,7 @@ async def test_a_lost_reply_is_said_when_the_event_is_delivered_later(tmp_path):
         assert [note.code for note in outcome.notes] == ["reply_lost_retry"]
 
 
-async def test_stopping_gives_back_what_is_held_and_a_restart_delivers_it(tmp_path):
+async def test_stopping_gives_back_what_is_held_and_a_restart_delivers_it(tmp_path, monkeypatch):
     """A polite stop loses nothing: events on their way come again, in order."""
     forever = asyncio.Event()
 
@@ -264,15 +264,11 @@ async def test_stopping_gives_back_what_is_held_and_a_restart_delivers_it(tmp_pa
         await forever.wait()
         return OK
 
-    import sternpost.delivery.worker as worker
-
-    grace, worker.SHUTDOWN_GRACE_S = worker.SHUTDOWN_GRACE_S, 0.05
-    try:
+    with monkeypatch.context() as quick:
+        quick.setattr("sternpost.delivery.worker.SHUTDOWN_GRACE_S", 0.05)
         async with Pipeline(tmp_path, hang, workspace(hook={})) as pipeline:
             seqs = await pipeline.send(*[track("u", f"E{i}") for i in range(5)])
             await pipeline.until(lambda: pipeline.sent)
-    finally:
-        worker.SHUTDOWN_GRACE_S = grace
     async with Pipeline(tmp_path, lambda call: OK, workspace(hook={})) as pipeline:
         for seq in seqs:
             assert isinstance(await pipeline.outcome("hook", seq), Delivered)

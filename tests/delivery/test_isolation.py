@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -56,12 +57,13 @@ async def test_four_destinations_in_trouble_keep_nothing_from_the_others(tmp_pat
 
     well = ("one", "two", "three", "four")
     trouble = ("hangs", "fails", "refuses", "slows")
-    settings = workspace(**{name: {"concurrency": 4} for name in (*trouble, *well)})
+    hooks: dict[str, Any] = {name: {"concurrency": 4} for name in (*trouble, *well)}
+    settings = workspace(**hooks)
     async with Pipeline(tmp_path, answer, settings) as pipeline:
         for number in range(5):
             await pipeline.send(*(track(f"u{person}", number) for person in range(100)))
         for name in well:
-            await pipeline.until(lambda name=name: delivered(pipeline, name) == 500)
+            await pipeline.until(lambda: delivered(pipeline, name) == 500)
         await pipeline.until(lambda: open_now["hangs"] == 4)
         assert most["hangs"] == 4
         assert all(most[name] <= 4 for name in (*well, *trouble))
@@ -131,7 +133,7 @@ async def test_whoever_comes_last_does_not_stand_behind_all_that_fail(tmp_path):
         [new] = await pipeline.send(track("new"))
         for _ in range(2):
             now[0] += AILING_PAUSE_S
-            tried = await pipeline.until(lambda tried=tried: at_rest(pipeline, beyond=tried))
+            tried = await pipeline.until(lambda: at_rest(pipeline, beyond=tried))
             if pipeline.last("hook", new) is not None:
                 break
         assert isinstance(pipeline.last("hook", new), Delivered)
@@ -175,7 +177,7 @@ async def test_nobody_waits_for_metadata_that_cannot_be_tried(tmp_path):
             assert number < 200
             tried = len(pipeline.sent)
             await pipeline.send({"type": "identify", "userId": f"u{number}", "traits": {"plan": "x"}})
-            await pipeline.until(lambda tried=tried: len(pipeline.sent) > tried)
+            await pipeline.until(lambda: len(pipeline.sent) > tried)
             now[0] += 0.5
         people = [f"new{person}" for person in range(50)]
         await pipeline.send(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sternpost.delivery.refusals import Refusals
 from sternpost.limits import REFUSED_OF_LAST
-from sternpost.model import Blocked, Delivered, Rejected, Reply, Retry, Skipped
+from sternpost.model import Blocked, Delivered, Outcome, Rejected, Reply, Retry, Skipped
 from tests.delivery.pipeline import OK, Pipeline, workspace
 
 REFUSED = Rejected("refused_by_destination")
 
 
-def last(window: Refusals, *outcomes: object) -> Blocked | None:
+def last(window: Refusals, *outcomes: Outcome) -> Blocked | None:
     found = None
     for outcome in outcomes:
         found = window.add(outcome)
@@ -33,7 +33,8 @@ def test_it_takes_enough_answers_and_a_share():
     for harmless in (Rejected("gave_up"), Rejected("bad_id"), Skipped("do_not_process"), Delivered()):
         assert last(window, *[harmless] * 300) is None
     window.clear()
-    assert last(window, *[REFUSED, Retry("server_error")] * 199) is None
+    mixed: list[Outcome] = [REFUSED, Retry("server_error")]
+    assert last(window, *mixed * 199) is None
     assert window.add(REFUSED) is not None
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from sternpost import __version__
-from sternpost.destinations.base import Known
+from sternpost.destinations.base import Known, Plan
 from sternpost.destinations.webhook import WEBHOOK
 from sternpost.model import Blocked, Delivered, Event, Message, Person, Rejected, Reply, Retry, Secret
 from sternpost.wire import message as wire
@@ -35,6 +35,7 @@ def sent(body=BODY, chosen=None, now=1_700_000_200.9):
     assert isinstance(read, Message)
     chosen = chosen or settings()
     plan = WEBHOOK.plan(read, Person("u1"), chosen, Known(0))
+    assert isinstance(plan, Plan)
     return WEBHOOK.call(plan.parts, chosen, now)
 
 
@@ -80,7 +81,9 @@ def test_bytes_that_are_not_utf8_are_not_passed_on():
 
 def test_what_cannot_be_written_is_rejected():
     message = Message(event(b"{"), {"a": "\ud800"}, "server")
-    assert WEBHOOK.plan(message, Person(""), settings(), Known(0)).reason == "encoding_impossible"
+    plan = WEBHOOK.plan(message, Person(""), settings(), Known(0))
+    assert isinstance(plan, Rejected)
+    assert plan.reason == "encoding_impossible"
 
 
 def test_the_signature():
@@ -142,8 +145,13 @@ def test_what_cannot_be_is_refused(values, field):
     ],
 )
 def test_answers(status, kind):
-    parts = WEBHOOK.plan(wire.read(event(), "server"), Person("u1"), settings(), Known(0)).parts
-    (outcome,) = WEBHOOK.read(Reply(status, {}, b"", 1), parts, settings())
+    message = wire.read(event(), "server")
+    assert isinstance(message, Message)
+    plan = WEBHOOK.plan(message, Person("u1"), settings(), Known(0))
+    assert isinstance(plan, Plan)
+    outcomes = WEBHOOK.read(Reply(status, {}, b"", 1), plan.parts, settings())
+    assert isinstance(outcomes, list)
+    (outcome,) = outcomes
     assert isinstance(outcome, kind)
 
 
@@ -155,6 +163,9 @@ def test_cloud_only_and_every_type():
 
 def test_an_event_without_changes_needs_no_door():
     """A message whose body names less than the event's bytes sends what the message names."""
-    message = replace(wire.read(event(), "server"), body={"event": "e", "type": "track"})
+    whole = wire.read(event(), "server")
+    assert isinstance(whole, Message)
+    message = replace(whole, body={"event": "e", "type": "track"})
     plan = WEBHOOK.plan(message, Person(""), settings(), Known(0))
+    assert isinstance(plan, Plan)
     assert plan.parts[0].payload == b'{"event":"e","type":"track"}'

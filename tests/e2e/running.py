@@ -127,10 +127,10 @@ class Program:
     def out(self) -> str:
         return self._out.read_text(errors="replace")
 
-    def started(self, condition: Callable[[], Found]) -> Found:
+    def started(self, condition: Callable[[], Found | None]) -> Found:
         """What the condition gives once the program is ready; says what the program said when it ends instead."""
 
-        def ready() -> Found:
+        def ready() -> Found | None:
             if self.process.poll() is not None:
                 raise RuntimeError(f"ended with {self.process.returncode}:\n{self.log}\n{self.out}")
             return condition()
@@ -332,7 +332,7 @@ class Server(Program):
         """What the process holds in memory."""
         status = Path(f"/proc/{self.process.pid}/status")
         if status.exists():
-            return int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1]) / 1024
+            return int(re.findall(r"VmRSS:\s+(\d+)", status.read_text())[0]) / 1024
         shown = subprocess.run(
             ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
         )

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.e2e.running import Answer, Connection, Sandbox, Server, basic, until
+from tests.e2e.running import Answer, Connection, Sandbox, Server, basic
+from tests.waiting import until
 
 #: How much larger the attacks are than in `make test`; `make soak` sets it.
 SIEGE = int(os.environ.get("SIEGE", "1"))

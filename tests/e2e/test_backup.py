@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cli.programs import COMMAND, environment
-from tests.e2e.running import Sandbox, Sender, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Sender, Server, connected, pendo, source
+from tests.waiting import until
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

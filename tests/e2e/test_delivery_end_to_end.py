@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, source, until
+from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, source
+from tests.waiting import until
 
 STATUS_CASES = [
     case

@@ -29,8 +29,8 @@ from tests.e2e.running import (
     pendo,
     request,
     source,
-    until,
 )
+from tests.waiting import until
 
 Serve = Callable[..., Server]
 

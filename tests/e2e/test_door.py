@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.running import Answer, Sandbox, Server, request, until
+from tests.e2e.running import Answer, Sandbox, Server, request
 from tests.gateway.test_gateway_cases import body_of, check_answer, fits
+from tests.waiting import until
 
 DATA = json.loads((Path(__file__).parent.parent / "data" / "gateway.json").read_text(encoding="utf-8"))
 CASES: list[dict[str, Any]] = DATA["cases"]

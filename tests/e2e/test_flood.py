@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, source, until
+from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, source
+from tests.waiting import until
 
 CLIENTS = 16  #: one person each: what a client sends after an answer comes after it
 BATCH = 150

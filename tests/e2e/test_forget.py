@@ -6,8 +6,9 @@ import json
 import time
 from collections.abc import Callable
 
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, source
 from tests.e2e.test_replay import command
+from tests.waiting import until
 
 
 def test_forgotten_here_and_at_pendo(sandbox: Sandbox, serve: Callable[..., Server]) -> None:

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, request, source, until
+from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, request, source
+from tests.waiting import until
 
 KEY = "wk-backend"
 #: Every answer that the door may give to a body (contract 3.2); 5xx other than 503 would be a defect.
@@ -149,8 +150,8 @@ def test_texts_that_are_no_text(watched: Server) -> None:
         if check(watched, b'{"messageId":"%b",%b}' % (name, body), "/v1/track") == 200:
             accepted.append(name.decode())
     assert len(accepted) > len(bodies) // 2
-    for name in accepted:
-        fate = watched.reaches(name)
+    for known in accepted:
+        fate = watched.reaches(known)
         assert fate["state"] in {"delivered", "rejected"}
         assert (fate["reason"] is None) is (fate["state"] == "delivered")
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.running import Answer, Program, Sandbox, basic, pendo, request, until
+from tests.e2e.running import Answer, Program, Sandbox, basic, pendo, request
+from tests.waiting import until
 
 
 class Stored(Program):

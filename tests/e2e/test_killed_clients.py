@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.running import Sandbox, Server, basic, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, basic, connected, pendo, source
+from tests.waiting import until
 
 SCRIPT = Path(__file__).with_name("kills.lua")
 PEOPLE = 4

@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from sternpost.metrics import METRICS
-from tests.e2e.running import Sandbox, Server, connected, pendo, request, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, request, source
+from tests.waiting import until
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
@@ -58,7 +59,7 @@ def test_dashboard_is_whole() -> None:
     """Panels have ids and places of their own, and ask the chosen Prometheus."""
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for panel in panels:
         place = panel["gridPos"]
         cells = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, source
 from tests.e2e.test_replay import command
+from tests.waiting import until
 
 
 def test_a_backlog_that_is_refused_waits_for_a_person(sandbox: Sandbox, serve: Callable[..., Server]) -> None:

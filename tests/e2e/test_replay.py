@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.running import ROOT, Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import ROOT, Sandbox, Server, connected, pendo, source
+from tests.waiting import until
 
 PEOPLE, EACH = 20, 15
 

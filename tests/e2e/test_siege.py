@@ -20,8 +20,9 @@ import pytest
 
 from sternpost import limits
 from sternpost.console.access import form_token
-from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, request, source, until
+from tests.e2e.running import Connection, Sandbox, Server, basic, connected, pendo, request, source
 from tests.e2e.siege import CALM, SIEGE, Peak, Raw, in_threads, many, post, siege
+from tests.waiting import until
 
 KEY = "wk-backend"
 MEGABYTES = 4_000_000  # of a body that is just small enough
@@ -446,7 +447,7 @@ def test_clients_that_never_read(server: Server, sandbox: Sandbox) -> None:
 
     # Of each: a connection, 64 kB that were not sent, and the requests ahead.
     with siege(server, sandbox, "never reading", growth_mb_max=100), many(server, 200) as clients:
-        in_threads(10, lambda n: [ask(client) for client in clients[n::10]])
+        in_threads(10, lambda n: list(map(ask, clients[n::10])))
 
 
 # --- the console, the API, the sandbox ----------------------------------------------------------------------------------------

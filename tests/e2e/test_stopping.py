@@ -23,8 +23,8 @@ from tests.e2e.running import (
     pendo,
     request,
     source,
-    until,
 )
+from tests.waiting import until
 
 CONNECTIONS = 4
 PEOPLE_EACH = 3
@@ -201,7 +201,8 @@ def test_settings_that_change_under_load_cost_nothing(sandbox: Sandbox, serve: C
     load = Load(server, name, seed=3)
     # Slow enough that requests are on their way whenever the file is applied.
     with sandbox.faults({"match": {"path": "/data/track", "bodyContains": name}, "delayMs": 50}):
-        for revision, settings in enumerate([{"concurrency": 3}, {"concurrency": 50, "ratePerSecond": 500}]):
+        changes: list[dict[str, Any]] = [{"concurrency": 3}, {"concurrency": 50, "ratePerSecond": 500}]
+        for revision, settings in enumerate(changes):
             load.begin()
             server.write(connected([source("backend")], [pendo(sandbox, **settings)]))
             until(lambda: server.log.count('"event": "workspace_applied"') == revision + 1, within_s=10)  # noqa: B023

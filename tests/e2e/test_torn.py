@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.running import ROOT, Sandbox, Server, connected, pendo, request, source, until
+from tests.e2e.running import ROOT, Sandbox, Server, connected, pendo, request, source
+from tests.waiting import until
 
 Serve = Callable[..., Server]
 PAGE = 8192

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.e2e.running import Sandbox, Server, connected, pendo, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, source
+from tests.waiting import until
 
 APPLIED_S = 6.0  #: less than a second by design: two looks; the rest is for a busy machine
 

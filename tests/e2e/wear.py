@@ -24,8 +24,9 @@ from sternpost.store.opening import before_opening
 from sternpost.store.salvage import salvage
 from tests.contract.lab import SQLITE, Lab
 from tests.e2e import disks
-from tests.e2e.running import Sandbox, Server, connected, pendo, request, source, until
+from tests.e2e.running import Sandbox, Server, connected, pendo, request, source
 from tests.e2e.test_stopping import Load, all_there, check_order
+from tests.waiting import until
 
 PAGE = 8192
 TURNS = ("full", "full and killed", "nearly full", "limited", "killed", "torn end", "no index")

@@ -10,6 +10,7 @@ import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import WorkspaceError
@@ -32,7 +33,12 @@ class Target:
 
 def decode(data: bytes) -> None:
     """A body becomes events of somebody, each of which can be read again, or is refused as a whole."""
-    common = {"source_id": "src", "received_at": 1_800_000_000.0, "request_ip": "", "new_id": lambda: "new"}
+    common: dict[str, Any] = {
+        "source_id": "src",
+        "received_at": 1_800_000_000.0,
+        "request_ip": "",
+        "new_id": lambda: "new",
+    }
     for read in (
         lambda: decode_batch(data, allow_empty=False, **common),
         lambda: decode_single("track", data, **common),

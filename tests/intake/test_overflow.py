@@ -163,8 +163,8 @@ async def test_nobody_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 async def test_everybody_is_told_when_they_are_in_their_lanes(tmp_path: Path) -> None:
     """Not before: duplicates and bots are counted, the live view hears of the events, workers are woken."""
-    robot = {"context": {"userAgent": "Googlebot/2.1"}}
-    fooled = {"properties": {"userAgent": "Googlebot/2.1"}, "context": 3}
+    robot: dict[str, Any] = {"context": {"userAgent": "Googlebot/2.1"}}
+    fooled: dict[str, Any] = {"properties": {"userAgent": "Googlebot/2.1"}, "context": 3}
     async with house(tmp_path) as here:
         await here.arrive(event(1, **robot), event(2, **fooled), event(2))
         assert not here.changes
@@ -284,7 +284,8 @@ async def test_order_holds_when_a_spread_is_not_written(
     async with house(tmp_path) as here:
         await here.arrive(event(1))
         [second] = request(event(2))
-        loop, asked = asyncio.get_running_loop(), []
+        loop = asyncio.get_running_loop()
+        asked: list[bool] = []
         real = loop.run_in_executor
 
         def refusing(executor: Any, run: Callable[..., Any], *args: Any) -> Any:

@@ -107,7 +107,7 @@ def token(secret: str = seed.JWT_SECRET, **payload: Any) -> str:
     return sign_token(json.dumps(payload).encode(), secret)
 
 
-SIGNED = {"visitor": {"id": "signed", "plan": "gold"}, "account": {"id": "acc"}, "nonce": "n"}
+SIGNED: dict[str, Any] = {"visitor": {"id": "signed", "plan": "gold"}, "account": {"id": "acc"}, "nonce": "n"}
 
 
 async def test_a_token_overrides_what_is_given_in_plain(client: Client) -> None:

@@ -152,6 +152,37 @@ async def test_stages(filled: Client) -> None:
     ]
 
 
+BAD_STAGES: tuple[dict[str, Any], ...] = (
+    {"unwind": {}},
+    {"limit": 1, "skip": 1},
+    {"limit": -1},
+    {"limit": "x"},
+    {"skip": True},
+    {"count": 1},
+    {"sort": "visitorId"},
+    {"select": ["x"]},
+    {"filter": 7},
+    {"filter": ""},
+    {"filter": "a ="},
+    {"filter": "(a"},
+    {"filter": "a b"},
+    {"filter": "startsWith(a, 1)"},
+    {"filter": "isNull(a, b)"},
+    {"filter": "a + b"},
+    {"filter": "&& a"},
+    {"filter": "(" * 100},
+    {"filter": "!" * 1000 + "a"},
+    {"filter": "a" * 5000},
+    {"group": 7},
+    {"group": {"other": 1}},
+    {"group": {"group": "x"}},
+    {"group": {"fields": [7]}},
+    {"group": {"fields": {"a": 7}}},
+    {"group": {"fields": {"a": {"median": "x"}}}},
+    {"group": {"fields": {"a": {"sum": None}}}},
+)
+
+
 @pytest.mark.parametrize(
     "pipeline",
     [
@@ -174,38 +205,7 @@ async def test_stages(filled: Client) -> None:
             }
         ],
         [{"source": {"events": None, "timeSeries": {"period": "dayRange", "first": 0}}}],
-        *[
-            [{"source": {"visitors": None}}, stage]
-            for stage in (
-                {"unwind": {}},
-                {"limit": 1, "skip": 1},
-                {"limit": -1},
-                {"limit": "x"},
-                {"skip": True},
-                {"count": 1},
-                {"sort": "visitorId"},
-                {"select": ["x"]},
-                {"filter": 7},
-                {"filter": ""},
-                {"filter": "a ="},
-                {"filter": "(a"},
-                {"filter": "a b"},
-                {"filter": "startsWith(a, 1)"},
-                {"filter": "isNull(a, b)"},
-                {"filter": "a + b"},
-                {"filter": "&& a"},
-                {"filter": "(" * 100},
-                {"filter": "!" * 1000 + "a"},
-                {"filter": "a" * 5000},
-                {"group": 7},
-                {"group": {"other": 1}},
-                {"group": {"group": "x"}},
-                {"group": {"fields": [7]}},
-                {"group": {"fields": {"a": 7}}},
-                {"group": {"fields": {"a": {"median": "x"}}}},
-                {"group": {"fields": {"a": {"sum": None}}}},
-            )
-        ],
+        *[[{"source": {"visitors": None}}, stage] for stage in BAD_STAGES],
     ],
 )
 async def test_unsupported(client: Client, pipeline: Any) -> None:

@@ -453,7 +453,7 @@ def _order(
             stored = [
                 sent.stored_at
                 for sent in journal[destination, event.n]
-                if event.n in sent.stored and sent.part != "parentAccount"
+                if event.n in sent.stored and sent.part != "parentAccount" and sent.stored_at is not None
             ]
             if not stored:
                 world.wrong(f"e{event.n} is said to be delivered to {destination}, which never saw it")

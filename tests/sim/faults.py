@@ -11,7 +11,8 @@ from typing import Any
 from sternpost.delivery import batches, desk, engine, pacing, worker
 from sternpost.intake.intake import Intake
 from sternpost.intake.overflow import Overflow
-from sternpost.model import Delivered
+from sternpost.limits import BLOCKED_PROBE_S
+from sternpost.model import Delivered, Retry
 from sternpost.store import claiming, settling
 from sternpost.store.accepting import Acceptor
 from sternpost.store.database import Database
@@ -77,7 +78,7 @@ async def _nothing(*args: Any, **named: Any) -> None: ...
 
 
 async def _never_well(self: Any) -> bool:
-    self._probe_at = self._around.clock() + worker.BLOCKED_PROBE_S
+    self._probe_at = self._around.clock() + BLOCKED_PROBE_S
     return False
 
 
@@ -93,7 +94,7 @@ def _never_again(original: Any) -> Any:
     """A retry ends the event, as if it had been delivered."""
 
     async def conclude(self: Any, lane: Any, waiting: Any, outcome: Any, attempt: Any, **more: Any) -> Any:
-        if isinstance(outcome, worker.Retry) and waiting.attempts == 1:
+        if isinstance(outcome, Retry) and waiting.attempts == 1:
             outcome = Delivered()
         return await original(self, lane, waiting, outcome, attempt, **more)
 
@@ -119,7 +120,7 @@ def _goes_on(original: Any) -> Any:
     """After one that must be tried again the lane goes on with the next."""
 
     async def conclude(self: Any, lane: Any, waiting: Any, outcome: Any, attempt: Any, **more: Any) -> Any:
-        if isinstance(outcome, worker.Retry) and waiting is not lane.run.events[-1]:
+        if isinstance(outcome, Retry) and waiting is not lane.run.events[-1]:
             self._note_try(lane, waiting, outcome, attempt, 1.0, parts_done=more.get("parts_done"))
             return False
         return await original(self, lane, waiting, outcome, attempt, **more)

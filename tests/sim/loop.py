@@ -51,7 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self._virtual_now
 
     def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled
+        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
         if not ready:
             while scheduled and scheduled[0]._cancelled:
                 heapq.heappop(scheduled)._scheduled = False
@@ -80,9 +80,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def again(self, handles: list[asyncio.Handle]) -> None:
         """Handles that waited for their process to go on."""
-        self._ready.extend(handles)
+        self._ready.extend(handles)  # type: ignore[attr-defined]
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]  # what it gives is awaited all the same
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         process = PROCESS.get()
         if process is None:
             future = self.create_future()

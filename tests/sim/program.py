@@ -111,7 +111,7 @@ class Program:
         )
         # As if so much of them were on its way to the disk all the time.
         self.intake.in_hand = dict.fromkeys(world.scenario.flooding, 1_000_000)
-        self.store.spread = self._spreading(self.store.spread)
+        self.store.spread = self._spreading(self.store.spread)  # type: ignore[method-assign]
         self.spreading: asyncio.Task[None] | None = None
 
     def task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -297,8 +297,8 @@ def _changes(random: Random, until: float, settings: dict[str, Any]) -> list[Inc
                 if random.random() < 0.7:
                     found.append(Incident(back, "restore", which))
             case 2:
-                which = (random.choice(("srv", "web")), random.choice(("pendo", "hook")))
-                found += [Incident(at, "disconnect", which), Incident(back, "connect", which)]
+                pair = (random.choice(("srv", "web")), random.choice(("pendo", "hook")))
+                found += [Incident(at, "disconnect", pair), Incident(back, "connect", pair)]
             case 3:
                 found.append(
                     Incident(at, "settings", {"anonymousVisitors": random.choice(("skip", "prefix", "hold"))})

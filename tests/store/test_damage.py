@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from sternpost.errors import StoreDamaged, StoreError
 from sternpost.model import Accepted, Arrival, Delivered, Event, Membership, Route, Settled, Settlement
 from sternpost.store import salvage as salvaging
+from sternpost.store.base import Spread
 from sternpost.store.copying import examine
 from sternpost.store.letters import failure_groups
 from sternpost.store.sqlite import SqliteStore
@@ -288,7 +289,7 @@ async def test_what_belongs_onto_a_damaged_page_waits_aside(tmp_path: Path) -> N
             return [replace(one, membership=Membership("g1", 1_000, None, ""))]
         return [one]
 
-    came = []
+    came: list[Spread] = []
     while store.arrivals.events:
         came += await store.spread(entries, events_max=10, now=NOW)
     assert [one.entries[0].event.message_id for one in came] == ["m0701"]

@@ -6,7 +6,9 @@ import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from sternpost.model import (
     Blocked,
     Delivered,
     Event,
+    Outcome,
     Rejected,
     Retry,
     Route,
@@ -29,7 +32,19 @@ from sternpost.store.sqlite import SqliteStore
 from sternpost.store.views import Views
 
 NOW = 1_800_000_000.0
-TRIED = {"at": NOW, "ms": 3, "request": None, "reply": {"status": 200, "headers": {}, "body": ""}}
+OUTCOMES: list[Outcome] = [
+    Delivered(),
+    Skipped("anonymous"),
+    Rejected("bad_id"),
+    Retry("timeout"),
+    Blocked("key_refused"),
+]
+TRIED: dict[str, Any] = {
+    "at": NOW,
+    "ms": 3,
+    "request": None,
+    "reply": {"status": 200, "headers": {}, "body": ""},
+}
 
 
 @pytest.fixture
@@ -50,7 +65,7 @@ async def accept(store: SqliteStore, *events: Event, now: float, route: Route = 
     await store.accept([Accepted(event, (route,)) for event in events], now=now)
 
 
-async def settle(store: SqliteStore, outcomes: list[object], *, now: float) -> None:
+async def settle(store: SqliteStore, outcomes: list[Outcome], *, now: float) -> None:
     from sternpost.model import Attempt
 
     claim = await store.claim("d", "", now=now, lanes_max=100, run_max=100, lease_s=60)
@@ -69,7 +84,7 @@ async def settle(store: SqliteStore, outcomes: list[object], *, now: float) -> N
                     Attempt(**TRIED),
                     source_id=event.source_id,
                     received_at=event.received_at,
-                )  # type: ignore[arg-type]
+                )
             )
             if isinstance(outcome, Retry | Blocked):
                 break
@@ -103,18 +118,7 @@ async def test_series_agree_with_counters(store: SqliteStore, views: Views) -> N
         await accept(store, *batch, now=at)
         await settle(
             store,
-            [
-                rng.choice(
-                    [
-                        Delivered(),
-                        Skipped("anonymous"),
-                        Rejected("bad_id"),
-                        Retry("timeout"),
-                        Blocked("key_refused"),
-                    ]
-                )
-                for _ in range(6)
-            ],
+            [rng.choice(OUTCOMES) for _ in range(6)],
             now=at + rng.random() * 20,
         )
     stats = await views.stats(destinations=["d"], sources=["s", "t"], bytes_max=0, now=at)
@@ -123,7 +127,7 @@ async def test_series_agree_with_counters(store: SqliteStore, views: Views) -> N
         assert slot.total(kind) == stats["destinations"]["d"][kind] > 0
     assert sum(slot.late.values()) == stats["destinations"]["d"]["delivered"]
     for name in ("s", "t"):
-        number_of = await views.read(lambda cx, name=name: views.names.known(cx, "source", name))
+        number_of = await views.read(partial(views.names.known, kind="source", name=name))
         assert door.total("received", number_of) == stats["sources"][name]["received"] > 0
         assert door.total("duplicates", number_of) == stats["sources"][name]["duplicates"]
     assert slot.total("retrying") > 0
@@ -141,6 +145,7 @@ async def test_held_and_discarded_are_counted(store: SqliteStore, views: Views) 
     await store.discard_rejected([(seq, "d") for seq in seqs], "test", now=NOW + 120)
     slot = await whole(views)
     source_no = await views.read(lambda cx: views.names.known(cx, "source", "s"))
+    assert source_no is not None
     assert slot.counts[source_no, "skipped:anonymous_expired"] == 1
     assert slot.counts[source_no, "skipped:discarded_by_operator"] == 1
 

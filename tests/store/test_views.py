@@ -84,7 +84,7 @@ async def test_stats_agree_with_fates(store: SqliteStore, views: Views) -> None:
     outcomes: list[Outcome | None] = [
         Delivered(), Skipped("anonymous"), Rejected("bad_id"), Rejected("gave_up"), Retry("timeout"), Blocked("key_refused"), None,
     ]  # fmt: skip
-    kept = []
+    kept: list[int] = []
     for step in range(40):
         channel = rng.choice(["", "other"])
         held = rng.random() < 0.2

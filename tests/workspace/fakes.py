@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sternpost.destinations.base import Field, Spec
+from sternpost.model import Mode
 
-ALL_MODES = frozenset({"device", "cloud", "hybrid"})
-CLOUD = frozenset({"cloud"})
+ALL_MODES: frozenset[Mode] = frozenset({"device", "cloud", "hybrid"})
+CLOUD: frozenset[Mode] = frozenset({"cloud"})
 
 
 class Analytics:

@@ -88,7 +88,7 @@ def selected(
     """Up to `rows_max` seqs below `start`, newest first, looking at `SCAN_ROWS_MAX` events at most; and where to go on, None at the end."""
     if chosen.by_index:
         return _indexed(cx, names, chosen, start, rows_max)
-    return _walk(cx, names, chosen, start, rows_max, SCAN_ROWS_MAX)
+    return _walk(cx, names, chosen, start, rows_max)
 
 
 def rejected_groups(cx: sqlite3.Connection) -> list[tuple[str, ReasonCode, int]]:
@@ -151,14 +151,14 @@ def _indexed(
 
 
 def _walk(
-    cx: sqlite3.Connection, names: Names, chosen: Selection, start: int, rows_max: int, scan_max: int
+    cx: sqlite3.Connection, names: Names, chosen: Selection, start: int, rows_max: int
 ) -> tuple[list[int], int | None]:
-    """Up to `rows_max` seqs below `start`, newest first, looking at `scan_max` events at most; and where to go on, None at the end."""
+    """Walk back over all that is kept, within a window."""
     newest = cx.execute(SELECT_NEWEST).fetchone()[0]
     if newest is None:
         return [], None
     top = min(start, newest + 1)
-    floor = max(top - scan_max, 0)
+    floor = max(top - SCAN_ROWS_MAX, 0)
     values: list[Any] = [top, floor]
     conditions = ["e.seq < ?1 AND e.seq >= ?2", *_conditions(cx, names, chosen, values)]
     statement = f"SELECT e.seq, e.type FROM events e WHERE {' AND '.join(conditions)} ORDER BY e.seq DESC LIMIT {int(rows_max)}"

@@ -169,7 +169,7 @@ async def many_expire_in_steps(lab: Lab) -> None:
     """Expiry works off any number in steps until it says 0."""
     for who in ("a", "b"):
         await lab.accept(*(entry(f"{who}{i}", HOLD, anon=who, at=i) for i in range(700)))
-    counts = []
+    counts: list[int] = []
     while not counts or counts[-1]:
         counts.append(await lab.store.expire_held(now=NOW + 30 * DAY_S))
     assert sum(counts) == 1_400
@@ -183,7 +183,7 @@ async def a_destination_stops_holding(lab: Lab) -> None:
         *(entry(f"h{i}", HOLD, replace(HOLD, destination_id="other"), anon="a") for i in range(600))
     )
     await lab.accept(entry("t", anon="a"))
-    counts = []
+    counts: list[int] = []
     while not counts or counts[-1]:
         counts.append(await lab.store.release_held("pendo", now=lab.now))
     assert sum(counts) == 600

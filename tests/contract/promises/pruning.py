@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from sternpost.errors import StoreFull
 from sternpost.limits import LANE_IDLE_S
-from sternpost.model import Route
+from sternpost.model import Outcome, Route
 from tests.contract.lab import DEAD, DONE, HOLD, NOW, SKIP, TRACK, Lab, entry, names_of
 from tests.contract.promise import promise
 
@@ -20,9 +20,8 @@ async def prune_by_age(lab: Lab) -> None:
     await lab.accept(entry("young", user="udone", received_at=NOW))
     await lab.accept(entry("twice", Route("hook", ""), TRACK, user="udone", received_at=NOW - 100))
     for run in (await lab.claim()).runs:
-        outcome = {"u:udone": DONE, "u:udead": DEAD}.get(run.key.lane)
-        if outcome:
-            await lab.settle(run, outcome)
+        if run.key.lane in {"u:udone", "u:udead"}:
+            await lab.settle(run, DONE if run.key.lane == "u:udone" else DEAD)
     pruned = await lab.prune(before=NOW - 50)
     assert (pruned.events, pruned.full) == (2, False)
     assert [lab.fate(n) for n in ("done", "dead", "waits", "held", "young")] == [
@@ -43,7 +42,7 @@ async def prune_by_age(lab: Lab) -> None:
 @promise
 async def prune_by_bytes(lab: Lab) -> None:
     """Above the bytes delivered and skipped events go first, then dead letters, oldest first; never what waits; the file shrinks."""
-    kinds = {"done": DONE, "skip": SKIP, "dead": DEAD}
+    kinds: dict[str, Outcome] = {"done": DONE, "skip": SKIP, "dead": DEAD}
     for i in range(300):
         for kind in (*kinds, "wait"):
             await lab.accept(entry(f"{kind}{i}", user=kind, body=b"x" * 2_000))

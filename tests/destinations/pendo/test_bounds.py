@@ -99,7 +99,7 @@ def test_traits_without_number(what: str, type_: str, group: str) -> None:
 
 def test_as_many_as_the_bound_are_mapped() -> None:
     """The bound itself passes; one more does not. With `drop`, what is dropped is not counted."""
-    body = {"userId": "u", "traits": numbered(FIELDS_MAX)}
+    body: dict[str, Any] = {"userId": "u", "traits": numbered(FIELDS_MAX)}
     assert len(values(planned("identify", body))) == FIELDS_MAX
     body["traits"]["one"] = 1
     assert isinstance(planned("identify", body), Rejected)

@@ -8,18 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sternpost.destinations.pendo.properties import clean_properties, clean_property_key, fit
+from sternpost.model import Note
 from tests.destinations.pendo.json_strategies import JSON, TEXT
 
 
 def cleaned(properties, nested="flatten"):
-    notes = []
+    notes: list[Note] = []
     return clean_properties(properties, notes=notes, nested=nested), [
         (note.code, note.path) for note in notes
     ]
 
 
 def fitted(properties):
-    notes = []
+    notes: list[Note] = []
     data = fit(properties, notes=notes)
     return data, [(note.code, note.detail) for note in notes]
 

@@ -299,6 +299,7 @@ def test_any_answer_is_read(status, body, headers, parts):
 )
 def test_probe(answer, reason):
     sent = PENDO.probe("metadata", SETTINGS)
+    assert sent is not None
     assert (sent.method, sent.url) == ("GET", "https://app.pendo.io/api/v1/token/verify")
     blocked = PENDO.read_probe(answer, "metadata", SETTINGS)
     assert (blocked.reason if blocked else None) == reason

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sternpost.destinations.pendo.clean import clean_key, clean_traits
+from sternpost.model import Note
 from tests.destinations.pendo.json_strategies import JSON, TEXT
 
 
 def cleaned(traits, **options):
-    notes = []
+    notes: list[Note] = []
     return clean_traits(traits, notes=notes, **options), notes
 
 
