@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from sternpost import __version__
-from sternpost.destinations.base import Known, Plan, Split
+from sternpost.destinations.base import Known, Plan
 from sternpost.destinations.webhook import WEBHOOK
-from sternpost.model import Blocked, Delivered, Event, Message, Person, Rejected, Reply, Retry, Secret
+from sternpost.model import Blocked, Delivered, Event, Message, Person, Rejected, Reply, Retry, Secret, Split
 from sternpost.wire import message as wire
 
 URL = "https://hooks.example.com/events"
