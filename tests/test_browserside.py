@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sternpost import builds
 from sternpost.browserside import HEALTH_ENTRIES_MAX, AgentHealth, BrowserSide
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.workspace.document import parse
@@ -62,11 +64,14 @@ class Answer:
 
 
 class Page:
-    def __init__(self, workspace) -> None:
+    def __init__(self, workspace, builds_dir: Path | None = None) -> None:
         self.workspace = workspace
         self.health = AgentHealth()
         self.app = BrowserSide(
-            workspace=lambda: self.workspace, health=self.health, clock=lambda: 1_800_000_000.0
+            workspace=lambda: self.workspace,
+            health=self.health,
+            clock=lambda: 1_800_000_000.0,
+            builds_dir=builds_dir,
         )
 
     async def __call__(
@@ -327,3 +332,46 @@ async def test_what_genuine_sdks_ask_is_answered(page, request_, slash):
     again = await page("GET", path, **headers, if_none_match=answer.headers["etag"])
     assert (again.status, again.body) == (304, b"")
     assert again.headers["access-control-allow-origin"] == headers["origin"]
+
+
+def second_file(mark: str, code: str = "();") -> bytes:
+    return f"{code}\n//build {mark}\n".encode()
+
+
+async def test_the_second_file_of_each_build_that_was_served_stays(tmp_path):
+    """A page whose first file is of the build before the update gets its own second file, as does one that is open meanwhile."""
+    folder = tmp_path / "browser"
+    assert builds.keep(folder, second_file("old1")) == {"old1": second_file("old1")}
+    page = Page(parse(document(), destinations=DESTINATIONS), folder)
+    own = await page("GET", "/lib/sp.more.min.js", key=None)
+    mark = builds.mark_of(own.body)
+    assert own.headers["cache-control"] == "public, max-age=300"
+    first = await page("GET", "/lib/sp.min.js", key=None)
+    assert f'"{mark}"'.encode() in first.body
+    same = await page("GET", f"/lib/sp.more.min.js?{mark}", key=None)
+    old = await page("GET", "/lib/sp.more.min.js?old1", key=None)
+    assert (same.body, old.body) == (own.body, second_file("old1"))
+    for answer in (same, old):
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    unknown = await page("GET", "/lib/sp.more.min.js?none", key=None)
+    assert (unknown.status, unknown.headers["cache-control"]) == (404, "no-store")
+
+
+def test_kept_builds_are_bounded_and_the_latest(tmp_path):
+    """As many as there are marks would fill memory over the years."""
+    for count in range(builds.BUILDS_MAX + 5):
+        kept = builds.keep(tmp_path, second_file(f"b{count:03}"))
+        os.utime(tmp_path / f"b{count:03}.js", (count, count))
+    assert sorted(kept) == [f"b{count:03}" for count in range(5, builds.BUILDS_MAX + 5)]
+    assert len(list(tmp_path.iterdir())) == builds.BUILDS_MAX
+
+
+def test_what_is_not_of_ours_is_not_served(tmp_path):
+    """A file that another wrote there, half a file, one too large; and a folder that is none."""
+    (tmp_path / "evil.js").write_bytes(b"alert(1)")
+    (tmp_path / "half.js").write_bytes(second_file("half")[:-3])
+    (tmp_path / "name.js").write_bytes(second_file("othr"))
+    (tmp_path / "larg.js").write_bytes(second_file("larg", " " * builds.BYTES_MAX))
+    own = second_file("own1")
+    assert builds.keep(tmp_path, own) == {"own1": own}
+    assert builds.keep(tmp_path / "evil.js", own) == {"own1": own}

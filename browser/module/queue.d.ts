@@ -2,7 +2,7 @@
  * Events that are not yet confirmed by the server: in memory, and as one storage key each.
  *
  * A key per event lets tabs share the store without overwriting each other: adding is one write, settling one removal. Keys are
- * `sp_q.<write key>.<tab>.<number>`. While a tab has events it says until when it is alive under `sp_q.<write key>.<tab>`; the
+ * `sp_q.<write key>:<tab>.<number>`; no write key has a colon in it. While a tab has events it says until when it is alive under `sp_q.<write key>:<tab>`; the
  * events of a tab that is gone are taken over by any other. Two tabs that do so at once send an event twice, which the server
  * removes by `messageId`; losing one would be worse.
  */

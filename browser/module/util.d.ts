@@ -38,7 +38,7 @@ export declare const base64: (text: string) => string;
 export declare const on: (target: EventTarget, name: string, listener: (event: any) => void, isCapturing?: boolean) => void;
 /** An id or a name as text without blanks around it; '' = none. */
 export declare const idOf: (value: unknown) => string;
-/** `fetch` that gives up. */
+/** `fetch` that gives up, where the browser knows how. */
 export declare const request: (url: string, init: RequestInit) => Promise<Response>;
 /** Loads a script, with the nonce of the page's own. */
 export declare const addScript: (src: string) => HTMLScriptElement;

@@ -63,6 +63,9 @@ const finished = async (code, names = {}) => {
   return named(text) + '\n';
 };
 
+/** The second file says its mark at its end: the server keeps former ones by it, for pages that have the first file of that build. */
+const stamped = (code) => `${code}//build ${MARK}\n`;
+
 const readable = (code) => BANNER + '\n' + code;
 
 /** The files with their own mark: of the second file only the one of the same build fits the first (names, order of the kit). */
@@ -80,7 +83,7 @@ export const files = async () => {
     [join(lib, 'sp.js')]: readable(sdk),
     [join(lib, 'sp.min.js')]: await finished(sdk, names),
     [join(lib, 'sp.more.js')]: readable(more),
-    [join(lib, 'sp.more.min.js')]: await finished(more, names),
+    [join(lib, 'sp.more.min.js')]: stamped(await finished(more, names)),
   };
   return {
     ...marked(pair),
@@ -89,14 +92,14 @@ export const files = async () => {
   };
 };
 
-/** The package: the module, and its types as they are declared. */
+/** The package: the module, which may be imported where there is no page, and its types as they are declared. */
 const packageFiles = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'types-'));
   try {
     execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.types.json', '--outDir', folder], { cwd: root, stdio: 'inherit' });
     const types = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.d.ts'));
     return {
-      [join(packed, 'module.js')]: readable(await bundle('module.ts', { format: 'esm' })),
+      [join(packed, 'module.js')]: readable(await bundle('module.ts', { format: 'esm', define: { window: 'globalThis' } })),
       ...Object.fromEntries(types.map((name) => [join(packed, name), readFileSync(join(folder, name), 'utf8')])),
     };
   } finally {

@@ -13,11 +13,14 @@ import { assign, attempt, base64, iso, now, on, parse, request, type Dict } from
 const KEEPALIVE_BYTES = 60000;
 const LOOK_MS = 3000;
 const WAIT_MS_MAX = 3600000;
+const WAIT_MS = 1000;
 
 let url = '';
 let writeKey = '';
 let backoffMs: () => number;
-let batchMax = 100;
+let batchLimit = 100;
+/** Fewer after a refusal. */
+let batchMax: number;
 let batchBytes = KEEPALIVE_BYTES;
 
 let isOpen = false;
@@ -40,7 +43,7 @@ export const openDelivery = (
   writeKey = key;
   // Pages that failed together must not come back together.
   backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
-  batchMax = batch.maxItems || batchMax;
+  batchMax = batchLimit = batch.maxItems || batchLimit;
   batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
   on(document, 'visibilitychange', () => document.hidden && flush());
   on(window, 'pagehide', () => {
@@ -146,13 +149,15 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     lastFailure = now();
     if (!failures++) firstFailure = lastFailure;
     reason = cause;
-    wake(Math.max(Math.min(waitMs, WAIT_MS_MAX) || 0, backoffMs()));
+    // Options may be anything.
+    wake(Math.min(Math.max(waitMs || 0, backoffMs()), WAIT_MS_MAX) || WAIT_MS);
   } else if (batch[1] && (status === 413 || status === 400)) {
     // Too much, or one event among them is bad: smaller batches find out.
     batchMax = batch.length >> 1;
   } else {
     if (status > 399) log('refused:', status);
     failures = 0;
+    batchMax = Math.min(batchMax * 2, batchLimit);
     settle(batch);
   }
 };

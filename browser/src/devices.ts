@@ -25,7 +25,7 @@ let waiting: Parcel[] | undefined = [];
 let waitingMax = 100;
 
 export const limitWaiting = (max: number): void => {
-  waitingMax = max;
+  if (max > 0) waitingMax = max;
 };
 
 /** Loads what the source configuration, the page and the person allow; `ready` comes when all are ready or failed. */

@@ -1,7 +1,7 @@
 /** From a call to the event that is sent (contract, sections 3 and 4). */
 
 import { browserContext } from './context';
-import { reset } from './identity';
+import { anonymousId, reset } from './identity';
 import { touchSession } from './session';
 import { shared, view } from './shared';
 import { read, write, type Entry } from './storage';
@@ -58,7 +58,7 @@ export const readCall = (type: EventType, given: unknown[], originalTimestamp: s
   } else if (type === 'alias') {
     if (isObject(b) || b === null) [b, c] = [, b];
     id = text(a);
-    message.previousId = b === undefined ? read('userId') || read('anonymousId') : text(b);
+    message.previousId = b === undefined ? read('userId') || anonymousId() : text(b);
   } else {
     // null in the place of the id: it stays. Missing traits empty the stored ones.
     if (isObject(a) || a === null) [a, b, c] = [null, a, b];
@@ -89,7 +89,7 @@ export const readCall = (type: EventType, given: unknown[], originalTimestamp: s
   }
   // With storage type `none` an identify still carries what it was given.
   message.userId = (!isGroup && id) || read('userId') || '';
-  message.anonymousId = read('anonymousId') || uuid();
+  message.anonymousId = anonymousId();
   message.context = merge(
     assign(
       {

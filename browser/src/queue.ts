@@ -2,7 +2,7 @@
  * Events that are not yet confirmed by the server: in memory, and as one storage key each.
  *
  * A key per event lets tabs share the store without overwriting each other: adding is one write, settling one removal. Keys are
- * `sp_q.<write key>.<tab>.<number>`. While a tab has events it says until when it is alive under `sp_q.<write key>.<tab>`; the
+ * `sp_q.<write key>:<tab>.<number>`; no write key has a colon in it. While a tab has events it says until when it is alive under `sp_q.<write key>:<tab>`; the
  * events of a tab that is gone are taken over by any other. Two tabs that do so at once send an event twice, which the server
  * removes by `messageId`; losing one would be worse.
  */
@@ -30,16 +30,16 @@ const LEFT_MS = 3000;
 let prefix = '';
 /** The key of this tab. */
 let own = '';
-let max = 0;
+let max = 1000;
 /** So many digits that keys in the order of their text are in the order of their events. */
 let serial = 1e9;
 let store: Storage;
 export let items: Item[] = [];
 
 export const openQueue = (writeKey: string, size: number): void => {
-  prefix = `sp_q.${writeKey}.`;
+  prefix = `sp_q.${writeKey}:`;
   own = prefix + uuid();
-  max = size;
+  if (size > 0) max = size;
 };
 
 /** From now on events survive the page; before consent they must not be stored. */
@@ -81,7 +81,9 @@ export const adopt = (): void => {
   attempt(() => {
     for (const key of keys(store).sort()) {
       const owner = key.slice(0, own.length);
-      if (key.startsWith(prefix) && owner !== own && !(+store.getItem(owner)! > now())) {
+      const leftMs = +store.getItem(owner)! - now();
+      // More is left only where the clock was ahead.
+      if (key.startsWith(prefix) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
         const text = store.getItem(key);
         store.removeItem(key);
         // Neither a sign of life nor what another tab took in this moment.

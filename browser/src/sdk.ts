@@ -18,8 +18,8 @@ import { BUILD, VERSION as v } from './version';
 const DEFAULTS: Dict = {
   integrations: { All: true },
   storage: {},
-  queueOptions: { maxItems: 1000 },
-  destinationsQueueOptions: { maxItems: 100 },
+  queueOptions: {},
+  destinationsQueueOptions: {},
   preConsent: {},
   consentManagement: {},
 };

@@ -2,12 +2,12 @@
 
 import { shared } from './shared';
 import { read, write } from './storage';
-import { now, type Dict } from './util';
+import { assign, now, type Dict } from './util';
 
 const ENTRY = 'sessionInfo';
 const TIMEOUT_MS = 1800000;
 
-const info = (): Dict => read(ENTRY) || {};
+const info = (): Dict => assign({}, read(ENTRY));
 
 const isLive = (session: Dict): boolean => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
 

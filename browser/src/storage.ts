@@ -41,7 +41,7 @@ export const SESSION = 2;
 const MEMORY = 3;
 
 let stores: (Store | undefined)[];
-/** With type `none` an entry has no slot: nothing is remembered, not even in memory. */
+/** With type `none` an entry has no slot: nothing is remembered, not even in memory; but for the anonymousId, or each event would be somebody else's. */
 const slots: Record<string, Slot | undefined> = {};
 
 /** The cookies as the running task knows them; '' = to be read. Each look at `document.cookie` asks another process. */
@@ -103,6 +103,7 @@ export const openStorage = (options: Dict, type: (entry: Entry) => string): void
   for (const entry of ENTRIES) {
     let value = read(entry);
     let chosen = TYPES.indexOf(type(entry));
+    if (chosen < 0 && entry === 'anonymousId') chosen = MEMORY;
     while (chosen >= 0 && !stores[chosen]) chosen++;
     const store = stores[chosen];
     const key = 'rl_' + KEYS[entry];

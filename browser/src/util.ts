@@ -71,9 +71,9 @@ export const idOf = (value: unknown): string => (value == null ? '' : String(val
 
 const TIMEOUT_MS = 30000;
 
-/** `fetch` that gives up. */
+/** `fetch` that gives up, where the browser knows how. */
 export const request = (url: string, init: RequestInit): Promise<Response> =>
-  fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  fetch(url, assign({ signal: attempt(() => AbortSignal.timeout(TIMEOUT_MS)) }, init));
 
 /** Loads a script, with the nonce of the page's own. */
 export const addScript = (src: string): HTMLScriptElement => {

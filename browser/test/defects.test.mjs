@@ -215,6 +215,40 @@ defect('D13: a track waits at most five seconds in the agent', /timed out: flush
 });
 
 for (const sdk of ['ours', 'v3']) {
+  test(`somebody unknown leaves: the next unknown one has not their account: ${sdk}`, async () => {
+    prepare();
+    const page = await open(sdk, "sdk.group('acc', {plan: 'pro'});");
+    await run(page, "sdk.reset(); sdk.track('after');");
+    await soon(async () => (await named(page, 'track')).length);
+    const told = (await agentCalls(page)).filter(([, what]) => what && what.account);
+    assert.deepEqual(told.map(([, { account }]) => account.id), ['acc', null]);
+  });
+
+  test(`somebody unknown leaves, without another message: ${sdk}`, async () => {
+    prepare();
+    const page = await open(sdk, "sdk.group('acc', {plan: 'pro'});");
+    await run(page, 'sdk.reset();');
+    await until(async () => (await named(page, 'identify')).some(([{ account }]) => account.id === null), 2500, 'no account');
+  });
+
+  test(`somebody unknown leaves for good: their history does not become the next user's: ${sdk}`, async () => {
+    prepare();
+    const page = await open(sdk, "sdk.track('before');");
+    await run(page, "sdk.reset(true); sdk.identify('B');");
+    await soon(async () => (await named(page, 'identify')).length);
+    assert.deepEqual((await agentCalls(page)).map(([name]) => name), ['initialize', 'track', 'clearSession', 'identify']);
+  });
+
+  test(`from unknown to known in one history: ${sdk}`, async () => {
+    prepare();
+    const page = await open(sdk, "sdk.track('before');");
+    await run(page, "sdk.identify('B');");
+    await soon(async () => (await named(page, 'identify')).length);
+    assert.deepEqual((await agentCalls(page)).map(([name]) => name), ['initialize', 'track', 'identify']);
+  });
+}
+
+for (const sdk of ['ours', 'v3']) {
   for (const wish of ['skip', 'hold']) {
     test(`${wish} ${sdk}: nobody unknown reaches the agent`, async () => {
       prepare({ anonymousVisitors: wish });

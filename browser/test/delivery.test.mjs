@@ -79,6 +79,75 @@ test('events survive a reload and another page sends them, marked as recovered',
   await context.close();
 });
 
+/** What a page left in the storage that could not send its event, as [key, value]. */
+const leftBehind = async (writeKey) => {
+  // What the page tries once more as it is closed does not count.
+  world.plane.answer = (post) => (post.body.includes('left') && !post.headers['rsa-recovered'] ? 503 : 200);
+  const page = await world.show('/left', world.snippet("rudderanalytics.track('left');" + READY).replace("'wk-web'", `'${writeKey}'`));
+  await until(() => world.plane.posts().length > 0);
+  const left = await page.evaluate("Object.entries(localStorage).filter(function (one) { return one[0].startsWith('sp_q'); })");
+  await page.context().close();
+  assert.equal(left.length, 2);
+  return left;
+};
+const withStored = async (entries) => {
+  const context = await world.browser.visitor();
+  await context.addInitScript(`if (!sessionStorage.once) ${JSON.stringify(entries)}.forEach(function (one) { localStorage.setItem(one[0], one[1]); }); sessionStorage.once = 1;`);
+  return context;
+};
+
+test('events of a tab that was killed while the clock was ahead do not wait until that time', async () => {
+  const left = await leftBehind('wk-web');
+  const context = await withStored(left.map(([key, value]) => [key, value.includes('{') ? value : String(Date.now() + 864e5)]));
+  await world.show('/next', world.snippet(READY), context);
+  await until(() => world.plane.names().includes('left'));
+});
+
+test('events of another source of the site stay with it, also where its write key begins alike', async () => {
+  const left = await leftBehind('wk-web.two');
+  // Its tab is gone, and says nothing any more.
+  const context = await withStored(left.filter(([, value]) => value.includes('{')));
+  const page = await world.show('/next', world.snippet("rudderanalytics.track('mine');" + READY), context);
+  await until(() => world.plane.names().includes('mine'));
+  assert.deepEqual(world.plane.names(), ['mine']);
+  assert.equal(await page.evaluate("Object.values(localStorage).some(function (one) { return one.includes('left'); })"), true);
+});
+
+for (const queueOptions of [{ maxItems: 0 }, { maxItems: -1 }, { maxItems: 'many' }, { minRetryDelay: 'soon' }, { maxRetryDelay: 1e12, minRetryDelay: 1e12 }]) {
+  test('values that can be none: ' + JSON.stringify(queueOptions), async () => {
+    let first = true;
+    world.plane.answer = () => (first ? ((first = false), 503) : 200);
+    const page = await world.show('/', world.snippet("rudderanalytics.track('one'); rudderanalytics.track('two');" + READY, { options: { queueOptions } }));
+    if (queueOptions.maxRetryDelay) {
+      await until(() => world.plane.posts().length === 1);
+      // A wait that long is an hour, and no reason to ask at once.
+      await page.evaluate("rudderanalytics.track('three'); new Promise(function (done) { setTimeout(done, 100); })");
+      assert.equal(world.plane.posts().length, 1);
+      return;
+    }
+    await until(() => world.plane.events().length === 2);
+    const [one, two] = world.plane.posts();
+    assert.ok(two.at - one.at > 400, String(two.at - one.at));
+  });
+}
+
+test('a browser whose requests cannot be given a time', async () => {
+  world.site.pages['/old'] = world.snippet("rudderanalytics.track('t');" + READY);
+  const page = await world.browser.open(await world.browser.visitor(), world.site.url + '/old', 'delete AbortSignal.timeout;');
+  await page.waitForFunction('window.isReady');
+  await until(() => world.plane.names().includes('t'));
+  assert.deepEqual(page.problems, []);
+});
+
+test('after an event that is refused the batches grow again', async () => {
+  world.plane.answer = (post) => (post.body.includes('bad') ? 400 : 200);
+  const page = await world.show('/', world.snippet("['a', 'b', 'bad', 'c', 'd', 'e', 'f', 'g'].forEach(function (one) { rudderanalytics.track(one); });" + READY));
+  await until(() => world.plane.events().length === 7);
+  await page.evaluate("for (var i = 0; i < 4; i++) rudderanalytics.track('later')");
+  await until(() => world.plane.events().length === 11);
+  assert.equal(world.plane.posts().at(-1).json.batch.length, 4);
+});
+
 test('a full queue drops tracks, never an identify', async () => {
   world.plane.answer = () => 503;
   const page = await world.show('/', world.snippet("rudderanalytics.identify('A'); for (var i = 0; i < 9; i++) rudderanalytics.track('e' + i);" + READY,

@@ -1,5 +1,6 @@
 // The whole way with the real server: {our SDK, genuine v3, genuine v2} in the page, the genuine agent, the sandbox as Pendo.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { APP_KEY, genuineAgent, startSandbox } from './support/sandbox.mjs';
 import { until } from './support/server.mjs';
@@ -23,12 +24,12 @@ after(() => {
 const settings = (more = {}) => ({ region: 'custom', hosts: { api: sandbox.url, data: sandbox.url, content: world.plane.url }, ratePerSecond: 10000, ...more });
 
 /** A server with nothing in it, and a sandbox likewise. */
-const prepare = async (mode, more, parts) => {
+const prepare = async (mode, more, parts, builds) => {
   if (server) server.close();
   await sandbox.reset();
   world.plane.reset();
   world.plane.files[`/agent/static/${APP_KEY}/pendo.js`] = () => genuine;
-  server = await startSternpost(workspace(mode, settings(more), parts));
+  server = await startSternpost(workspace(mode, settings(more), parts), builds);
 };
 
 const SCRIPT = {
@@ -171,6 +172,25 @@ test('a disabled source and an unknown write key: the page stays whole, nothing 
     await page.context().close();
   }
   assert.deepEqual(await server.fates(), []);
+});
+
+test('a page with the first file of the build before an update has that build\'s second file', async () => {
+  const built = (name) => readFileSync(new URL('../../src/sternpost/static/lib/' + name, import.meta.url), 'utf8');
+  const [, mark] = /build (\S+)\n$/.exec(built('sp.more.min.js'));
+  const former = (name) => built(name).replaceAll(mark, 'frmr');
+  await prepare('device', {}, undefined, { frmr: former('sp.more.min.js') });
+  const context = await world.browser.visitor();
+  // As a browser's cache would.
+  await context.route('**/lib/sp.min.js', (route) => route.fulfill({ contentType: 'text/javascript', body: former('sp.min.js') }));
+  const asked = [];
+  context.on('response', (response) => /sp\.more/.test(response.url()) && asked.push([new URL(response.url()).search, response.status()]));
+  const page = await open('ours', '', context);
+  await run(page, "sdk.setCustomContext({shop: 1}); sdk.track('t');");
+  await until(async () => (await server.fates()).length === 1);
+  const { events } = await server.api('events?limit=1');
+  assert.equal(events[0].event.context.shop, 1);
+  assert.deepEqual(asked, [['?frmr', 200]]);
+  assert.deepEqual(page.problems, []);
 });
 
 test('sourceConfig: a changed workspace is seen within a second; secrets and cloud connections never', async () => {

@@ -87,6 +87,43 @@ test('document.cookie, which asks another process, is read once for a task, and 
   assert.equal(await reads("for (var i = 0; i < 5; i++) rudderanalytics.track('burst')"), 6);
 });
 
+test('an anonymousId that may not be stored is one for the page view', async () => {
+  const page = await world.show('/a', world.snippet("rudderanalytics.track('one'); rudderanalytics.track('two');" + READY, { options: { storage: { type: 'none' } } }));
+  await wait(page);
+  await until(() => world.plane.events().length === 2);
+  const [one, two] = world.plane.events();
+  assert.equal(one.anonymousId, two.anonymousId);
+  assert.equal(await page.evaluate('rudderanalytics.getAnonymousId()'), one.anonymousId);
+  await page.reload();
+  await wait(page);
+  await until(() => world.plane.events().length === 4);
+  assert.notEqual(world.plane.events()[2].anonymousId, one.anonymousId);
+});
+
+test('cookies that are cleared while the page is open: whoever is there afterwards is one person, and stays it', async () => {
+  const page = await world.show('/a', world.snippet("rudderanalytics.track('before');" + READY));
+  await wait(page);
+  await page.context().clearCookies();
+  await page.evaluate("rudderanalytics.track('one')");
+  await page.evaluate("rudderanalytics.track('two'); rudderanalytics.alias('me')");
+  await until(() => world.plane.events().length === 4);
+  const [before, one, two, alias] = world.plane.events();
+  assert.notEqual(one.anonymousId, before.anonymousId);
+  assert.deepEqual([two.anonymousId, alias.previousId], [one.anonymousId, one.anonymousId]);
+  assert.equal(await page.evaluate('rudderanalytics.getAnonymousId()'), one.anonymousId);
+});
+
+for (const script of ['sp.js', 'sp.min.js']) {
+  test('a stored session that is none costs nothing but itself: ' + script, async () => {
+    const context = await world.browser.visitor();
+    await context.addCookies([{ name: 'rl_session', value: '1', url: world.site.url }]);
+    const page = await world.show('/a', world.snippet("rudderanalytics.track('t');" + READY, { script }), context);
+    await until(() => world.plane.names().includes('t'));
+    assert.equal(typeof world.plane.events()[0].context.sessionId, 'number');
+    assert.deepEqual(page.problems, []);
+  });
+}
+
 test('what another script did to the cookies is seen by the next task', async () => {
   const page = await world.show('/a', world.snippet("rudderanalytics.identify('A');" + READY));
   await wait(page);

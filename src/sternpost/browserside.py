@@ -10,16 +10,19 @@ import contextlib
 import gzip
 import hashlib
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from sternpost import builds
 from sternpost.keys import SourceKeys
 from sternpost.model import Source, Workspace
 from sternpost.wire import auth, cors
@@ -29,6 +32,9 @@ HEALTH_BODY_BYTES_MAX = 4_096  #: a report has about two hundred bytes
 HEALTH_ENTRIES_MAX = 500  #: (destination, state, page) kept; the oldest go
 AGENT_STATES = frozenset({"loaded", "blocked", "failed", "slow"})
 LIB_CACHE = b"public, max-age=300"  #: an update of the server reaches pages within minutes; the ETag makes the look cheap
+BUILD_CACHE = (
+    b"public, max-age=31536000, immutable"  #: what has its build's mark in the address never changes
+)
 
 
 @dataclass(slots=True)
@@ -88,11 +94,16 @@ class BrowserSide:
         workspace: Callable[[], Workspace],
         health: AgentHealth,
         clock: Callable[[], float] = time.time,
+        builds_dir: Path | None = None,
     ) -> None:
+        """`builds_dir`: where second files of former builds are kept; None: nowhere."""
         self._workspace = workspace
         self._health = health
         self._clock = clock
         self._files = _built_files()
+        own = self._files[builds.SECOND_FILE].body
+        kept = builds.keep(builds_dir, own) if builds_dir is not None else {builds.mark_of(own): own}
+        self._second_files = {mark: _packed(_SCRIPT, body) for mark, body in kept.items()}
         self._for: Workspace | None = None
         self._changed_at = ""
         self._sources = SourceKeys()
@@ -127,7 +138,8 @@ class BrowserSide:
         elif method not in {"GET", "HEAD"}:
             await _send(send, 405, (*allowed, (b"allow", b"GET, HEAD")), b"")
         elif path.startswith("/lib/"):
-            await self._file(send, path.removeprefix("/lib/"), headers, head=method == "HEAD")
+            query: bytes = scope.get("query_string", b"")
+            await self._file(send, path.removeprefix("/lib/"), query, headers, head=method == "HEAD")
         else:
             await self._config(send, scope, headers, allowed, head=method == "HEAD")
 
@@ -192,17 +204,26 @@ class BrowserSide:
 
     # --- /lib/ -----------------------------------------------------------------------------------------------------
 
-    async def _file(self, send: Send, name: str, headers: Mapping[bytes, bytes], *, head: bool) -> None:
-        found = self._files.get(name)
+    async def _file(
+        self, send: Send, name: str, query: bytes, headers: Mapping[bytes, bytes], *, head: bool
+    ) -> None:
+        # The second file of the first one's build, whatever is the present one.
+        is_build = name == builds.SECOND_FILE and _MARK.fullmatch(query) is not None
+        found = self._second_files.get(query.decode("ascii")) if is_build else self._files.get(name)
         # Scripts are public; `*` lets a page check their integrity.
         common = ((b"access-control-allow-origin", b"*"), (b"vary", b"Accept-Encoding"))
         if found is None:
-            await _send(send, 404, common, b"" if head else b"404 page not found\n")
+            await _send(
+                send,
+                404,
+                (*common, (b"cache-control", b"no-store")),
+                b"" if head else b"404 page not found\n",
+            )
             return
         cached = (
             *common,
             (b"etag", found.etag),
-            (b"cache-control", LIB_CACHE),
+            (b"cache-control", BUILD_CACHE if is_build else LIB_CACHE),
             (b"cross-origin-resource-policy", b"cross-origin"),
         )
         if found.etag in headers.get(b"if-none-match", b""):
@@ -250,10 +271,16 @@ class BrowserSide:
 
 
 _JSON = (b"content-type", b"application/json")
+_SCRIPT = b"text/javascript; charset=utf-8"
+_MARK = re.compile(rb"[\w-]{4}")
 
 
 def _etag(body: bytes) -> bytes:
     return b'"' + hashlib.sha256(body).hexdigest()[:20].encode() + b'"'
+
+
+def _packed(kind: bytes, body: bytes) -> _File:
+    return _File(kind, body, gzip.compress(body, 9, mtime=0), _etag(body))
 
 
 def _built_files() -> dict[str, _File]:
@@ -265,11 +292,8 @@ def _built_files() -> dict[str, _File]:
             if entry.is_dir():
                 walk(entry, f"{prefix}{entry.name}/")
             elif entry.name.endswith((".js", ".map")):
-                body = entry.read_bytes()
-                kind = (
-                    b"text/javascript; charset=utf-8" if entry.name.endswith(".js") else b"application/json"
-                )
-                found[prefix + entry.name] = _File(kind, body, gzip.compress(body, 9, mtime=0), _etag(body))
+                kind = _SCRIPT if entry.name.endswith(".js") else b"application/json"
+                found[prefix + entry.name] = _packed(kind, entry.read_bytes())
 
     root = files("sternpost") / "static" / "lib"
     if root.is_dir():

@@ -94,6 +94,7 @@ log = structlog.get_logger("sternpost")
 STORE_FILE = "sternpost.db"
 SERVER_FILE = "server.json"  #: in the data directory while the server runs: where the commands find it
 SANDBOX_FILE = "sandbox.jsonl"
+BUILDS_DIR = "browser"  #: second files of the browser SDK
 GC_THRESHOLDS = (20_000, 50, 100)  #: new objects before the collector looks; a few MB at most wait for it
 
 
@@ -359,7 +360,7 @@ async def _build(
         trusted_proxies=settings.trusted_proxies,
     )
     api = create_api(context)
-    browser = BrowserSide(workspace=workspace, health=agents, clock=clock)
+    browser = BrowserSide(workspace=workspace, health=agents, clock=clock, builds_dir=data_dir / BUILDS_DIR)
     scrape = MetricsPage(
         metrics,
         views,

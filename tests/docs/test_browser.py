@@ -26,12 +26,12 @@ def test_options() -> None:
 def test_bounds() -> None:
     """Numbers of the page are those of the sources."""
     sources = "".join(
-        (ROOT / f"browser/src/{name}.ts").read_text() for name in ("sdk", "delivery", "pendo/index")
+        (ROOT / f"browser/src/{name}.ts").read_text() for name in ("sdk", "queue", "delivery", "pendo/index")
     )
     for name, value in re.findall(r"^const (\w+) = (\d+);", sources, re.MULTILINE):
         expected = {"TIMEOUT_MS": "30 s", "KEEPALIVE_BYTES": "60,000 bytes"}.get(name)
         if expected:
             number = int(value) // 1000 if expected.endswith(" s") else int(value)
             assert f"{number:,} {expected.split(' ', 1)[1]}" in PAGE, name
-    assert "maxItems: 1000" in sources
+    assert "let max = 1000;" in sources
     assert "At most 1,000 events wait" in PAGE

@@ -73,6 +73,8 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
   /** What the agent was given last, as JSON, and the user of that. */
   let given = '';
   let agentUser = '';
+  /** The anonymousId of that moment. */
+  let agentAnonymous = '';
   /** Traits by account, as far as they are known to be its own; under '' those that wait for an id. */
   let accounts: Record<string, Dict> = {};
   let waiting: Parcel[] = [];
@@ -112,7 +114,8 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
   /** Notes whom the agent gets, so that an anonymousId that became a user is not used again. */
   const note = ({ user, group, groupTraits }: Person): void => {
     agentUser = user;
-    remember(user ? [analytics.getAnonymousId(), '', group, groupTraits] : [, , group, groupTraits]);
+    agentAnonymous = analytics.getAnonymousId();
+    remember(user ? [agentAnonymous, '', group, groupTraits] : [, , group, groupTraits]);
   };
 
   /** Tells the agent who is there, if it does not know. */
@@ -120,8 +123,8 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     const { user } = who;
     const isHidden = !user && hidesUnknown;
     const isNew = !agentUser;
-    if (!isNew && agentUser !== user) {
-      // Never from one user straight to another, nor with the account of the one before.
+    if (isNew ? agentAnonymous !== analytics.getAnonymousId() : agentUser !== user) {
+      // Never from one person straight to another, nor with the account of the one before.
       if (isHidden) agent('stopSendingEvents');
       agent('clearSession');
       given = '';
@@ -134,17 +137,17 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     const told = describe(who);
     const key = json(told);
     if (key === given) return;
-    given = key;
     if (isNew) agent('startSendingEvents');
     // After clearSession the agent knows the anonymous visitor already.
-    if (user || who.group || isFilled(who.traits) || told.visitor.id !== agent('getVisitorId')) agent('identify', told);
+    if (given || user || who.group || isFilled(who.traits) || told.visitor.id !== agent('getVisitorId')) agent('identify', told);
+    given = key;
     if (user) held.splice(0).forEach(sendTrack);
   };
 
   /** The SDK's `reset()`, and a check for changes that no message tells: a logout, another tab. */
   const watch = (): void => {
     const present = presentPerson();
-    if (present.user === person.user || waiting[0]) return;
+    if (waiting[0] || (present.user === person.user && (present.group || !person.group))) return;
     person = present;
     if (status === READY) apply(present);
     else start();
@@ -254,6 +257,8 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
     const isPresent = person.user === present.user;
     if (user) isNamed = true;
     person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
+    // Left by group(''), or by a reset of somebody unknown.
+    if (isPresent && !present.group) person.group = '';
     if (type === 'page') return config.pageLoad && agent('pageLoad');
     if (type === 'track') {
       if (config.connectionMode === 'hybrid' || (!user && anonymousVisitors === 'skip') || !idOf(message.event)) return;
@@ -263,11 +268,7 @@ export const createPendo = (config: Dict, analytics: Analytics, id: string, [bas
       // A replayed event of somebody who has left: back to who is there now.
       return isPresent || apply(present);
     }
-    if (type === 'group') {
-      // group('') leaves the account.
-      if (isPresent && !present.group) person.group = '';
-      join(idOf(message.groupId), message.traits || {}, own);
-    }
+    if (type === 'group') join(idOf(message.groupId), message.traits || {}, own);
     if (isPresent) apply(person);
   };
 

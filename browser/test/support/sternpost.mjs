@@ -1,6 +1,6 @@
 // The real server (`sternpost serve`) on a free port, with a workspace of its own and everything in a folder that goes away.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,8 @@ export const workspace = (mode, settings, more = {}) => ({
   ...more,
 });
 
-export const startSternpost = async (document) => {
+/** `builds`: second files of former builds that the server has kept, by their marks. */
+export const startSternpost = async (document, builds = {}) => {
   const folder = mkdtempSync(join(tmpdir(), 'sternpost-'));
   const file = join(folder, 'workspace.yaml');
   const write = (next) => {
@@ -33,6 +34,8 @@ export const startSternpost = async (document) => {
   write(document);
   const python = process.env.PYTHON || join(root, '.venv/bin/python');
   const data = join(folder, 'data');
+  mkdirSync(join(data, 'browser'), { recursive: true });
+  for (const [mark, code] of Object.entries(builds)) writeFileSync(join(data, 'browser', mark + '.js'), code);
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('STERNPOST_')));
   let said = '';
   const child = spawn(python, ['-m', 'sternpost', 'serve', '--port', '0', '--data-dir', data, '--workspace', file, '--no-open'], {

@@ -57,7 +57,7 @@
   var on = (target, name2, listener, isCapturing) => target.addEventListener(name2, listener, isCapturing);
   var idOf = (value) => value == null ? "" : String(value).trim();
   var TIMEOUT_MS = 3e4;
-  var request = (url2, init) => fetch(url2, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  var request = (url2, init) => fetch(url2, assign({ signal: attempt(() => AbortSignal.timeout(TIMEOUT_MS)) }, init));
   var addScript = (src) => {
     const script = document.createElement("script");
     script.nonce = (document.querySelector("script[nonce]") || script).nonce;
@@ -190,6 +190,7 @@
     for (const entry of ENTRIES) {
       let value = read(entry);
       let chosen = TYPES.indexOf(type(entry));
+      if (chosen < 0 && entry === "anonymousId") chosen = MEMORY;
       while (chosen >= 0 && !stores[chosen]) chosen++;
       const store2 = stores[chosen];
       const key = "rl_" + KEYS[entry];
@@ -228,14 +229,14 @@
   var LEFT_MS = 3e3;
   var prefix = "";
   var own = "";
-  var max = 0;
+  var max = 1e3;
   var serial = 1e9;
   var store;
   var items = [];
   var openQueue = (writeKey2, size) => {
-    prefix = `sp_q.${writeKey2}.`;
+    prefix = `sp_q.${writeKey2}:`;
     own = prefix + uuid();
-    max = size;
+    if (size > 0) max = size;
   };
   var persist = () => {
     store = webStorage(LOCAL) || webStorage(SESSION);
@@ -265,7 +266,8 @@
     attempt(() => {
       for (const key of keys(store).sort()) {
         const owner = key.slice(0, own.length);
-        if (key.startsWith(prefix) && owner !== own && !(+store.getItem(owner) > now())) {
+        const leftMs = +store.getItem(owner) - now();
+        if (key.startsWith(prefix) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
           const text2 = store.getItem(key);
           store.removeItem(key);
           if (/{/.test(text2)) enqueue(text2, true);
@@ -281,10 +283,12 @@
   var KEEPALIVE_BYTES = 6e4;
   var LOOK_MS = 3e3;
   var WAIT_MS_MAX = 36e5;
+  var WAIT_MS = 1e3;
   var url = "";
   var writeKey = "";
   var backoffMs;
-  var batchMax = 100;
+  var batchLimit = 100;
+  var batchMax;
   var batchBytes = KEEPALIVE_BYTES;
   var isOpen = false;
   var isBusy = false;
@@ -298,7 +302,7 @@
     url = dataPlaneUrl;
     writeKey = key;
     backoffMs = () => Math.min(minRetryDelay * backoffFactor ** failures, maxRetryDelay) * (1 - Math.random() * backoffJitter);
-    batchMax = batch.maxItems || batchMax;
+    batchMax = batchLimit = batch.maxItems || batchLimit;
     batchBytes = Math.min(batch.maxSize || batchBytes, batchBytes);
     on(document, "visibilitychange", () => document.hidden && flush());
     on(window, "pagehide", () => {
@@ -393,12 +397,13 @@
       lastFailure = now();
       if (!failures++) firstFailure = lastFailure;
       reason = cause;
-      wake(Math.max(Math.min(waitMs, WAIT_MS_MAX) || 0, backoffMs()));
+      wake(Math.min(Math.max(waitMs || 0, backoffMs()), WAIT_MS_MAX) || WAIT_MS);
     } else if (batch[1] && (status === 413 || status === 400)) {
       batchMax = batch.length >> 1;
     } else {
       if (status > 399) log("refused:", status);
       failures = 0;
+      batchMax = Math.min(batchMax * 2, batchLimit);
       settle(batch);
     }
   };
@@ -512,6 +517,7 @@
     let isNamed = false;
     let given = "";
     let agentUser = "";
+    let agentAnonymous = "";
     let accounts = {};
     let waiting3 = [];
     const held = [];
@@ -540,13 +546,14 @@
     };
     const note = ({ user, group, groupTraits }) => {
       agentUser = user;
-      remember(user ? [analytics.getAnonymousId(), "", group, groupTraits] : [, , group, groupTraits]);
+      agentAnonymous = analytics.getAnonymousId();
+      remember(user ? [agentAnonymous, "", group, groupTraits] : [, , group, groupTraits]);
     };
     const apply = (who) => {
       const { user } = who;
       const isHidden = !user && hidesUnknown;
       const isNew = !agentUser;
-      if (!isNew && agentUser !== user) {
+      if (isNew ? agentAnonymous !== analytics.getAnonymousId() : agentUser !== user) {
         if (isHidden) agent("stopSendingEvents");
         agent("clearSession");
         given = "";
@@ -559,14 +566,14 @@
       const told = describe(who);
       const key = json(told);
       if (key === given) return;
-      given = key;
       if (isNew) agent("startSendingEvents");
-      if (user || who.group || isFilled(who.traits) || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
+      if (given || user || who.group || isFilled(who.traits) || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
+      given = key;
       if (user) held.splice(0).forEach(sendTrack);
     };
     const watch2 = () => {
       const present = presentPerson();
-      if (present.user === person.user || waiting3[0]) return;
+      if (waiting3[0] || present.user === person.user && (present.group || !person.group)) return;
       person = present;
       if (status === READY) apply(present);
       else start();
@@ -657,6 +664,7 @@
       const isPresent = person.user === present.user;
       if (user) isNamed = true;
       person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
+      if (isPresent && !present.group) person.group = "";
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
         if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip" || !idOf(message.event)) return;
@@ -665,10 +673,7 @@
         sendTrack(parcel);
         return isPresent || apply(present);
       }
-      if (type === "group") {
-        if (isPresent && !present.group) person.group = "";
-        join(idOf(message.groupId), message.traits || {}, own2);
-      }
+      if (type === "group") join(idOf(message.groupId), message.traits || {}, own2);
       if (isPresent) apply(person);
     };
     const join = (group, merged, own2) => {
@@ -757,7 +762,7 @@
   var waiting = [];
   var waitingMax = 100;
   var limitWaiting = (max2) => {
-    waitingMax = max2;
+    if (max2 > 0) waitingMax = max2;
   };
   var openDevices = (destinations, integrations, analytics, home, ready) => {
     for (const { id, enabled, config, destinationDefinition } of destinations) {
@@ -825,7 +830,7 @@
   // src/session.ts
   var ENTRY = "sessionInfo";
   var TIMEOUT_MS2 = 18e5;
-  var info = () => read(ENTRY) || {};
+  var info = () => assign({}, read(ENTRY));
   var isLive = (session) => now() <= session.expiresAt && !(session.cutOff && now() > session.cutOff.expiresAt);
   var renew = (session) => {
     const { cutOff } = session;
@@ -883,7 +888,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
-  var BUILD = "LlXJ";
+  var BUILD = "TFKY";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";
@@ -926,7 +931,7 @@
     } else if (type === "alias") {
       if (isObject(b) || b === null) [b, c] = [, b];
       id = text(a);
-      message.previousId = b === void 0 ? read("userId") || read("anonymousId") : text(b);
+      message.previousId = b === void 0 ? read("userId") || anonymousId() : text(b);
     } else {
       if (isObject(a) || a === null) [a, b, c] = [null, a, b];
       id = text(a);
@@ -955,7 +960,7 @@
       message.traits = read("groupTraits") || traits || {};
     }
     message.userId = !isGroup && id || read("userId") || "";
-    message.anonymousId = read("anonymousId") || uuid();
+    message.anonymousId = anonymousId();
     message.context = merge(
       assign(
         {
@@ -984,12 +989,12 @@
   var DEFAULTS = {
     integrations: { All: true },
     storage: {},
-    queueOptions: { maxItems: 1e3 },
-    destinationsQueueOptions: { maxItems: 100 },
+    queueOptions: {},
+    destinationsQueueOptions: {},
     preConsent: {},
     consentManagement: {}
   };
-  var WAIT_MS = 1e3;
+  var WAIT_MS2 = 1e3;
   var RETRY_MS_MAX2 = 6e4;
   var NEEDS_MORE = /"(consentM|autoT|uaC|sendA|sourceC|externalA|anonymousIdO|context"|cutO)[^:]*:(?!f|"none|\{(}|"enabled":f))|"logLevel":"[LIDW]|"type":"none|[?&]ajs_/;
   var httpUrl = (url2) => (/^https?:.*[^/]/.exec(attempt(() => new URL(url2).href)) || [""])[0];
@@ -1083,19 +1088,19 @@
     };
     const needMore = () => {
       if (isMissing === false) return;
-      setTimeout(goWithout, WAIT_MS);
+      setTimeout(goWithout, WAIT_MS2);
       if (isMissing) return;
       isMissing = true;
       early = early || [];
       on(window, "pagehide", goWithout, true);
-      if (isString(more)) fetchMore(more, WAIT_MS);
+      if (isString(more)) fetchMore(more, WAIT_MS2);
       else sdk.install(more, BUILD);
     };
     const fetchMore = (url2, waitMs) => {
       const script = addScript(url2);
       script.onload = script.onerror = () => {
         if (!isMissing) return;
-        if (waitMs === WAIT_MS) log("not available:", url2);
+        if (waitMs === WAIT_MS2) log("not available:", url2);
         setTimeout(fetchMore, waitMs, url2, Math.min(waitMs * 2, RETRY_MS_MAX2));
       };
     };
@@ -1111,7 +1116,7 @@
     const openConfig = () => {
       const base = configBase();
       const own2 = options.getSourceConfig;
-      setTimeout(startDelivery, WAIT_MS);
+      setTimeout(startDelivery, WAIT_MS2);
       if (!base && !own2) return log("configUrl:", options.configUrl);
       fetchConfig(own2 ? "" : configAddress(base, { p: installType, v: VERSION, writeKey: writeKey2 }), basicAuth(writeKey2), own2, startDelivery).then((answer) => attempt(() => takeConfig(answer)));
     };

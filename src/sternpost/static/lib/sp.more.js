@@ -221,7 +221,7 @@
   };
 
   // src/version.ts
-  var BUILD = "LlXJ";
+  var BUILD = "TFKY";
 
   // src/message.ts
   var mergeContext = (context, given) => {

@@ -56,7 +56,7 @@
   var on = (target, name, listener, isCapturing) => target.addEventListener(name, listener, isCapturing);
   var idOf = (value) => value == null ? "" : String(value).trim();
   var TIMEOUT_MS = 3e4;
-  var request = (url, init) => fetch(url, assign({ signal: AbortSignal.timeout(TIMEOUT_MS) }, init));
+  var request = (url, init) => fetch(url, assign({ signal: attempt(() => AbortSignal.timeout(TIMEOUT_MS)) }, init));
   var addScript = (src) => {
     const script2 = document.createElement("script");
     script2.nonce = (document.querySelector("script[nonce]") || script2).nonce;
@@ -164,6 +164,7 @@
     let isNamed = false;
     let given = "";
     let agentUser = "";
+    let agentAnonymous = "";
     let accounts = {};
     let waiting = [];
     const held = [];
@@ -192,13 +193,14 @@
     };
     const note = ({ user, group, groupTraits }) => {
       agentUser = user;
-      remember(user ? [analytics.getAnonymousId(), "", group, groupTraits] : [, , group, groupTraits]);
+      agentAnonymous = analytics.getAnonymousId();
+      remember(user ? [agentAnonymous, "", group, groupTraits] : [, , group, groupTraits]);
     };
     const apply = (who) => {
       const { user } = who;
       const isHidden = !user && hidesUnknown;
       const isNew = !agentUser;
-      if (!isNew && agentUser !== user) {
+      if (isNew ? agentAnonymous !== analytics.getAnonymousId() : agentUser !== user) {
         if (isHidden) agent("stopSendingEvents");
         agent("clearSession");
         given = "";
@@ -211,14 +213,14 @@
       const told = describe(who);
       const key = json(told);
       if (key === given) return;
-      given = key;
       if (isNew) agent("startSendingEvents");
-      if (user || who.group || isFilled(who.traits) || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
+      if (given || user || who.group || isFilled(who.traits) || told.visitor.id !== agent("getVisitorId")) agent("identify", told);
+      given = key;
       if (user) held.splice(0).forEach(sendTrack);
     };
     const watch = () => {
       const present = presentPerson();
-      if (present.user === person.user || waiting[0]) return;
+      if (waiting[0] || present.user === person.user && (present.group || !person.group)) return;
       person = present;
       if (status === READY) apply(present);
       else start();
@@ -309,6 +311,7 @@
       const isPresent = person.user === present.user;
       if (user) isNamed = true;
       person.traits = isPresent ? present.traits : (message.context || {}).traits || {};
+      if (isPresent && !present.group) person.group = "";
       if (type === "page") return config.pageLoad && agent("pageLoad");
       if (type === "track") {
         if (config.connectionMode === "hybrid" || !user && anonymousVisitors === "skip" || !idOf(message.event)) return;
@@ -317,10 +320,7 @@
         sendTrack(parcel);
         return isPresent || apply(present);
       }
-      if (type === "group") {
-        if (isPresent && !present.group) person.group = "";
-        join(idOf(message.groupId), message.traits || {}, own);
-      }
+      if (type === "group") join(idOf(message.groupId), message.traits || {}, own);
       if (isPresent) apply(person);
     };
     const join = (group, merged, own) => {
