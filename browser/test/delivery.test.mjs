@@ -140,7 +140,7 @@ test('a browser whose requests cannot be given a time', async () => {
 });
 
 test('after an event that is refused the batches grow again', async () => {
-  world.plane.answer = (post) => (post.body.includes('bad') ? 400 : 200);
+  world.plane.answer = (post) => (post.body.includes('"bad"') ? 400 : 200);
   const page = await world.show('/', world.snippet("['a', 'b', 'bad', 'c', 'd', 'e', 'f', 'g'].forEach(function (one) { rudderanalytics.track(one); });" + READY));
   await until(() => world.plane.events().length === 7);
   await page.evaluate("for (var i = 0; i < 4; i++) rudderanalytics.track('later')");
