@@ -142,7 +142,7 @@ test('a browser whose requests cannot be given a time', async () => {
 test('after an event that is refused the batches grow again', async () => {
   world.plane.answer = (post) => (post.body.includes('"bad"') ? 400 : 200);
   const page = await world.show('/', world.snippet("['a', 'b', 'bad', 'c', 'd', 'e', 'f', 'g'].forEach(function (one) { rudderanalytics.track(one); });" + READY));
-  await until(() => world.plane.events().length === 7);
+  await until(() => world.plane.events().length === 7, 8000, () => JSON.stringify(world.plane.posts().map((post) => [post.answered, post.json.batch.map((one) => one.event), post.at])));
   await page.evaluate("for (var i = 0; i < 4; i++) rudderanalytics.track('later')");
   await until(() => world.plane.events().length === 11);
   assert.equal(world.plane.posts().at(-1).json.batch.length, 4);
