@@ -607,4 +607,4 @@ class SqliteStore:
 
 def _its_own(error: Exception) -> bool:
     """Whether an error is about what was to be written, not about the disk: to try it again does not help."""
-    return not isinstance(error, StoreError) or isinstance(error, StoreDamaged)
+    return isinstance(error, StoreDamaged) or not isinstance(error, StoreError | MemoryError)
