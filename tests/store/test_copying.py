@@ -32,14 +32,19 @@ async def store(tmp_path: Path) -> Any:
 async def test_with_what_arrived(store: SqliteStore, tmp_path: Path) -> None:
     """What is kept as it came and in no lane yet is in the copy, is counted, and gets into its lanes where the copy is put back."""
     await store.accept([accepted(1)], now=10.0)
-    await store.arrive([Arrival("src", 1.0, "", "/v1/batch", "", 2, 0, b"two of them")])
+    await store.arrive([Arrival("src", 1.0, "", "/v1/batch", "", 1, 0, b"one that cannot be spread")])
+    await store.spread(lambda arrival: 1 / 0, events_max=10, now=10.0)
+    await store.arrive([Arrival("src", 1_000_000.0, "", "/v1/batch", "", 2, 0, b"two of them")])
     copied = await asyncio.to_thread(copying.back_up, store.path, tmp_path / "copy.db")
-    assert (copied.events, copied.waiting) == (3, 3)
+    assert (copied.events, copied.waiting) == (4, 4)
+    assert copied.newest_at == 1_000_000.0
     copying.put_back(tmp_path / "copy.db", tmp_path / "back.db", aside=lambda: "aside")
     back = SqliteStore(tmp_path / "back.db")
-    assert back.arrivals.events == 2
-    [spread] = await back.spread(lambda arrival: [accepted(2), accepted(3)], events_max=10, now=10.0)
-    assert spread.receipt.stored == 2
+    assert back.arrivals.events == 3
+    [_, spread] = await back.spread(
+        lambda arrival: [accepted(2), accepted(3)][: arrival.events], events_max=10, now=10.0
+    )
+    assert (spread.receipt.stored, spread.receipt.duplicates) == (1, 1)
     back.close()
 
 

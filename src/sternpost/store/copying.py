@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.errors import StoreError, StoreTooNew
-from sternpost.store import arrivals
+from sternpost.store import arrivals, aside
 from sternpost.store.database import BUSY_TIMEOUT_S, migrations
 
 UNFINISHED = ".unfinished"  #: ends the name of a copy until it is complete and checked
@@ -111,9 +111,13 @@ def examine(copy: Path) -> Copied:
 
 def _summary(connection: sqlite3.Connection, size: int) -> Copied:
     # Counted where an earlier version's copy has it, too: nothing arrived there.
-    arrived = arrivals.Waiting.read(connection).events
+    arrived = arrivals.Waiting.read(connection).events + aside.count(connection)
     events = arrived + int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
-    newest = connection.execute("SELECT received_at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+    newest = [
+        float(row[0])
+        for table, key in (("events", "seq"), *((("arrivals", "no"),) if arrived else ()))
+        for row in connection.execute(f"SELECT received_at FROM {table} ORDER BY {key} DESC LIMIT 1")
+    ]
     waiting = arrived + sum(
         int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
         for table in ("deliveries", "held")
@@ -127,7 +131,7 @@ def _summary(connection: sqlite3.Connection, size: int) -> Copied:
         bytes=size,
         events=events,
         waiting=waiting,
-        newest_at=float(newest[0]) if newest else None,
+        newest_at=max(newest, default=None),
         revision=int(revision),
         key_ids=frozenset(key.decode() for key in keys),
     )
