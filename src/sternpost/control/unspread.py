@@ -15,7 +15,7 @@ WHY = "Very many events came at once. It is on the disk, and gets into its lane 
 ASIDE = (
     "Its request could not be put into lanes and was set aside as it came; the next start tries it again. {}"
 )
-LOOK_S = 2.0  #: for a messageId among what arrived: a million events take about a second
+LOOK_S = 2.0  #: for a messageId among what arrived: a million events of 1 kB take 2.6 s
 
 
 async def events_by_message_id(context: Context, message_id: str, source: str | None) -> tuple[Kept, ...]:

@@ -138,7 +138,7 @@ class Named:
 
 
 def naming(cx: sqlite3.Connection, texts: tuple[bytes, bytes], out_of_time: Callable[[], bool]) -> Named:
-    """The oldest requests in whose bodies one of two texts is. A million of them take a second or more: it ends when `out_of_time` says so."""
+    """The oldest requests in whose bodies one of two texts is. A million of them take seconds: it ends when `out_of_time` says so."""
     apart = [(row[0], Arrival(*row[1:])) for row in cx.execute(SELECT_ASIDE_NAMING, (*texts, FOUND_MAX))]
     found: list[Arrival] = []
     after = -(2**62)
