@@ -29,11 +29,15 @@ async def store(tmp_path: Path) -> Any:
     opened.close()
 
 
+def broken(arrival: Arrival) -> list[Accepted]:
+    raise ValueError("a defect")
+
+
 async def test_with_what_arrived(store: SqliteStore, tmp_path: Path) -> None:
     """What is kept as it came and in no lane yet is in the copy, is counted, and gets into its lanes where the copy is put back."""
     await store.accept([accepted(1)], now=10.0)
     await store.arrive([Arrival("src", 1.0, "", "/v1/batch", "", 1, 0, b"one that cannot be spread")])
-    await store.spread(lambda arrival: 1 / 0, events_max=10, now=10.0)
+    await store.spread(broken, events_max=10, now=10.0)
     await store.arrive([Arrival("src", 1_000_000.0, "", "/v1/batch", "", 2, 0, b"two of them")])
     copied = await asyncio.to_thread(copying.back_up, store.path, tmp_path / "copy.db")
     assert (copied.events, copied.waiting) == (4, 4)
