@@ -135,6 +135,8 @@ def furnish(base: str, sandbox: str, key: str) -> None:
         "/v1/track",
         {"messageId": "bad", "userId": "VISITOR-UNIQUE-ID", "event": "Order Completed"},
     )
+    for person in PEOPLE[3:5]:
+        send(base, key, "/v1/track", {"userId": person, "event": "", "properties": {"total": 1}})
     for person in PEOPLE[:3]:
         send(base, key, "/v1/track", {"userId": person, "properties": {"total": 1}})
     send(base, key, "/v1/track", {"anonymousId": "a-visitor", "event": "Page Rated"})
@@ -143,6 +145,11 @@ def furnish(base: str, sandbox: str, key: str) -> None:
     fault = {"match": "/data/track", "status": 503, "body": "busy", "times": 30}
     fetch(f"{sandbox}/__sandbox/faults", content=fault, headers={"content-type": "application/json"})
     send(base, key, "/v1/track", {"messageId": "waits", "userId": "margaret", "event": "Report Exported"})
+
+
+def state_of(base: str, message_id: str, headers: dict[str, str]) -> str:
+    [event] = fetch(f"{base}/api/v1/events/{message_id}", headers=headers)["events"]
+    return str(event["destinations"][0]["state"])
 
 
 async def pictures(wanted: list[str]) -> None:
@@ -169,6 +176,8 @@ async def pictures(wanted: list[str]) -> None:
             fetch(f"{base}/api/v1/users", content={"name": "grace", "role": "editor"}, headers=headers)
             fetch(f"{base}/api/v1/tokens", content={"name": "dashboard", "role": "viewer"}, headers=headers)
             until(lambda: len(fetch(f"{base}/api/v1/failures", headers=headers)["failures"]) == 2)
+            # What the documentation shows is an event that arrived.
+            until(lambda: state_of(base, "good", headers) == "delivered", within_s=60)
             for screen in SCREENS:
                 if not wanted or screen.name in wanted:
                     await page.open(f"{base}/console{screen.path}")

@@ -344,6 +344,30 @@ async def test_kept_secrets_stay_at_their_address(bench: Bench) -> None:
     ).status == 200
 
 
+async def test_who_sees_no_personal_data_sends_it_nowhere_else(bench: Bench) -> None:
+    """A destination of one's own would show what the pages hide: no new one, no other address, no other key. The rest may be changed."""
+    by = Principal("ann", "owner")
+    token, _ = await bench.people.add_token("ed", "editor", personal_data=False, days=None, by=by)
+
+    async def asked(method: str, path: str, content: Any) -> int:
+        headers = [(b"authorization", f"Bearer {token}".encode()), (b"if-match", b"*")]
+        body = json.dumps(content).encode()
+        return (await call(bench.app, method, f"/api/v1{path}", headers=headers, body=body)).status
+
+    mine = {"url": "https://collect.evil.example"}
+    assert await asked("POST", "/destinations", {"name": "Mine", "type": "webhook", "settings": mine}) == 403
+    assert await asked("PATCH", "/destinations/hook", {"settings": mine}) == 403
+    assert (
+        await asked("PATCH", "/destinations/pendo", {"settings": {"integrationKey": "a-key-of-mine.us"}})
+        == 403
+    )
+    assert await asked("POST", "/verify", {"type": "webhook", "settings": mine}) == 403
+    assert (
+        await asked("PATCH", "/destinations/pendo", {"name": "P", "settings": {"pageEvents": "track"}}) == 200
+    )
+    assert await asked("PATCH", "/sources/web", {"name": "W"}) == 200
+
+
 # --- verify -----------------------------------------------------------------------------------------------------------
 
 

@@ -186,8 +186,8 @@ def previewed(
 ) -> tuple[list[str], Workspace]:
     """What a document would change, and what it would be. Raises WorkspaceError, with paths that begin at the resource."""
     _own_references(context, request, document)
-    _own_addresses(context, request, document)
     try:
+        _own_addresses(context, request, document)
         return context.workspaces.preview(document)
     except WorkspaceError as error:
         raise _within(error, document, kind, key) from None
@@ -240,8 +240,18 @@ def _own_references(context: Context, request: Request, document: Document) -> N
 
 
 def _own_addresses(context: Context, request: Request, document: Document) -> None:
-    """Only an owner may have secrets that are kept sent to another address: to one of one's own, they would be read there."""
-    if allows(request.scope[PRINCIPAL].role, "owner"):
+    """Only an owner may have secrets that are kept sent to another address: to one of one's own, they would be read there.
+
+    And who may not see personal data may have no events sent where they are not sent now.
+    """
+    who: Principal = request.scope[PRINCIPAL]
+    if not who.personal_data and context.workspaces.elsewhere(document):
+        raise ApiError(
+            403,
+            "Who may not see personal data cannot decide where it is sent: no new destination, address or key.",
+            "Ask an owner.",
+        )
+    if allows(who.role, "owner"):
         return
     for identifier in context.workspaces.redirected(document):
         raise ApiError(

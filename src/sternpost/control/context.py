@@ -113,6 +113,10 @@ class Workspaces(Protocol):
         """Destinations that it would have send secrets they keep to another address."""
         ...
 
+    def elsewhere(self, document: Mapping[str, Any]) -> list[str]:
+        """Destinations by which it would have events sent where they are not sent now. Raises WorkspaceError."""
+        ...
+
     def difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         """What changes from one kept document to another, a line each."""
         ...

@@ -201,15 +201,28 @@ def redirected(
         for place in _secrets(new, destinations)
         if place.name in earlier and (place.value.startswith(MASK) or place.value == earlier[place.name])
     }
-    before, after = _by_id(old, "destinations"), _by_id(new, "destinations")
-    found = []
-    for identifier in sorted(keeping):
-        fields = destinations[after[identifier]["type"]].spec.fields
-        names = [field.name for field in fields if field.address or field.kind == "url"]
-        was, now = (one[identifier].get("settings") or {} for one in (before, after))
-        if any(was.get(name) != now.get(name) for name in names):
-            found.append(identifier)
-    return found
+    before, after = _addresses(old, destinations), _addresses(new, destinations)
+    return sorted(one for one in keeping if before.get(one) != after.get(one))
+
+
+def elsewhere(
+    old: Mapping[str, Any], new: Mapping[str, Any], destinations: Mapping[str, Destination]
+) -> list[str]:
+    """Destinations of a sealed document to which events would go that went nowhere, to another address, or with another key."""
+    whither = []
+    for document in (old, new):
+        keys = {place.label: place.value for place in _secrets(document, destinations)}
+        whither.append(
+            {
+                identifier: (
+                    address,
+                    {label: key for label, key in keys.items() if label.startswith(f"{identifier}/")},
+                )
+                for identifier, address in _addresses(document, destinations).items()
+            }
+        )
+    before, after = whither
+    return [one for one in after if after[one] != before.get(one)]
 
 
 def refers(value: str) -> bool:
@@ -314,6 +327,19 @@ def _secrets(document: Mapping[str, Any], destinations: Mapping[str, Destination
                 for key, member in value.items():
                     if isinstance(member, str):
                         yield _Place((*owner, field.name, key), f"{path}.{field.name}.{key}", value, key)
+
+
+def _addresses(
+    document: Mapping[str, Any], destinations: Mapping[str, Destination]
+) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Where the requests of each destination go, as its settings say it: its type, and the fields that are addresses."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for identifier, entry in _by_id(document, "destinations").items():
+        fields = destinations[entry["type"]].spec.fields if entry["type"] in destinations else ()
+        settings = entry.get("settings") or {}
+        names = [field.name for field in fields if field.address or field.kind == "url"]
+        found[identifier] = (entry["type"], {name: settings.get(name) for name in names})
+    return found
 
 
 def _opened(value: str, key: SecretKey | None) -> str | None:
