@@ -126,6 +126,18 @@ async def test_commands_can_be_copied(tmp_path: Path) -> None:
     home.bench.close()
 
 
+async def test_a_write_key_is_one_word_of_a_command(tmp_path: Path) -> None:
+    """An editor may choose it; whoever copies a line must not run what is in it."""
+    document = copy.deepcopy(DOCUMENT)
+    document["sources"][0]["writeKey"] = "wk-$(id)`id`;id"
+    home = await house(tmp_path, document=document)
+    browser = await home.owner()
+    for path in ("", "events", "sources/web"):
+        shown = html.unescape(await browser.get(f"/console/{path}"))
+        assert "curl -u 'wk-$(id)`id`;id:' http" in shown, path
+    home.bench.close()
+
+
 # --- the event's page -------------------------------------------------------------------------------------------------
 
 

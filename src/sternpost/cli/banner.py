@@ -5,6 +5,7 @@ Pure: facts in, lines out. Keys are shown on purpose (a write key is public in a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def _send_to(url: str, source: Source) -> list[str]:
 
 def _try_it(facts: Facts, source: Source, command: str) -> list[str]:
     lines = [f'  Try it:     {command} track --event "Hello" --user-id me{facts.data_dir_option}']
-    curl = f"curl -u {source.write_key}: {facts.url}/v1/track"
+    curl = f"curl -u {shlex.quote(f'{source.write_key}:')} {facts.url}/v1/track"
     body = """-d '{"userId":"me","event":"Hello"}'"""
     if len(INDENT) + len(curl) + 1 + len(body) <= COLUMNS_MAX:
         return [*lines, f"  or:         {curl} {body}"]

@@ -16,6 +16,7 @@ import contextlib
 import html
 import json
 import re
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -171,7 +172,7 @@ def _render(
         "sdks": sdks,
         "mode_text": html.escape(_MODE_WORDS[front.mode][1]),
         "mode": front.mode,
-        "write_key": html.escape(front.write_key),
+        "write_key": html.escape(shlex.quote(front.write_key)),
         "program": html.escape(commands.program),
         "option": html.escape(commands.option),
         "sandbox_page": html.escape(f"{sandbox_url}/__sandbox/"),
