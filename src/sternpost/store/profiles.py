@@ -71,15 +71,18 @@ def seen(cx: sqlite3.Connection, anonymous_id: str) -> bool:
 
 
 def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> None:
-    """Keep a link. Links of one user that follow each other are one, at the time of the last: rule I7.2 asks for the first link that
-    is not earlier than an event, and the later one gives the same answer.
+    """Keep a link. Of links of one user that follow each other the first and the last are kept: rule I7.2 asks for the first link that is
+    not earlier than an event, and those between give the same answer. The first is not left out, too, since another user's link may still
+    come that was overtaken on its way and belongs between the two.
     """
     known = links(cx, link.anonymous_id, now)
     following = link_of(known, link)
     if following is None or following.user_id != link.user_id:
         text = key(link.anonymous_id)
-        before = _last([other for other in known if not not_later(link, other)])
-        if before is not None and before.user_id == link.user_id:
+        earlier = [other for other in known if not not_later(link, other)]
+        before = _last(earlier)
+        first = _last([other for other in earlier if other is not before])
+        if before and first and before.user_id == first.user_id == link.user_id:
             cx.execute(
                 "DELETE FROM links WHERE anonymous_id = ? AND at_ms = ? AND user_id = ?",
                 (text, before.at_ms, link.user_id),

@@ -137,6 +137,17 @@ async def links_known_late(lab: Lab) -> None:
 
 
 @promise
+async def a_link_that_was_overtaken(lab: Lab) -> None:
+    """Links of one user with one of another that comes later and belongs between them: what was before the first is still the first's."""
+    await lab.accept(*(identify(f"i{at}", "a", "bob", at=at) for at in (10, 20, 30)))
+    assert len(lab.rows("SELECT 1 FROM links")) == 2, "those between say nothing more"
+    await lab.accept(identify("late", "a", "alice", at=15))
+    await lab.accept(*(entry(f"e{at}", HOLD, anon="a", at=at) for at in (5, 12, 18)))
+    run = await lab.one()
+    assert [w.person.user_id for w in run.events] == ["bob", "alice", "bob"]
+
+
+@promise
 async def too_many_held(lab: Lab) -> None:
     """At most 1,000 held events per anonymousId and destination; above that the oldest ends as skipped: anonymous_overflow."""
     await lab.accept(*(entry(f"h{i}", HOLD, anon="a", at=i) for i in range(HOLD_MAX_EVENTS)))
