@@ -18,6 +18,7 @@ FOUND = [
     382033486,
     382033620,
     382033846,
+    851930431,
 ]  #: by `make soak`: a pause that was forgotten, halves of a batch, a machine that slept, a link that was overtaken
 WANTED = [int(seed) for seed in os.environ.get("SEED", "").split(",") if seed]
 CHUNKS = [[seed] for seed in WANTED] or [
