@@ -317,6 +317,7 @@ var post = async (batch, isLeaving) => {
     });
   }
   if (isRecovered) headers["Rsa-Recovered"] = true;
+  if (!isLeaving) headers["Sternpost-In-Order"] = true;
   let status = 0;
   let waitMs = 0;
   let cause = "client-network";

@@ -130,6 +130,8 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     });
   }
   if (isRecovered) headers['Rsa-Recovered'] = true;
+  // What leaves with the page may overtake a batch that is under way.
+  if (!isLeaving) headers['Sternpost-In-Order'] = true;
   let status = 0;
   let waitMs = 0;
   let cause = 'client-network';

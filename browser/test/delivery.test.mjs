@@ -173,6 +173,17 @@ test('two tabs share the store: nothing is lost and nothing sent twice', async (
   await context.close();
 });
 
+test('one batch at a time says that it is in order; what leaves with the page while one is under way does not', async () => {
+  world.plane.answer = (post) => (post.json.batch.some((event) => event.event === 'slow') ? { status: 200, delayMs: 1500 } : 200);
+  const page = await world.show('/', world.snippet("rudderanalytics.track('slow');" + READY));
+  await until(() => world.plane.posts().length === 1);
+  await page.evaluate("rudderanalytics.track('last'), new Promise(function (done) { setTimeout(done) })");
+  await page.goto('about:blank');
+  await until(() => world.plane.names().includes('last'));
+  const said = (name) => world.plane.posts().find((post) => post.json.batch.some((event) => event.event === name)).headers['sternpost-in-order'];
+  assert.deepEqual([said('slow'), said('last')], ['true', undefined]);
+});
+
 test('a store that is full loses nothing', async () => {
   const context = await world.browser.visitor();
   world.site.pages['/full'] = world.snippet("rudderanalytics.identify('A'); rudderanalytics.track('t');" + READY);

@@ -379,6 +379,7 @@
       });
     }
     if (isRecovered) headers["Rsa-Recovered"] = true;
+    if (!isLeaving) headers["Sternpost-In-Order"] = true;
     let status = 0;
     let waitMs = 0;
     let cause = "client-network";
@@ -888,7 +889,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
-  var BUILD = "TFKY";
+  var BUILD = "mXxR";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";

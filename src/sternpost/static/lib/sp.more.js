@@ -221,7 +221,7 @@
   };
 
   // src/version.ts
-  var BUILD = "TFKY";
+  var BUILD = "mXxR";
 
   // src/message.ts
   var mergeContext = (context, given) => {
