@@ -165,7 +165,9 @@ async def test_a_changed_workspace_changes_the_answer_and_its_etag(page):
 
 async def test_head_and_preflight_are_answered(page):
     """HEAD as GET without a body; the ad-block probe is 200; preflights echo what is asked for."""
-    assert (await page("HEAD", "/sourceConfig")).body == b""
+    for path in ("/sourceConfig", "/lib/sp.min.js"):
+        asked, got = await page("HEAD", path), await page("GET", path)
+        assert (asked.body, asked.headers) == (b"", got.headers)
     assert (await page("HEAD", "/sourceConfig?view=ad")).status == 200
     answer = await page(
         "OPTIONS",

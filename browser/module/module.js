@@ -67,6 +67,29 @@ var push = (list, entry, max2) => {
   return list.splice(Math.max(0, list.findIndex((one) => !one.isSending && /^(track|page)/.test(one.type))), +(list.length > max2));
 };
 
+// src/config.ts
+var RETRY_MS_MAX = 6e4;
+var configAddress = (base, extra) => {
+  const url2 = new URL(base);
+  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
+  for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
+  return url2.href;
+};
+var fetchConfig = async (address, Authorization, own2, failed) => {
+  for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
+    try {
+      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
+      const config = isString(answer) ? JSON.parse(answer) : answer;
+      if (config.source.id != null && isList(config.source.destinations)) return config;
+      throw answer;
+    } catch (cause) {
+      log("sourceConfig:", cause);
+      failed();
+      await new Promise((done) => setTimeout(done, waitMs));
+    }
+  }
+};
+
 // src/storage.ts
 var KEYS = {
   userId: "user_id",
@@ -775,7 +798,7 @@ var install = (kit) => {
     beginConsent();
     trackLeaving(options, view2, sdk);
     readHints(options.uaChTrackLevel, (hints) => view2["ua-ch"] = clone(hints));
-    if (options.sendAdblockPage === true) askForBlockers(configBase);
+    if (options.sendAdblockPage === true && configBase) askForBlockers(configBase);
     checkOptions(options, []);
   };
   const beginConsent = () => {
@@ -833,7 +856,7 @@ var install = (kit) => {
   const askForBlockers = (base) => {
     let isBlocked = false;
     const headers = { Authorization: basicAuth(source()[0]) };
-    fetch(base + "?view=ad", { method: "HEAD", headers }).catch(() => isBlocked = true);
+    fetch(configAddress(base, { view: "ad" }), { method: "HEAD", headers }).catch(() => isBlocked = true);
     const { page: page2 } = commands;
     commands.page = (given, at) => {
       page2(given, at);
@@ -854,29 +877,6 @@ var queryCalls = () => {
   else if (isFilled(traits)) calls.push(["identify", traits]);
   if (event) calls.push(["track", event, queryValues("ajs_prop_")]);
   return calls;
-};
-
-// src/config.ts
-var RETRY_MS_MAX = 6e4;
-var configAddress = (base, extra) => {
-  const url2 = new URL(base);
-  url2.pathname = url2.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own2) => own2 || "/sourceConfig/");
-  for (const key in extra) if (!url2.searchParams.has(key)) url2.searchParams.set(key, extra[key]);
-  return url2.href;
-};
-var fetchConfig = async (address, Authorization, own2, failed) => {
-  for (let waitMs = 1e3; ; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
-    try {
-      const answer = own2 ? await own2() : await request(address, { headers: { Authorization } }).then((one) => one.ok && one.json());
-      const config = isString(answer) ? JSON.parse(answer) : answer;
-      if (config.source.id != null && isList(config.source.destinations)) return config;
-      throw answer;
-    } catch (cause) {
-      log("sourceConfig:", cause);
-      failed();
-      await new Promise((done) => setTimeout(done, waitMs));
-    }
-  }
 };
 
 // src/filters.ts

@@ -4,6 +4,7 @@
  * It has no state of the first file in it, and gets what it needs as one list, so that no names have to agree.
  */
 
+import { configAddress } from './config';
 import { basicAuth } from './delivery';
 import { consentContext, isConsented, isConsentOpen, readMetadata, setConsent } from './consent';
 import { checkOptions, watchCalls } from './diagnostics';
@@ -95,7 +96,7 @@ export const install: Install = (kit) => {
     beginConsent();
     trackLeaving(options, view, sdk);
     readHints(options.uaChTrackLevel, (hints) => (view['ua-ch'] = clone(hints)));
-    if (options.sendAdblockPage === true) askForBlockers(configBase);
+    if (options.sendAdblockPage === true && configBase) askForBlockers(configBase);
     checkOptions(options, []);
   };
 
@@ -167,7 +168,8 @@ export const install: Install = (kit) => {
   const askForBlockers = (base: string): void => {
     let isBlocked = false;
     const headers = { Authorization: basicAuth(source()[0]) };
-    fetch(base + '?view=ad', { method: 'HEAD', headers }).catch(() => (isBlocked = true));
+    // Where the configuration is asked for: elsewhere on that host a preflight may fail, and would look like a blocker.
+    fetch(configAddress(base, { view: 'ad' }), { method: 'HEAD', headers }).catch(() => (isBlocked = true));
     const { page } = commands as { page: Command };
     commands.page = (given, at) => {
       page(given, at);

@@ -96,10 +96,11 @@ for (const isBlocked of [true, false]) {
     const context = await world.browser.visitor();
     if (isBlocked) await context.route('**/*view=ad*', (route) => route.abort());
     const asked = [];
-    context.on('requestfailed', (request) => asked.push(request.method()));
-    context.on('requestfinished', (request) => /view=ad/.test(request.url()) && asked.push(request.method()));
+    const note = (request) => /view=ad/.test(request.url()) && asked.push(request.method() + new URL(request.url()).pathname);
+    context.on('requestfailed', note);
+    context.on('requestfinished', note);
     await open('ours', { sendAdblockPage: true, sendAdblockPageOptions: { shop: 1 } }, { context, wait: false });
-    await until(() => asked.includes('HEAD'));
+    await until(() => asked.includes('HEAD/sourceConfig/'));
     const [page] = context.pages();
     await page.evaluate("rudderanalytics.page('Home'); rudderanalytics.page('Next'); rudderanalytics.track('marker')");
     await events('marker');

@@ -168,7 +168,7 @@ class BrowserSide:
                     else "The request carries no write key."
                 }
             ).encode()
-            await _send(send, 401, (*allowed, _JSON, (b"sternpost-reason", reason)), b"" if head else body)
+            await _send(send, 401, (*allowed, _JSON, (b"sternpost-reason", reason)), body, head=head)
             return
         origin = headers.get(b"origin", b"").decode("latin-1")
         if origin and source.allowed_origins and origin not in source.allowed_origins:
@@ -177,7 +177,8 @@ class BrowserSide:
                 send,
                 403,
                 (*allowed, _JSON, (b"sternpost-reason", b"origin_not_allowed")),
-                b"" if head else body,
+                body,
+                head=head,
             )
             return
         body, etag = self._answer(source, workspace)
@@ -185,7 +186,7 @@ class BrowserSide:
         if etag in headers.get(b"if-none-match", b""):
             await _send(send, 304, cached, b"")
         else:
-            await _send(send, 200, (*cached, _JSON), b"" if head else body)
+            await _send(send, 200, (*cached, _JSON), body, head=head)
 
     def _take(self, workspace: Workspace) -> None:
         self._for = workspace
@@ -217,7 +218,8 @@ class BrowserSide:
                 send,
                 404,
                 (*common, (b"cache-control", b"no-store")),
-                b"" if head else b"404 page not found\n",
+                b"404 page not found\n",
+                head=head,
             )
             return
         cached = (
@@ -230,11 +232,9 @@ class BrowserSide:
             await _send(send, 304, cached, b"")
         elif b"gzip" in headers.get(b"accept-encoding", b""):
             answer = (*cached, (b"content-type", found.content_type), (b"content-encoding", b"gzip"))
-            await _send(send, 200, answer, b"" if head else found.packed)
+            await _send(send, 200, answer, found.packed, head=head)
         else:
-            await _send(
-                send, 200, (*cached, (b"content-type", found.content_type)), b"" if head else found.body
-            )
+            await _send(send, 200, (*cached, (b"content-type", found.content_type)), found.body, head=head)
 
     # --- /lib/health -----------------------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ def _built_files() -> dict[str, _File]:
     return found
 
 
-async def _send(send: Send, status: int, headers: cors.Headers, body: bytes) -> None:
+async def _send(send: Send, status: int, headers: cors.Headers, body: bytes, *, head: bool = False) -> None:
     content = () if status in {204, 304} else ((b"content-length", str(len(body)).encode()),)
     await send(
         {
@@ -310,4 +310,4 @@ async def _send(send: Send, status: int, headers: cors.Headers, body: bytes) -> 
             "headers": [*headers, *content, (b"x-content-type-options", b"nosniff")],
         }
     )
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if head else body})

@@ -889,7 +889,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
-  var BUILD = "mXxR";
+  var BUILD = "NemJ";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";

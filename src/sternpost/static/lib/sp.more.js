@@ -44,6 +44,14 @@
   };
   var on = (target, name, listener, isCapturing) => target.addEventListener(name, listener, isCapturing);
 
+  // src/config.ts
+  var configAddress = (base, extra) => {
+    const url = new URL(base);
+    url.pathname = url.pathname.replace(/(\/sourceConfig)?\/*$/, (_, own) => own || "/sourceConfig/");
+    for (const key in extra) if (!url.searchParams.has(key)) url.searchParams.set(key, extra[key]);
+    return url.href;
+  };
+
   // src/storage.ts
   var KEYS = {
     userId: "user_id",
@@ -221,7 +229,7 @@
   };
 
   // src/version.ts
-  var BUILD = "mXxR";
+  var BUILD = "NemJ";
 
   // src/message.ts
   var mergeContext = (context, given) => {
@@ -287,7 +295,7 @@
       beginConsent();
       trackLeaving(options, view, sdk);
       readHints(options.uaChTrackLevel, (hints) => view["ua-ch"] = clone(hints));
-      if (options.sendAdblockPage === true) askForBlockers(configBase);
+      if (options.sendAdblockPage === true && configBase) askForBlockers(configBase);
       checkOptions(options, []);
     };
     const beginConsent = () => {
@@ -345,7 +353,7 @@
     const askForBlockers = (base) => {
       let isBlocked = false;
       const headers = { Authorization: basicAuth(source()[0]) };
-      fetch(base + "?view=ad", { method: "HEAD", headers }).catch(() => isBlocked = true);
+      fetch(configAddress(base, { view: "ad" }), { method: "HEAD", headers }).catch(() => isBlocked = true);
       const { page: page2 } = commands;
       commands.page = (given, at) => {
         page2(given, at);
