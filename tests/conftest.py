@@ -1,8 +1,12 @@
-"""Under CI=true nothing is left out in silence: what is skipped because something is not installed fails, and says what."""
+"""Under CI=true nothing is left out in silence: what is skipped because something is not installed fails, and says what.
+
+Programs are stopped as by Ctrl+C, which a suite that was started in the background of a script would make them ignore.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -10,6 +14,9 @@ import pytest
 
 #: Reasons of the machine or of the run that no installation changes.
 ALLOWED = ("root may write everywhere", "only a file system of its own has a size", "make soak")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _judged(report: Any) -> Any:

@@ -506,11 +506,11 @@ def test_ten_thousand_events_in_one_batch(watched: Server, sandbox: Sandbox) -> 
     began = time.monotonic()
     assert check(watched, body) == 200
     assert time.monotonic() - began < 10
-    assert watched.kept() == kept + 10_000
     # Somebody else's event is not behind all of them.
     other = f"{run}-bystander"
     watched.accept(KEY, track(userId=other, event="E", messageId=other))
     assert watched.reaches(other)["state"] == "delivered"
+    until(lambda: watched.kept() == kept + 10_001)  # a large batch gets into its lanes in steps
     until(lambda: watched.idle(), within_s=60)
     state = sandbox.state()["visitors"]
     # The later identify of each visitor won.
