@@ -72,23 +72,24 @@ def seen(cx: sqlite3.Connection, anonymous_id: str) -> bool:
 
 def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> None:
     """Keep a link. Of links of one user that follow each other the first and the last are kept: rule I7.2 asks for the first link that is
-    not earlier than an event, and those between give the same answer. The first is not left out, too, since another user's link may still
-    come that was overtaken on its way and belongs between the two.
+    not earlier than an event, and those between give the same answer (when the last is later by both clocks). The first is not left out,
+    too, since another user's link may still come that was overtaken on its way and belongs between the two.
     """
     known = links(cx, link.anonymous_id, now)
     following = link_of(known, link)
-    if following is None or following.user_id != link.user_id:
+    if following is None or not _stands_for(following, link):
         text = key(link.anonymous_id)
         earlier = [other for other in known if not not_later(link, other)]
         before = _last(earlier)
         first = _last([other for other in earlier if other is not before])
-        if before and first and before.user_id == first.user_id == link.user_id:
+        if before and first and first.user_id == link.user_id and _stands_for(link, before):
             cx.execute(
                 "DELETE FROM links WHERE anonymous_id = ? AND at_ms = ? AND user_id = ?",
                 (text, before.at_ms, link.user_id),
             )
         cx.execute(
-            "INSERT OR REPLACE INTO links (anonymous_id, at_ms, page_ms, user_id, used_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO links (anonymous_id, at_ms, page_ms, user_id, used_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "page_ms = max(coalesce(page_ms, excluded.page_ms), coalesce(excluded.page_ms, page_ms)), used_at = excluded.used_at",
             (text, link.at_ms, link.page_ms, link.user_id, now),
         )
         if len(known) >= LINKS_PER_ANONYMOUS_MAX:
@@ -98,6 +99,20 @@ def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> Non
                 (text, LINKS_PER_ANONYMOUS_MAX),
             )
     _inherit(cx, link, links(cx, link.anonymous_id, now), now=now, seq=seq)
+
+
+def _stands_for(later: Link, link: Link) -> bool:
+    """Whether what is not later than a link is not later than this one of the same user, too, by whichever clock they are compared."""
+    return (
+        later.user_id == link.user_id
+        and later.at_ms >= link.at_ms
+        and _by_the_page(link.page_ms, later.page_ms)
+    )
+
+
+def _by_the_page(first: int | None, second: int | None) -> bool:
+    """Whether one call is not later than another by the page's clock; nothing can be said of one that has it and one that has not."""
+    return first <= second if first is not None and second is not None else first is second
 
 
 def _last(known: Sequence[Link]) -> Link | None:
@@ -135,16 +150,16 @@ def _insert_membership(
 ) -> None:
     parents = json.dumps(dict(membership.parents), sort_keys=True) if membership.parents else None
     rows = cx.execute(
-        "SELECT group_id, parents, anonymous_id, at_ms, seq FROM memberships WHERE person = ? AND at_ms <= ? "
+        "SELECT group_id, parents, anonymous_id, at_ms, seq, page_ms FROM memberships WHERE person = ? AND at_ms <= ? "
         "ORDER BY at_ms DESC, seq DESC LIMIT 2",
         (person, membership.at_ms),
     ).fetchall()
     says = (membership.group_id, parents, membership.anonymous_id)
-    if [row[:3] for row in rows] == [says, says]:
-        # Every page view of a user may repeat it. Of calls that say the same the first and the last are kept: a late call for
-        # another account may still come in between.
+    if [row[:3] for row in rows] == [says, says] and _by_the_page(rows[1][5], rows[0][5]):
+        # Every page view of a user may repeat it. Of calls that say the same the first (by both clocks) and the last are kept: a late
+        # call for another account may still come in between.
         cx.execute(
-            "DELETE FROM memberships WHERE person = ? AND at_ms = ? AND seq = ?", (person, *rows[0][3:])
+            "DELETE FROM memberships WHERE person = ? AND at_ms = ? AND seq = ?", (person, *rows[0][3:5])
         )
     cx.execute(
         "INSERT OR REPLACE INTO memberships (person, at_ms, seq, page_ms, anonymous_id, group_id, parents, used_at) "

@@ -13,9 +13,11 @@ from tests.contract.promise import promise
 LATE_HOLD = replace(HOLD, hold_s=30 * DAY_S)
 
 
-async def _account(lab: Lab, name: str, *, user: str = "ann", anon: str = "", at: float) -> str | None:
+async def _account(
+    lab: Lab, name: str, *, user: str = "ann", anon: str = "", at: float, page: float | None = None
+) -> str | None:
     """The account that an event of this moment gets."""
-    await lab.accept(entry(name, Route("pendo", name), user=user, anon=anon, at=at))
+    await lab.accept(entry(name, Route("pendo", name), user=user, anon=anon, at=at, page=page))
     waiting = (await lab.one(name)).events[0]
     found = membership_at(waiting.person.memberships, waiting.event)
     return found.group_id if found else None
@@ -48,6 +50,14 @@ async def a_late_group_call_takes_its_place(lab: Lab) -> None:
     await lab.accept(*(group(f"again{at}", "acme", user="ann", at=at) for at in (20, 25, 30)))
     await lab.accept(group("late", "globex", user="ann", at=15))
     assert [await _account(lab, f"e{at}", at=at) for at in (12, 17, 32)] == ["acme", "globex", "acme"]
+
+
+@promise
+async def group_calls_by_two_clocks(lab: Lab) -> None:
+    """Of calls that say the same, one that is earlier by the page's clock is kept although it came later by ours."""
+    for name, at, page in (("slow", 10, 30), ("second", 20, 20), ("last", 40, 40)):
+        await lab.accept(group(name, "acme", user="ann", anon="a", at=at, page=page))
+    assert await _account(lab, "e", anon="a", at=41, page=25) == "acme"
 
 
 @promise

@@ -148,6 +148,29 @@ async def a_link_that_was_overtaken(lab: Lab) -> None:
 
 
 @promise
+async def links_by_two_clocks(lab: Lab) -> None:
+    """A link that a server named says nothing of the page's clock: the page's own beside it counts, although it is the earlier by ours."""
+    await lab.accept(identify("server", "a", "bob", at=20))
+    await lab.accept(identify("page", "a", "bob", at=19, page=19))
+    await lab.accept(
+        entry("slow", HOLD, anon="a", at=21, page=18), entry("after", HOLD, anon="a", at=22, page=20)
+    )
+    run = await lab.one()
+    assert [w.person.user_id for w in run.events] == ["bob"], "by the page's clock it was before the identify"
+    assert [row[0] for row in lab.rows("SELECT count(*) FROM held")] == [1]
+
+
+@promise
+async def a_page_link_behind_those_of_servers(lab: Lab) -> None:
+    """The last of a user's links does not stand for one that has a clock which it lacks."""
+    await lab.accept(identify("first", "a", "bob", at=10, page=10))
+    await lab.accept(identify("page", "a", "bob", at=20, page=20))
+    await lab.accept(identify("server", "a", "bob", at=21))
+    await lab.accept(entry("slow", HOLD, anon="a", at=22, page=19))
+    assert [w.person.user_id for w in (await lab.one()).events] == ["bob"]
+
+
+@promise
 async def too_many_held(lab: Lab) -> None:
     """At most 1,000 held events per anonymousId and destination; above that the oldest ends as skipped: anonymous_overflow."""
     await lab.accept(*(entry(f"h{i}", HOLD, anon="a", at=i) for i in range(HOLD_MAX_EVENTS)))
