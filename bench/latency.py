@@ -30,31 +30,23 @@ def latency(bench: Bench) -> None:
             with server.watched() as usage:
                 own = steady(bench, server, sink, "/v1/track", filler, rate, plan.rate_seconds, first)
             first += 1_000_000
-            for share in (0.5, 0.99):
-                name = f"p{share * 100:.0f}"
-                bench.report.add(
-                    Figure(
-                        f"latency.{rate:g}.delivered_{name}_ms",
-                        f"accept to delivered at {rate:g}/s, {name}",
-                        percentile(own[1], share),
-                        "ms",
-                        percentile(base[1], share),
-                        "POST to the sink itself",
-                        {"events": len(own[1])},
+            for place, name, title in (
+                (1, "delivered", "accept to delivered"),
+                (0, "accept", "accept (until the 200)"),
+            ):
+                for share in (0.5, 0.99):
+                    percent = f"p{share * 100:.0f}"
+                    bench.report.add(
+                        Figure(
+                            f"latency.{rate:g}.{name}_{percent}_ms",
+                            f"{title} at {rate:g}/s, {percent}",
+                            percentile(own[place], share),
+                            "ms",
+                            percentile(base[place], share),
+                            "POST to the sink itself",
+                            {"events": len(own[place])},
+                        )
                     )
-                )
-            for share in (0.5, 0.99):
-                name = f"p{share * 100:.0f}"
-                bench.report.add(
-                    Figure(
-                        f"latency.{rate:g}.accept_{name}_ms",
-                        f"accept (until the 200) at {rate:g}/s, {name}",
-                        percentile(own[0], share),
-                        "ms",
-                        percentile(base[0], share),
-                        "POST to the sink itself",
-                    )
-                )
             bench.report.add(
                 Figure(
                     f"latency.{rate:g}.cpu_us_per_event",

@@ -303,6 +303,26 @@ async def test_what_belongs_onto_a_damaged_page_waits_aside(tmp_path: Path) -> N
     back.close()
 
 
+async def test_what_is_aside_and_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """A start that cannot take up again what was set aside says so; everything else goes on."""
+    path = tmp_path / "sternpost.db"
+    store = SqliteStore(path)
+    await store.arrive([Arrival("src", NOW, "", "/v1/batch", "", 1, 0, mark(1))])
+
+    def refuse(arrival: Arrival) -> list[Accepted]:
+        raise ValueError(arrival.source_id)
+
+    assert not await store.spread(refuse, events_max=10, now=NOW)
+    store.close()
+    with closing(sqlite3.connect(path)) as rows:
+        [(root,)] = rows.execute("SELECT rootpage FROM sqlite_master WHERE name = 'aside'").fetchall()
+    damage(path, root - 1)
+    again = SqliteStore(path)
+    assert any("set aside cannot be taken up again" in notice for notice in again.notices), again.notices
+    assert (await again.accept([accepted(2)], now=NOW)).stored == 1
+    again.close()
+
+
 async def test_what_arrived_is_salvaged(tmp_path: Path) -> None:
     """Requests that are in no lane yet: what can be read of them is in the new store, counted, and is spread there."""
     path, new = tmp_path / "sternpost.db", tmp_path / "new.db"

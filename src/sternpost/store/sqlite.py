@@ -6,7 +6,6 @@ connection and the group commit. Every method here is one operation inside a tra
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,15 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-import structlog
-
-from sternpost.errors import StoreDamaged, StoreError, StoreFull
+from sternpost.errors import StoreDamaged, StoreFull
 from sternpost.limits import COMMIT_EVENTS_MAX, COMPACT_BYTES_MAX, PRUNE_CHUNK_EVENTS
 from sternpost.model import Accepted, Arrival, LaneKey, Route, Settlement
 from sternpost.reasons import ReasonCode
 from sternpost.store import (
     arrivals,
-    aside,
     claiming,
     damage,
     persons,
@@ -51,15 +47,9 @@ from sternpost.store.names import Deltas, Names, storable
 from sternpost.store.replaying import Replayer
 from sternpost.store.revisions import Revision
 from sternpost.store.seen import Gathered
-from sternpost.store.trouble import unavailable
-
-log = structlog.get_logger("sternpost.store")
+from sternpost.store.spreading import Spreader
 
 Result = TypeVar("Result")
-
-ASIDE_AT_ONCE_MAX = (
-    50  #: arrivals set aside in one step, so that whoever waits for it is told of what was spread
-)
 
 #: Each destination holds for a time of its own: what expires here may still be held there.
 EXPIRED = "h.expires_at <= ?1 AND h.seq IN (SELECT seq FROM held WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)"
@@ -96,13 +86,8 @@ class SqliteStore:
         self._deltas = Deltas()
         # Counters are written once for a transaction, not for each of the requests that share it.
         self._database.before_commit.append(self._deltas.write)
-        with contextlib.suppress(sqlite3.Error):
-            aside.take_back(self._database.connection)
-            for kept_as in aside.left_over(self._database.connection):
-                self._database.found_damage(
-                    f"The store's table {kept_as} holds what is left of accepted events that could not be read; `sternpost salvage` makes a store without it."
-                )
-        self.arrivals = arrivals.Waiting.read(self._database.connection)
+        self._spreader = Spreader(self._database, self._names, self._deltas, path)
+        self.arrivals = self._spreader.waiting
         self._database.on_commit.append(self.arrivals.committed)
         self._database.on_rollback += [self._names.forget, self._deltas.forget, self.arrivals.rolled_back]
         self._new_lease = new_lease
@@ -140,80 +125,7 @@ class SqliteStore:
     async def spread(
         self, entries_of: Callable[[Arrival], Sequence[Accepted]], *, events_max: int, now: float
     ) -> Sequence[Spread]:
-        def run(cx: sqlite3.Connection, deltas: Deltas, select: str = arrivals.SELECT_OLDEST) -> list[Spread]:
-            acceptor = Acceptor(cx, self._names, deltas, now)
-            return arrivals.spread(cx, deltas, self.arrivals, acceptor, entries_of, events_max, select)
-
-        try:
-            return await self._write(run, weight=events_max)
-        except Exception as error:
-            if not _its_own(error):
-                raise
-        # One arrival must not stop all others: one after the other, without those that cannot be spread.
-        done: list[Spread] = []
-        put_aside = 0
-        while (
-            sum(len(one.entries) for one in done) < events_max
-            and put_aside < ASIDE_AT_ONCE_MAX
-            and self.arrivals.events
-        ):
-            try:
-                no, arrival = self._next_arrival()
-                try:
-                    done += await self._write(lambda cx, deltas: run(cx, deltas, arrivals.SELECT_ONE))
-                except Exception as error:
-                    if not _its_own(error):
-                        raise
-                    await self._set_aside(no, arrival, error, now)
-                    put_aside += 1
-            except StoreDamaged:
-                # It can neither be spread nor set aside: its own table is damaged.
-                await self._renew_arrivals(now)
-            except StoreError:
-                if not done:
-                    raise
-                break
-        return done
-
-    def _next_arrival(self) -> tuple[int, Arrival]:
-        with closing(connect(self.path, readonly=True)) as reading:
-            try:
-                return aside.oldest(reading)
-            except sqlite3.Error as error:
-                raise unavailable(error) from error
-
-    async def _renew_arrivals(self, now: float) -> None:
-        with closing(connect(self.path, readonly=True)) as reading:
-
-            def renew(cx: sqlite3.Connection) -> aside.Renewed:
-                found = aside.renew(cx, reading, now)
-                # Before the next transaction begins, which may add to it.
-                self.arrivals.events, self.arrivals.bytes = found.events, found.bytes
-                self.arrivals.gone += found.lost
-                return found
-
-            found = await self._database.alone(renew)
-        log.error("arrivals_renewed", kept_as=found.kept_as, read=found.events, lost=found.lost)
-        known = ", ".join(f"{n:,} of {source}" for source, n in sorted(found.lost_of.items()))
-        self._database.found_damage(
-            f"{found.lost:,} accepted events that were not in their lanes yet could not be read{f' ({known})' if known else ''}: their page of "
-            f"the store is damaged. What is left of them is in its table {found.kept_as}; `sternpost salvage` makes a store without it."
-        )
-
-    async def _set_aside(self, no: int, arrival: Arrival, error: Exception, now: float) -> None:
-        why = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
-        log.error(
-            "arrival_set_aside",
-            source=arrival.source_id,
-            events=arrival.events,
-            error=why,
-            exc_info=None if isinstance(error, StoreError) else error,
-        )
-        await self._write(lambda cx, deltas: aside.put(cx, deltas, self.arrivals, no, arrival, why, now))
-        self._database.found_damage(
-            f"{arrival.events:,} accepted events of the source {arrival.source_id} could not be put into their lanes and were set aside ({why}). They "
-            "are kept, and tried again at the next start; other events go on."
-        )
+        return await self._spreader.spread(entries_of, events_max=events_max, now=now)
 
     def _must_have_room(self) -> None:
         if self.full:
@@ -603,8 +515,3 @@ class SqliteStore:
         patient: bool = False,
     ) -> Result:
         return await self._database.write(lambda cx: run(cx, self._deltas), weight=weight, patient=patient)
-
-
-def _its_own(error: Exception) -> bool:
-    """Whether an error is about what was to be written, not about the disk: to try it again does not help."""
-    return isinstance(error, StoreDamaged) or not isinstance(error, StoreError | MemoryError)
