@@ -49,7 +49,7 @@ from sternpost.delivery import records
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
 from sternpost.delivery.sender import Sender
-from sternpost.delivery.worker import Surroundings
+from sternpost.delivery.surroundings import Surroundings
 from sternpost.demo.page import create_app as create_demo
 from sternpost.demo.page import rudderstack_sdk
 from sternpost.demo.shown import RECENT_MAX, shopfronts

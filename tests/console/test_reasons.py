@@ -17,7 +17,7 @@ import pytest
 from sternpost.control.pace import Pace
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
-from sternpost.delivery.worker import Surroundings
+from sternpost.delivery.surroundings import Surroundings
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.limits import HOLD_MAX_EVENTS, REFUSED_OF_LAST, REQUEST_BODY_BYTES_MAX
 from sternpost.model import Call, Reply

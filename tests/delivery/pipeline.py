@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
-from sternpost.delivery.worker import Surroundings
+from sternpost.delivery.surroundings import Surroundings
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.intake.intake import Intake
 from sternpost.model import Call, Reply

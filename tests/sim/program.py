@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.engine import Engine
-from sternpost.delivery.worker import Surroundings
+from sternpost.delivery.surroundings import Surroundings
 from sternpost.destinations.registry import DESTINATIONS
 from sternpost.errors import StoreError
 from sternpost.intake.intake import Intake

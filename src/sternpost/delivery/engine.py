@@ -16,7 +16,8 @@ from sternpost.delivery.addresses import AddressRule
 from sternpost.delivery.desk import Desk
 from sternpost.delivery.pacing import Pacer
 from sternpost.delivery.sender import Client, Sender
-from sternpost.delivery.worker import STORE_RETRY_S, ChannelWorker, Surroundings
+from sternpost.delivery.surroundings import Surroundings
+from sternpost.delivery.worker import STORE_RETRY_S, ChannelWorker
 from sternpost.destinations.base import Destination
 from sternpost.errors import StoreError
 from sternpost.limits import IDLE_POLL_S, LEASE_S, RUN_MAX

@@ -13,21 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
-from sternpost import rules
 from sternpost.delivery.ailing import Ailing
 from sternpost.delivery.batches import Batches
 from sternpost.delivery.desk import Desk, NotKnown, Result
 from sternpost.delivery.pacing import backoff_s
+from sternpost.delivery.preparing import Preparer, Ready
 from sternpost.delivery.refusals import Refusals
-from sternpost.destinations.base import Batching, Part, Plan
+from sternpost.delivery.surroundings import Surroundings
+from sternpost.destinations.base import Batching, Part
 from sternpost.errors import StoreError
 from sternpost.limits import (
     AILING_LANES,
@@ -43,24 +42,18 @@ from sternpost.model import (
     Attempt,
     Blocked,
     Delivered,
-    Event,
-    Final,
     Note,
     Outcome,
-    Person,
     Rejected,
-    Reply,
     Retry,
     Run,
     Settled,
     Settlement,
     Skipped,
     Waiting,
-    Workspace,
 )
 from sternpost.reasons import REASONS, ReasonCode
-from sternpost.store.base import Claim, Store
-from sternpost.wire import message as wire_message
+from sternpost.store.base import Claim
 
 log = structlog.get_logger("sternpost.delivery")
 
@@ -68,46 +61,10 @@ LANES_PER_SLOT = 2  #: lanes in hand per request that may be in flight: the next
 LANES_MAX = 2_000  #: lanes in hand at most; with RUN_MAX and the claim's byte bound this bounds memory
 RUN_MAX_ALONE = 25  #: events per lease where each is its own request: others wait no longer than that
 DEFECT_PAUSE_S = 30.0  #: a lane on which our own code failed rests so long: it must not turn in a circle
-PLAN_INLINE_BYTES_MAX = (
-    64 * 1024
-)  #: larger events are decoded and mapped beside the loop, one at a time of a channel
-STORE_RETRY_S = 1.0  #: pause before an outcome is reported again to a store that cannot write; twice as long each time, up to
-STORE_RETRY_MAX_S = (
-    4.0  #: this: two thousand lanes report then, and once the store is well they need not wait longer
-)
+#: Pause before an outcome is reported again to a store that cannot write; twice as long each time, up to the second: two thousand lanes
+#: report then, and once the store is well they need not wait longer.
+STORE_RETRY_S, STORE_RETRY_MAX_S = 1.0, 4.0
 LOST_REPLIES: frozenset[ReasonCode] = frozenset({"timeout", "connection_lost"})
-
-
-class Observer(Protocol):
-    """Is told what happened; never decides anything."""
-
-    def settled(self, destination_id: str, settled: Sequence[Settled]) -> None: ...
-    def replied(self, destination_id: str, reply: Reply) -> None: ...
-    def blocked(self, destination_id: str, channel: str, blocked: Blocked | None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a worker is given from outside."""
-
-    store: Store
-    workspace: Callable[[], Workspace]
-    clock: Callable[[], float]
-    random: Callable[[], float]
-    observer: Observer
-    wake: Callable[
-        [Iterable[tuple[str, str, float]]], None
-    ]  #: (destination, channel, when) that got something to do
-    give_up_s: float
-    #: whether the person of an event (and the userId that a link gave it) is stopped
-    stopped: Callable[[Event, str], bool] = lambda event, user_id: False
-
-
-class _Ready(msgspec.Struct, frozen=True, gc=False):
-    """An event that is to be sent."""
-
-    waiting: Waiting
-    plan: Plan
 
 
 @dataclass(slots=True)
@@ -138,6 +95,7 @@ class ChannelWorker:
         self._around = around
         self._desk = desk
         self.channel = channel
+        self._preparer = Preparer(around, desk, channel)
         self._gates_open = gates_open
         self.blocked = blocked
         self._refusals = Refusals()
@@ -153,9 +111,6 @@ class ChannelWorker:
         self._lanes: dict[asyncio.Task[None], Run] = {}
         self._busy: set[str] = set()
         self._batches: dict[str, Batches] = {}
-        self._large = asyncio.Semaphore(
-            1
-        )  # who maps a large event: threads that map share Python's lock with the loop
 
     @property
     def destination_id(self) -> str:
@@ -341,13 +296,13 @@ class ChannelWorker:
 
     async def _deliver_in_order(self, lane: _Lane) -> bool:
         """Whether the lane was given back."""
-        segment: list[_Ready] = []  # neighbours that travel in one request
+        segment: list[Ready] = []  # neighbours that travel in one request
         segment_bytes = 0
         for waiting in lane.run.events:
             if self._stopping or (self.blocked is not None and not lane.probing):
                 return False
-            prepared = await self._prepare(waiting)
-            if isinstance(prepared, _Ready) and segment and self._together(segment, segment_bytes, prepared):
+            prepared = await self._preparer.prepare(waiting)
+            if isinstance(prepared, Ready) and segment and self._together(segment, segment_bytes, prepared):
                 segment.append(prepared)
                 segment_bytes += prepared.plan.parts[0].size_bytes
                 continue
@@ -355,7 +310,7 @@ class ChannelWorker:
                 if await self._send_segment(lane, segment):
                     return True
                 segment = []
-            if isinstance(prepared, _Ready):
+            if isinstance(prepared, Ready):
                 if self._alone(prepared):
                     if await self._send_parts(lane, prepared):
                         return True
@@ -371,74 +326,18 @@ class ChannelWorker:
                 lane.ruled = True
         return bool(segment) and await self._send_segment(lane, segment)
 
-    def _alone(self, ready: _Ready) -> bool:
+    def _alone(self, ready: Ready) -> bool:
         parts = ready.plan.parts
         return len(parts) > 1 or parts[0].batch_key is None
 
-    def _together(self, segment: Sequence[_Ready], segment_bytes: int, ready: _Ready) -> bool:
+    def _together(self, segment: Sequence[Ready], segment_bytes: int, ready: Ready) -> bool:
         part = ready.plan.parts[0]
         if self._alone(ready) or part.batch_key != segment[0].plan.parts[0].batch_key:
             return False
         batching = self._desk.destination.batching(self.channel, self._desk.config.settings)
         return len(segment) < batching.items_max and segment_bytes + part.size_bytes <= batching.bytes_max
 
-    async def _prepare(self, waiting: Waiting) -> _Ready | Final | NotKnown:
-        """Rules and plan: what is to be sent for this event, or why nothing is."""
-        event = waiting.event
-        if self._around.stopped(event, waiting.person.user_id):
-            return Skipped("suppressed_person")
-        workspace = self._around.workspace()
-        config, destination = self._desk.config, self._desk.destination
-        source = workspace.sources.get(event.source_id)
-        # A body of megabytes takes long to decode and to map; the others must not wait for it.
-        large = len(event.body) > PLAN_INLINE_BYTES_MAX
-        kind = source.type if source else "server"
-        whole = destination.spec.sends_whole
-        if large:
-            async with self._large:
-                message = await asyncio.to_thread(wire_message.read, event, kind, whole=whole)
-        else:
-            message = wire_message.read(event, kind, whole=whole)
-        if isinstance(message, Rejected):
-            return message
-        connection = workspace.connection(event.source_id, config.id)
-        stopped = rules.decide(message, source, config, connection, destination.spec)
-        if stopped is not None:
-            return stopped
-        assert connection is not None
-        known = await self._desk.known(self.channel, connection.mode)
-        if isinstance(known, NotKnown):
-            return known
-        person = waiting.person
-        if destination.parent_traits(config.settings):
-            person = await self._with_parents(person, message.body)
-        try:
-            if large:
-                async with self._large:
-                    plan = await asyncio.to_thread(destination.plan, message, person, config.settings, known)
-            else:
-                plan = destination.plan(message, person, config.settings, known)
-        except Exception as error:
-            # A defect of ours costs this event, with a fate that says so, and nobody else's.
-            log.exception("plan_failed", destination=config.id, seq=event.seq)
-            return Rejected("internal_error", f"{type(error).__name__} while the event was mapped.")
-        if not isinstance(plan, Plan):
-            return plan
-        for part in plan.parts[waiting.parts_done :]:
-            if self._desk.remembered_skip(part):
-                return Skipped("do_not_process", "Pendo said so when it was asked before.", plan.notes)
-        return _Ready(waiting, plan)
-
-    async def _with_parents(self, person: Person, body: object) -> Person:
-        groups = [membership.group_id for membership in person.memberships]
-        if isinstance(body, dict):
-            context = body.get("context")
-            for value in (body.get("groupId"), context.get("groupId") if isinstance(context, dict) else None):
-                if isinstance(value, str | int) and not isinstance(value, bool):
-                    groups += [str(value).strip()]
-        return replace(person, group_parents=await self._around.store.parents(list(dict.fromkeys(groups))))
-
-    async def _send_segment(self, lane: _Lane, segment: Sequence[_Ready]) -> bool:
+    async def _send_segment(self, lane: _Lane, segment: Sequence[Ready]) -> bool:
         """Send neighbours of one batch key together. Whether the lane was given back."""
         parts = [ready.plan.parts[0] for ready in segment]
         results = await self._batch(parts[0]).submit(parts)
@@ -461,7 +360,7 @@ class ChannelWorker:
         await self._settle(lane, release=segment[-1].waiting is lane.run.events[-1])
         return segment[-1].waiting is lane.run.events[-1]
 
-    async def _send_parts(self, lane: _Lane, ready: _Ready) -> bool:
+    async def _send_parts(self, lane: _Lane, ready: Ready) -> bool:
         """Send one event's requests, one after the other; those that succeeded before are not repeated."""
         waiting = ready.waiting
         outcome: Outcome = Delivered()
@@ -509,7 +408,7 @@ class ChannelWorker:
 
     # --- outcomes --------------------------------------------------------------------------------------------------
 
-    def _final(self, ready: _Ready, outcome: Outcome) -> Outcome:
+    def _final(self, ready: Ready, outcome: Outcome) -> Outcome:
         """The outcome with what the plan noted."""
         notes = ready.plan.notes
         waiting = ready.waiting
