@@ -97,10 +97,12 @@ const packageFiles = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'types-'));
   try {
     execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.types.json', '--outDir', folder], { cwd: root, stdio: 'inherit' });
-    const types = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.d.ts'));
+    // What the package exports, with whole names of files, as Node.js wants them.
+    const types = ['module.d.ts', 'types.d.ts'];
+    const declared = (name) => readFileSync(join(folder, name), 'utf8').replace(/( from '\.\/\w+)'/g, "$1.js'");
     return {
       [join(packed, 'module.js')]: readable(await bundle('module.ts', { format: 'esm', define: { window: 'globalThis' } })),
-      ...Object.fromEntries(types.map((name) => [join(packed, name), readFileSync(join(folder, name), 'utf8')])),
+      ...Object.fromEntries(types.map((name) => [join(packed, name), declared(name)])),
     };
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,3 +1,0 @@
-/** Calls into foreign objects: Pendo's agent, and integrations. None of their exceptions gets out. */
-/** `object.name(...args)` of an object that may be missing, lack the method or throw. */
-export declare const tell: (object: any, name: string, ...args: unknown[]) => any;
