@@ -7,9 +7,10 @@ later, as a machine does that sleeps. Two programs may work on one file.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -23,6 +24,7 @@ from sternpost.errors import StoreError
 from sternpost.intake.intake import Intake
 from sternpost.intake.overflow import Overflow
 from sternpost.model import Call, Reply, Workspace
+from sternpost.store import database
 from sternpost.store.sqlite import SqliteStore
 from sternpost.wire import decode, postponed
 
@@ -51,6 +53,17 @@ class Attempt:
     ended: float = 0.0  #: when it was told
 
 
+@contextlib.contextmanager
+def _no_real_waiting() -> Iterator[None]:
+    """A store that another program writes to is not waited for in real time: one that is frozen meanwhile keeps it for ever."""
+    waits = database.BUSY_TIMEOUT_S
+    database.BUSY_TIMEOUT_S = 0.0
+    try:
+        yield
+    finally:
+        database.BUSY_TIMEOUT_S = waits
+
+
 class Program:
     """One process."""
 
@@ -67,7 +80,8 @@ class Program:
         self.context.run(PROCESS.set, self)
         self._leases = 0
         self.random = Random(f"{name} {world.scenario.seed}")
-        self.store = SqliteStore(path, new_lease=self._lease)
+        with _no_real_waiting():
+            self.store = SqliteStore(path, new_lease=self._lease)
         self.connection = self.store._database.connection
         # A killed process loses nothing that it has written, only a machine without power does: fsync costs time and shows nothing here.
         self.connection.execute("PRAGMA synchronous = OFF")
