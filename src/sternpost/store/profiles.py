@@ -31,10 +31,11 @@ def person_key(user_id: str, anonymous_id: str) -> str:
 
 
 def links(cx: sqlite3.Connection, anonymous_id: str, now: float) -> list[Link]:
-    """The links of an anonymousId, oldest first; remembers that they were used."""
+    """The links of an anonymousId, oldest first, of one moment in the order of acceptance; remembers that they were used."""
     text = key(anonymous_id)
     rows = cx.execute(
-        "SELECT user_id, at_ms, page_ms, used_at FROM links WHERE anonymous_id = ? ORDER BY at_ms", (text,)
+        "SELECT user_id, at_ms, page_ms, used_at FROM links WHERE anonymous_id = ? ORDER BY at_ms, seq",
+        (text,),
     ).fetchall()
     if rows and min(row[3] for row in rows) < now - TOUCH_S:
         cx.execute("UPDATE links SET used_at = ? WHERE anonymous_id = ?", (now, text))
@@ -88,9 +89,9 @@ def add_link(cx: sqlite3.Connection, link: Link, *, now: float, seq: int) -> Non
                 (text, before.at_ms, link.user_id),
             )
         cx.execute(
-            "INSERT INTO links (anonymous_id, at_ms, page_ms, user_id, used_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO links (anonymous_id, at_ms, page_ms, user_id, used_at, seq) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "page_ms = max(coalesce(page_ms, excluded.page_ms), coalesce(excluded.page_ms, page_ms)), used_at = excluded.used_at",
-            (text, link.at_ms, link.page_ms, link.user_id, now),
+            (text, link.at_ms, link.page_ms, link.user_id, now, seq),
         )
         if len(known) >= LINKS_PER_ANONYMOUS_MAX:
             cx.execute(

@@ -148,6 +148,14 @@ async def a_link_that_was_overtaken(lab: Lab) -> None:
 
 
 @promise
+async def links_of_one_moment(lab: Lab) -> None:
+    """Of two users that one anonymousId became in the same millisecond, the one that was accepted first is it (rule G4)."""
+    await lab.accept(identify("i1", "a", "zoe", at=10), identify("i2", "a", "ann", at=10))
+    await lab.accept(entry("e", HOLD, anon="a", at=9))
+    assert [w.person.user_id for w in (await lab.one()).events] == ["zoe"]
+
+
+@promise
 async def links_by_two_clocks(lab: Lab) -> None:
     """A link that a server named says nothing of the page's clock: the page's own beside it counts, although it is the earlier by ours."""
     await lab.accept(identify("server", "a", "bob", at=20))
