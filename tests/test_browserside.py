@@ -368,6 +368,14 @@ def test_kept_builds_are_bounded_and_the_latest(tmp_path):
     assert len(list(tmp_path.iterdir())) == builds.BUILDS_MAX
 
 
+def test_former_builds_are_served_where_nothing_can_be_written(tmp_path):
+    """A full disk, at the very start that is an update, costs the next one only."""
+    builds.keep(tmp_path, second_file("old1"))
+    (tmp_path / "own.new").mkdir()
+    kept = builds.keep(tmp_path, second_file("own1"))
+    assert sorted(kept) == ["old1", "own1"]
+
+
 def test_what_is_not_of_ours_is_not_served(tmp_path):
     """A file that another wrote there, half a file, one too large; and a folder that is none."""
     (tmp_path / "evil.js").write_bytes(b"alert(1)")

@@ -195,7 +195,7 @@ var serial = 1e9;
 var store;
 var items = [];
 var openQueue = (writeKey2, size) => {
-  prefix = `sp_q.${writeKey2}:`;
+  prefix = `sp_q.${writeKey2}.`;
   own = prefix + uuid();
   if (size > 0) max = size;
 };
@@ -228,7 +228,7 @@ var adopt = () => {
     for (const key of keys(store).sort()) {
       const owner = key.slice(0, own.length);
       const leftMs = +store.getItem(owner) - now();
-      if (key.startsWith(prefix) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
+      if (key.startsWith(prefix) && /^(\.\d+)?$/.test(key.slice(own.length)) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
         const text2 = store.getItem(key);
         store.removeItem(key);
         if (/{/.test(text2)) enqueue(text2, true);
@@ -253,6 +253,7 @@ var batchMax;
 var batchBytes = KEEPALIVE_BYTES;
 var isOpen = false;
 var isBusy = false;
+var underWay = 0;
 var timer;
 var failures = 0;
 var firstFailure = 0;
@@ -340,7 +341,7 @@ var post = async (batch, isLeaving) => {
     });
   }
   if (isRecovered) headers["Rsa-Recovered"] = true;
-  if (!isLeaving) headers["Sternpost-In-Order"] = true;
+  if (!underWay++) headers["Sternpost-In-Order"] = true;
   let status = 0;
   let waitMs = 0;
   let cause = "client-network";
@@ -352,8 +353,9 @@ var post = async (batch, isLeaving) => {
     waitMs = after >= 0 ? after * 1e3 : Date.parse(after) - now();
   } catch (error2) {
     if (error2.name === "TimeoutError") cause = "client-timeout";
-    if (isLeaving && attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body))) status = 200;
+    if (isLeaving) attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body));
   }
+  underWay--;
   for (const item of batch) item.isSending = false;
   if (!status || status > 499 || status === 408 || status === 429) {
     lastFailure = now();

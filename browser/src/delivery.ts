@@ -2,7 +2,7 @@
  * Sends queued events to the data plane: batches, one request at a time, in order, with retries for as long as it takes.
  *
  * When the page is hidden or left, all that waits leaves at once by `fetch` with keepalive, by beacon where that fails. An event
- * stays in the queue until an answer or a beacon confirmed it.
+ * stays in the queue until an answer confirmed it: that a beacon was taken says nothing of its arrival.
  */
 
 import { log } from './log';
@@ -25,6 +25,8 @@ let batchBytes = KEEPALIVE_BYTES;
 
 let isOpen = false;
 let isBusy = false;
+/** Requests whose end is not known. */
+let underWay = 0;
 let timer: any;
 /** Failed requests in a row. */
 let failures = 0;
@@ -130,8 +132,8 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     });
   }
   if (isRecovered) headers['Rsa-Recovered'] = true;
-  // What leaves with the page may overtake a batch that is under way.
-  if (!isLeaving) headers['Sternpost-In-Order'] = true;
+  // What leaves as the page is hidden and what comes next may overtake each other.
+  if (!underWay++) headers['Sternpost-In-Order'] = true;
   let status = 0;
   let waitMs = 0;
   let cause = 'client-network';
@@ -144,8 +146,9 @@ const post = async (batch: Item[], isLeaving?: boolean): Promise<void> => {
     waitMs = after >= 0 ? after * 1000 : Date.parse(after) - now();
   } catch (error) {
     if ((error as Error).name === 'TimeoutError') cause = 'client-timeout';
-    if (isLeaving && attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body))) status = 200;
+    if (isLeaving) attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body));
   }
+  underWay--;
   for (const item of batch) item.isSending = false;
   if (!status || status > 499 || status === 408 || status === 429) {
     lastFailure = now();

@@ -2,8 +2,8 @@
  * Events that are not yet confirmed by the server: in memory, and as one storage key each.
  *
  * A key per event lets tabs share the store without overwriting each other: adding is one write, settling one removal. Keys are
- * `sp_q.<write key>:<tab>.<number>`; no write key has a colon in it. While a tab has events it says until when it is alive under `sp_q.<write key>:<tab>`; the
- * events of a tab that is gone are taken over by any other. Two tabs that do so at once send an event twice, which the server
+ * `sp_q.<write key>.<tab>.<number>`. While a tab has events it says until when it is alive under `sp_q.<write key>.<tab>`; the
+ * events of a tab that is gone are taken over by any other, also by one of a later build: these names stay. Two tabs that do so at once send an event twice, which the server
  * removes by `messageId`; losing one would be worse.
  */
 
@@ -37,7 +37,7 @@ let store: Storage;
 export let items: Item[] = [];
 
 export const openQueue = (writeKey: string, size: number): void => {
-  prefix = `sp_q.${writeKey}:`;
+  prefix = `sp_q.${writeKey}.`;
   own = prefix + uuid();
   if (size > 0) max = size;
 };
@@ -82,8 +82,8 @@ export const adopt = (): void => {
     for (const key of keys(store).sort()) {
       const owner = key.slice(0, own.length);
       const leftMs = +store.getItem(owner)! - now();
-      // More is left only where the clock was ahead.
-      if (key.startsWith(prefix) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
+      // The write key of another source may begin alike: then something else follows. More time is left only where the clock was ahead.
+      if (key.startsWith(prefix) && /^(\.\d+)?$/.test(key.slice(own.length)) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
         const text = store.getItem(key);
         store.removeItem(key);
         // Neither a sign of life nor what another tab took in this moment.

@@ -103,6 +103,15 @@ test('events of a tab that was killed while the clock was ahead do not wait unti
   await until(() => world.plane.names().includes('left'));
 });
 
+test('events that a former build left in the store are taken over', async () => {
+  const text = JSON.stringify({ type: 'track', event: 'left', anonymousId: 'a', messageId: 'm-1', originalTimestamp: new Date().toISOString() });
+  const tab = 'sp_q.wk-web.3f0c9a52-7d1e-4b86-9c35-0123456789ab';
+  const context = await withStored([[tab, '1'], [tab + '.1000000000', text]]);
+  const page = await world.show('/next', world.snippet(READY), context);
+  await until(() => world.plane.names().includes('left'));
+  await until(() => page.evaluate("!Object.keys(localStorage).some(function (key) { return key.startsWith('sp_q'); })"));
+});
+
 test('events of another source of the site stay with it, also where its write key begins alike', async () => {
   const left = await leftBehind('wk-web.two');
   // Its tab is gone, and says nothing any more.
@@ -182,6 +191,32 @@ test('one batch at a time says that it is in order; what leaves with the page wh
   await until(() => world.plane.names().includes('last'));
   const said = (name) => world.plane.posts().find((post) => post.json.batch.some((event) => event.event === name)).headers['sternpost-in-order'];
   assert.deepEqual([said('slow'), said('last')], ['true', undefined]);
+});
+
+/** As when the tab is no longer looked at, and goes on. */
+const HIDE = "Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'));";
+
+test('what a page sent as it was hidden is under way: the next batch does not say that it is in order', async () => {
+  world.plane.answer = (post) => ({ status: 200, delayMs: post.body.includes('hidden') ? 1500 : 0 });
+  const page = await world.show('/', world.snippet(READY));
+  await page.waitForFunction('window.isReady');
+  await page.evaluate("rudderanalytics.track('hidden'); " + HIDE);
+  await until(() => world.plane.posts().length === 1);
+  await page.evaluate("rudderanalytics.track('meanwhile')");
+  await until(() => world.plane.posts().length === 2);
+  assert.deepEqual(world.plane.names(), ['hidden', 'meanwhile']);
+  assert.equal(world.plane.posts()[1].headers['sternpost-in-order'], undefined);
+});
+
+test('a page that is hidden while the server is away keeps its events: a beacon says nothing of its arrival', async () => {
+  world.plane.answer = () => ({ status: 599, drop: true });
+  const page = await world.show('/', world.snippet("rudderanalytics.track('kept');" + READY, FAST));
+  await until(() => world.plane.posts().length > 0);
+  await page.evaluate(HIDE);
+  await page.evaluate("rudderanalytics.track('later'); " + HIDE);
+  await until(() => world.plane.posts().some((post) => post.path === '/beacon/v1/batch'));
+  world.plane.answer = () => 200;
+  await until(() => new Set(world.plane.names()).size === 2);
 });
 
 test('a store that is full loses nothing', async () => {

@@ -26,16 +26,16 @@ def mark_of(second: bytes) -> str:
 def keep(folder: Path, own: bytes) -> dict[str, bytes]:
     """Add the own second file to those kept in `folder`, and answer all of them by their marks.
 
-    Of more than `BUILDS_MAX` the ones that were served longest ago are removed. A folder that cannot be read or written leaves the own one:
-    pages of a former build then go on without their second file, as they do where it is blocked, and take the new files soon.
+    Of more than `BUILDS_MAX` the ones that were served longest ago are removed. A folder that cannot be written still gives what is in it; one
+    that cannot be read leaves the own one: pages of a former build then go on without their second file, as they do where it is blocked.
     """
     kept = {mark_of(own): own}
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        mine = folder / f"{mark_of(own)}.js"
         temporary = folder / "own.new"
         temporary.write_bytes(own)
-        temporary.replace(mine)
+        temporary.replace(folder / f"{mark_of(own)}.js")
+    with contextlib.suppress(OSError):
         former = sorted(folder.glob("*.js"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in former[BUILDS_MAX:]:
             path.unlink()

@@ -234,7 +234,7 @@
   var store;
   var items = [];
   var openQueue = (writeKey2, size) => {
-    prefix = `sp_q.${writeKey2}:`;
+    prefix = `sp_q.${writeKey2}.`;
     own = prefix + uuid();
     if (size > 0) max = size;
   };
@@ -267,7 +267,7 @@
       for (const key of keys(store).sort()) {
         const owner = key.slice(0, own.length);
         const leftMs = +store.getItem(owner) - now();
-        if (key.startsWith(prefix) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
+        if (key.startsWith(prefix) && /^(\.\d+)?$/.test(key.slice(own.length)) && owner !== own && !(leftMs > 0 && leftMs <= ALIVE_MS)) {
           const text2 = store.getItem(key);
           store.removeItem(key);
           if (/{/.test(text2)) enqueue(text2, true);
@@ -292,6 +292,7 @@
   var batchBytes = KEEPALIVE_BYTES;
   var isOpen = false;
   var isBusy = false;
+  var underWay = 0;
   var timer;
   var failures = 0;
   var firstFailure = 0;
@@ -379,7 +380,7 @@
       });
     }
     if (isRecovered) headers["Rsa-Recovered"] = true;
-    if (!isLeaving) headers["Sternpost-In-Order"] = true;
+    if (!underWay++) headers["Sternpost-In-Order"] = true;
     let status = 0;
     let waitMs = 0;
     let cause = "client-network";
@@ -391,8 +392,9 @@
       waitMs = after >= 0 ? after * 1e3 : Date.parse(after) - now();
     } catch (error) {
       if (error.name === "TimeoutError") cause = "client-timeout";
-      if (isLeaving && attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body))) status = 200;
+      if (isLeaving) attempt(() => navigator.sendBeacon(`${url}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, body));
     }
+    underWay--;
     for (const item of batch) item.isSending = false;
     if (!status || status > 499 || status === 408 || status === 429) {
       lastFailure = now();
@@ -889,7 +891,7 @@
 
   // src/version.ts
   var VERSION = "0.1.0";
-  var BUILD = "NemJ";
+  var BUILD = "nUf8";
 
   // src/message.ts
   var name = "RudderLabs JavaScript SDK";

@@ -229,7 +229,7 @@
   };
 
   // src/version.ts
-  var BUILD = "NemJ";
+  var BUILD = "nUf8";
 
   // src/message.ts
   var mergeContext = (context, given) => {
