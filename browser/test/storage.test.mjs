@@ -105,12 +105,15 @@ test('cookies that are cleared while the page is open: whoever is there afterwar
   await wait(page);
   await page.context().clearCookies();
   await page.evaluate("rudderanalytics.track('one')");
-  await page.evaluate("rudderanalytics.track('two'); rudderanalytics.alias('me')");
-  await until(() => world.plane.events().length === 4);
-  const [before, one, two, alias] = world.plane.events();
-  assert.notEqual(one.anonymousId, before.anonymousId);
-  assert.deepEqual([two.anonymousId, alias.previousId], [one.anonymousId, one.anonymousId]);
-  assert.equal(await page.evaluate('rudderanalytics.getAnonymousId()'), one.anonymousId);
+  await page.evaluate("rudderanalytics.track('two')");
+  await page.context().clearCookies();
+  await page.evaluate("rudderanalytics.alias('me'); rudderanalytics.track('last')");
+  await until(() => world.plane.events().length === 5);
+  const [before, one, two, alias, last] = world.plane.events();
+  assert.equal(new Set([before, one, alias].map((event) => event.anonymousId)).size, 3);
+  assert.equal(two.anonymousId, one.anonymousId);
+  assert.deepEqual([alias.previousId, last.anonymousId], [alias.anonymousId, alias.anonymousId]);
+  assert.equal(await page.evaluate('rudderanalytics.getAnonymousId()'), last.anonymousId);
 });
 
 for (const script of ['sp.js', 'sp.min.js']) {
