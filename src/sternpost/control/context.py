@@ -114,7 +114,7 @@ class Workspaces(Protocol):
         ...
 
     def elsewhere(self, document: Mapping[str, Any]) -> list[str]:
-        """Destinations by which it would have events sent where they are not sent now. Raises WorkspaceError."""
+        """Destinations by which it would have events sent where they are not sent now."""
         ...
 
     def difference(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

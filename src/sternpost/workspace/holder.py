@@ -142,9 +142,8 @@ class WorkspaceHolder:
         return stored.redirected(self.document, document, self._destinations)
 
     def elsewhere(self, document: Mapping[str, Any]) -> list[str]:
-        """Destinations by which the document would have events sent where they are not sent now. Raises WorkspaceError."""
-        sealed = stored.seal_document(document, self._destinations, self._key, previous=self.document)
-        return stored.elsewhere(self.document, sealed, self._destinations)
+        """Destinations by which the document would have events sent where they are not sent now."""
+        return stored.elsewhere(self.document, document, self._destinations, self._key)
 
     def masked(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """A stored document with secrets masked."""

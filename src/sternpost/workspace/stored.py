@@ -194,29 +194,37 @@ def changed_secrets(
 def redirected(
     old: Mapping[str, Any], new: Mapping[str, Any], destinations: Mapping[str, Destination]
 ) -> list[str]:
-    """Destinations whose address changes while a secret is kept, by mask or as it was: it would be sent where nobody who knows it sent it."""
+    """Destinations whose address changes while a secret is kept, by mask or as it was: it would be sent where nobody who knows it sent it.
+
+    Kept is also a reference that moves to another field, or a secret of an earlier revision that is brought back.
+    """
     earlier = {place.name: place.value for place in _secrets(old, destinations)}
+    known = {(name[0], value) for name, value in earlier.items() if value.strip()}
     keeping = {
         place.name[0]
         for place in _secrets(new, destinations)
-        if place.name in earlier and (place.value.startswith(MASK) or place.value == earlier[place.name])
+        if (place.name in earlier and place.value.startswith(MASK)) or (place.name[0], place.value) in known
     }
     before, after = _addresses(old, destinations), _addresses(new, destinations)
     return sorted(one for one in keeping if before.get(one) != after.get(one))
 
 
 def elsewhere(
-    old: Mapping[str, Any], new: Mapping[str, Any], destinations: Mapping[str, Destination]
+    old: Mapping[str, Any], new: Mapping[str, Any], destinations: Mapping[str, Destination], key: SecretKey
 ) -> list[str]:
-    """Destinations of a sealed document to which events would go that went nowhere, to another address, or with another key."""
+    """Destinations to which events would go that went nowhere, to another address, or with another key. Masked secrets are those of `old`."""
+    earlier = {place.label: place.value for place in _secrets(old, destinations)}
     whither = []
     for document in (old, new):
-        keys = {place.label: place.value for place in _secrets(document, destinations)}
+        keys = {}
+        for place in _secrets(document, destinations):
+            value = earlier.get(place.label, "") if place.value.startswith(MASK) else place.value
+            keys[place.label] = _opened(value, key) or value
         whither.append(
             {
                 identifier: (
                     address,
-                    {label: key for label, key in keys.items() if label.startswith(f"{identifier}/")},
+                    {label: value for label, value in keys.items() if label.startswith(f"{identifier}/")},
                 )
                 for identifier, address in _addresses(document, destinations).items()
             }
@@ -336,7 +344,8 @@ def _addresses(
     found: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for identifier, entry in _by_id(document, "destinations").items():
         fields = destinations[entry["type"]].spec.fields if entry["type"] in destinations else ()
-        settings = entry.get("settings") or {}
+        settings = entry.get("settings")
+        settings = settings if isinstance(settings, Mapping) else {}
         names = [field.name for field in fields if field.address or field.kind == "url"]
         found[identifier] = (entry["type"], {name: settings.get(name) for name in names})
     return found

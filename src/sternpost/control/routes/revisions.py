@@ -57,6 +57,8 @@ async def roll_back(context: Context, request: Request) -> Any:
     dry = flag_of(request, "dryRun")
     async with context.applying:
         _, document = await _known(context, number)
+        # Who decided since then where something is sent is not overruled.
+        changes.own_addresses(context, request, document)
         lines = context.workspaces.difference(context.workspaces.document, document)
         if lines and not dry:
             audit.intend(request, f"revision {number}", changes=lines)
