@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 
+from sternpost.model import Rejected
 from tests.console.house import PASSWORD, Browser, House, text_of
 
 
@@ -143,3 +144,26 @@ async def test_viewers_see_hashes_on_every_page(home: House) -> None:
             for value in VALUES:
                 assert value not in html.unescape(answer.body.decode()), (path, value)
     assert "ann-id@example.com" in await bea.get("/console/events/m1")
+
+
+async def test_who_sees_hashes_works_with_what_was_said(home: House) -> None:
+    """The buttons beside each thing that was said, which such an editor sees as a hash, take the same events."""
+    owner = await home.owner()
+    eve = await invited(home, owner, "eve", "editor")
+    await owner.get("/console/settings/people")
+    await owner.post("/console/settings/people/eve", change="hide")
+    said = ("The name is empty.", "The id is too long.", "The name is empty.")
+    await home.bench.accept(
+        *({"type": "track", "event": "E", "userId": f"u{n}", "messageId": f"r{n}"} for n in range(3))
+    )
+    await home.bench.settle("pendo", "track", *(Rejected("refused_by_destination", one) for one in said))
+    page = await eve.get("/console/failures")
+    first = re.findall(r'name="shape" value="(hidden:[^"]+)"', page)[0]
+    form = {"destination": "pendo", "reason": "refused_by_destination", "shape": first}
+    page = await eve.follow(await eve.post("/console/failures/retry", **form))
+    assert "2 events went back into the queue" in text_of(page)
+    other = (await eve.json("/console/failures"))["failures"][0]["shapes"][0]["shape"]
+    answer = await eve.post(
+        "/console/failures/discard", **{**form, "shape": other}, count="1", note="test data"
+    )
+    assert "1 event ended as skipped" in text_of(await eve.follow(answer))

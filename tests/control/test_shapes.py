@@ -9,6 +9,7 @@ import pytest
 
 from sternpost.control.shapes import SHAPE_CHARS_MAX, shape_of
 from sternpost.model import Rejected
+from tests.control.test_personal import reader
 
 from .bench import Bench
 
@@ -74,6 +75,21 @@ async def test_some_of_a_group_by_what_was_said(bench: Bench) -> None:
     )
     assert (answer.json["discarded"], answer.json["left"]) == (2, 1)
     assert 'Discarded by token:api-token: "test data"' in (await bench.fate("m0"))["explanation"]
+
+
+async def test_a_shape_that_is_hidden_still_says_which(bench: Bench) -> None:
+    """Who may not see personal data is shown the hash of what was said, and takes those of which the same was said by it."""
+    await rejected(bench)
+    token = await reader(bench, "editor")
+    [group] = (await bench.ask("GET", "/failures", token=token)).json["failures"]
+    shape = group["shapes"][0]["shape"]
+    assert shape.startswith("hidden:")
+    wanted: dict[str, Any] = {"destination": "pendo", "reason": "refused_by_destination", "shape": shape}
+    retried = await bench.ask("POST", "/failures/retry", {**wanted, "limit": 2}, token=token)
+    assert (retried.json["retried"], retried.json["left"]) == (2, 2)
+    discarded = await bench.ask("POST", "/failures/discard", {**wanted, "note": "test data"}, token=token)
+    assert (discarded.json["discarded"], discarded.json["left"]) == (1, 1)
+    assert (await bench.fate("m2"))["state"] == "rejected"
 
 
 async def test_export(bench: Bench) -> None:
