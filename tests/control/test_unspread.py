@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from typing import Any
 
 import pytest
@@ -144,6 +146,23 @@ async def test_a_stop_covers_ids_that_only_arrivals_link(bench: Bench) -> None:
     assert bench.persons.knows("b1")
     await bench.persons.allow("ann")
     assert not bench.persons.knows("a1")
+
+
+async def test_a_stop_is_completed_also_when_the_store_had_no_room(bench: Bench) -> None:
+    """What could not be written is written by the next step."""
+    await bench.persons.start()
+    await arrive(bench, {"type": "identify", "userId": "ann", "anonymousId": "a1", "messageId": "l"})
+    await bench.persons.stop("ann", by="tests", note="")
+    with contextlib.closing(sqlite3.connect(bench.store.path)) as other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON stopped BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+        async with running(bench.overflow.run()):
+            with pytest.raises(Exception, match="disk is full"):
+                await bench.persons.step()
+            other.execute("DROP TRIGGER full")
+            await bench.persons.step()
+    assert bench.persons.knows("a1")
 
 
 async def test_a_new_workspace_tells_of_what_arrived(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

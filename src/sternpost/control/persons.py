@@ -68,9 +68,8 @@ class Persons:
         self._forget_in_memory = forget_in_memory
         self._secret = b""
         self._stopped: set[bytes] = set()
-        self._to_complete: dict[
-            str, tuple[str, str]
-        ] = {}  #: who was stopped just now, by whom, with which note
+        #: Who was stopped just now, by whom, with which note.
+        self._to_complete: dict[str, tuple[str, str]] = {}
         self._something = asyncio.Event()
 
     async def start(self) -> None:
@@ -147,13 +146,16 @@ class Persons:
 
     async def step(self) -> float:
         """Everything that is due now; seconds until something is again."""
-        for person_id, (by, note) in list(self._to_complete.items()):
+        for person_id, asked in list(self._to_complete.items()):
             await self._until_caught_up()
-            del self._to_complete[person_id]
             if self.knows(person_id):
                 who, _ = await self.tables.ids_of(person_id)
+                by, note = asked
                 await self.tables.stop(who, keep_id=True, by=by, note=note, now=self._clock())
                 await self.start()
+            # Only now: when the store had no room, it is tried again. Who was stopped anew meanwhile is completed anew.
+            if self._to_complete[person_id] is asked:
+                del self._to_complete[person_id]
         # One that was killed between the two steps is compacted by the next life.
         removed = [
             await self._remove(one) if one.state == "removing" else one
