@@ -135,6 +135,22 @@ def test_send_elsewhere(demo: Demo, tmp_path: Path) -> None:
     assert "no API token" in nobody.err
 
 
+def test_a_hint_leads_to_the_same_server(demo: Demo, tmp_path: Path) -> None:
+    """What a command advises next works where it was given: with the directory that it was told, and an id as one word."""
+    there = tmp_path / "the demo"
+    there.symlink_to(demo.place / "sternpost-demo")
+    place = ("--data-dir", str(there))
+    stopped = sternpost("people", "stop", "a b", "--note", "test", *place, cwd=tmp_path)
+    assert stopped.status == 0, stopped.err
+    advice = shlex.split(stopped.err.partition("Lift it: sternpost ")[2])
+    allowed = sternpost(*advice, cwd=tmp_path)
+    assert "a b is allowed again." in allowed.out, allowed.err
+    assert "replay --user 'a b' --filter" in allowed.err
+    for words in (("failures", "retry", "pendo", "bad_id"), ("replay", "--yes")):
+        said = sternpost(*words, *place, cwd=tmp_path)
+        assert f"--data-dir {shlex.quote(str(there))}" in said.err, said.err
+
+
 def test_unknown_event(demo: Demo) -> None:
     found = demo.run("events", "get", "surely-not-there")
     assert (found.status, found.out) == (1, "")

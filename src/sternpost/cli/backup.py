@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -86,7 +87,7 @@ def restore(file: Path, data_dir: Path | None, *, yes: bool, dry_run: bool) -> N
         say(f"What was there is {access.shown(moved)}; remove it when it is not needed any more.")
     if problem := _key_problem(copied, directory, os.environ):
         remark(problem)
-    option = "" if directory == DATA_DIR else f" --data-dir {directory}"
+    option = "" if directory == DATA_DIR else f" --data-dir {shlex.quote(str(directory))}"
     remark(f"Go on with: {program_here()} serve{option}")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shlex
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from sternpost import __version__, access
-from sternpost.commandline import program_here
+from sternpost.commandline import CommandLine, program_here
 from sternpost.errors import CommandError, UsageError
 
 DATA_DIRS = (Path("sternpost-data"), Path("sternpost-demo"))
@@ -162,6 +163,18 @@ def address_of(ctx: click.Context) -> Address:
     )
 
 
+def commands(ctx: click.Context) -> CommandLine:
+    """What stands around the words of another command that is to find the same server."""
+    address = address_of(ctx)
+    given = (
+        ("--url", address.url),
+        ("--data-dir", address.data_dir),
+        ("--token-file", address.token_file),
+    )
+    options = (f" {name} {shlex.quote(str(value))}" for name, value in given if value)
+    return CommandLine(program_here(), "".join(options))
+
+
 def find(address: Address, env: Mapping[str, str] = os.environ) -> Server:
     """The server that is meant. Raises CommandError with what to do when none runs."""
     if address.url:
@@ -214,7 +227,7 @@ def none_runs(places: Sequence[Path]) -> str:
                 f"The server of {access.shown(place)} ({who}) does not answer. It may be starting or stopping; "
                 "try again, or look at its log."
             )
-    hint = "" if len(places) > 1 else f" --data-dir {places[0]}"
+    hint = "" if len(places) > 1 else f" --data-dir {shlex.quote(str(places[0]))}"
     return f"No server runs on {shown}. Start one with: {program_here()} serve{hint}. Or give --url the address of one."
 
 

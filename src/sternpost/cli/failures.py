@@ -11,7 +11,6 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Group
 from sternpost.cli.output import count, day_and_clock, plain, remark, say, say_json, styled, table
-from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 PER_REQUEST = 2_000  #: dead letters per request: each a few seconds at most
@@ -51,7 +50,8 @@ def list_(ctx: click.Context, destination: str | None, *, as_json: bool) -> None
     ]
     for line in table(("destination", "reason", "events", "last", "what it is"), rows):
         say(line)
-    remark(f"See one: {program_here()} failures show {groups[0]['destination']} {groups[0]['reason']}")
+    words = f"failures show {groups[0]['destination']} {groups[0]['reason']}"
+    remark(f"See one: {client.commands(ctx)(words)}")
 
 
 @failures.command("show", examples=("sternpost failures show pendo bad_id",))
@@ -98,7 +98,7 @@ def show(ctx: click.Context, destination: str, reason: str, limit: int, *, as_js
         say(line)
     if answer.get("next"):
         remark(f"The first {limit}; more with --limit, at most 500.")
-    remark(f"When it is corrected: {program_here()} failures retry {destination} {reason}")
+    remark(f"When it is corrected: {client.commands(ctx)(f'failures retry {destination} {reason}')}")
 
 
 @failures.command(
@@ -131,13 +131,15 @@ def retry(
         )
         return
     done = _all_pages(server, "/api/v1/failures/retry", destination, reason, ids, shape)
-    say(f"{count(done['retried'], 'event')} put back into the lanes. Watch them: {program_here()} tail")
+    say(
+        f"{count(done['retried'], 'event')} put back into the lanes. Watch them: {client.commands(ctx)('tail')}"
+    )
     if done["notConnected"]:
         remark(
             f"{count(done['notConnected'], 'event')} stayed: their sources are not connected to {destination} any more. "
             "Connect them and retry."
         )
-    _explain_nothing(done["retried"] + done["notConnected"], destination, reason)
+    _explain_nothing(ctx, done["retried"] + done["notConnected"], destination, reason)
 
 
 @failures.command("discard", examples=('sternpost failures discard pendo bad_id --note "test data" --yes',))
@@ -173,7 +175,7 @@ def discard(
         _ask(number, destination)
     done = _all_pages(server, "/api/v1/failures/discard", destination, reason, ids, shape, note=note)
     say(f"{count(done['discarded'], 'event')} discarded.")
-    _explain_nothing(done["discarded"], destination, reason)
+    _explain_nothing(ctx, done["discarded"], destination, reason)
 
 
 @failures.command("export", examples=("sternpost failures export pendo bad_id",))
@@ -214,7 +216,9 @@ def resume(ctx: click.Context, destination: str, channel: str | None) -> None:
         say(f"Nothing of {plain(destination)} is blocked.")
         return
     names = ", ".join(plain(name) for name in resumed if name)
-    say(f"{plain(destination)}{f' ({names})' if names else ''} is tried again. See: {program_here()} doctor")
+    say(
+        f"{plain(destination)}{f' ({names})' if names else ''} is tried again. See: {client.commands(ctx)('doctor')}"
+    )
 
 
 def _ask(number: int, destination: str) -> None:
@@ -276,7 +280,9 @@ def _all_pages(
         content["after"] = answer["next"]
 
 
-def _explain_nothing(done: int, destination: str, reason: str | None) -> None:
+def _explain_nothing(ctx: click.Context, done: int, destination: str, reason: str | None) -> None:
     if not done:
         which = f" with the reason {reason}" if reason else ""
-        remark(f"Nothing of {destination}{which} waits in failures. See: {program_here()} failures list")
+        remark(
+            f"Nothing of {destination}{which} waits in failures. See: {client.commands(ctx)('failures list')}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,6 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Group
 from sternpost.cli.output import count, day_and_clock, plain, remark, say, say_json, styled, table
-from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 
@@ -66,7 +66,7 @@ def stop(ctx: click.Context, person_id: str, note: str) -> None:
     server = client.find(client.address_of(ctx))
     server.post(f"/api/v1/people/{client.segment(person_id)}/stop", {"note": note})
     say(f"{plain(person_id)} is stopped: events are accepted and not delivered.")
-    remark(f"Lift it: {program_here()} people allow {person_id}")
+    remark(f"Lift it: {client.commands(ctx)(f'people allow {shlex.quote(person_id)}')}")
 
 
 @people.command("allow", examples=("sternpost people allow u1",))
@@ -79,9 +79,8 @@ def allow(ctx: click.Context, person_id: str) -> None:
     answer = server.post(f"/api/v1/people/{client.segment(person_id)}/allow", {})
     if answer["changed"]:
         say(f"{plain(person_id)} is allowed again.")
-        remark(
-            f"What was skipped: {program_here()} replay --user {person_id} --filter reason:suppressed_person --dry-run"
-        )
+        words = f"replay --user {shlex.quote(person_id)} --filter reason:suppressed_person --dry-run"
+        remark(f"What was skipped: {client.commands(ctx)(words)}")
     else:
         say(f"{plain(person_id)} was not stopped.")
 
@@ -114,7 +113,8 @@ def forget(
     else:
         _say_deletion(receipt)
         if receipt["state"] != "done":
-            remark(f"See how it stands: {program_here()} people forget {person_id} --status")
+            words = f"people forget {shlex.quote(person_id)} --status"
+            remark(f"See how it stands: {client.commands(ctx)(words)}")
 
 
 @people.command("list", examples=("sternpost people list",))

@@ -12,7 +12,6 @@ import click
 from sternpost.cli import client
 from sternpost.cli.app import Command, Group
 from sternpost.cli.output import count, day_and_clock, plain, remark, say, say_json, size, span, styled, table
-from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 ESTIMATE_TIMEOUT_S = 120.0  #: a filter that needs bodies reads thousands of them
@@ -114,9 +113,9 @@ def replay(
     else:
         _say_estimate(estimate, warnings=not sys.stdin.isatty() or yes or not estimate["delivered"])
         say(styled(f"Replay {begun['id']} runs.", bold=True))
-        remark(
-            f"See how it stands: {program_here()} replay show {begun['id']}   Stop it: {program_here()} replay pause {begun['id']}"
-        )
+        commands = client.commands(ctx)
+        show, pause = commands(f"replay show {begun['id']}"), commands(f"replay pause {begun['id']}")
+        remark(f"See how it stands: {show}   Stop it: {pause}")
     if wait and begun["state"] != "done":
         ctx.exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ def salvage(data_dir: Path | None, *, dry_run: bool) -> None:
         finally:
             copying.remove(new)
     say(f"{access.shown(store)} is the new store; the damaged one is {access.shown(kept)}.")
-    option = "" if directory == DATA_DIR else f" --data-dir {directory}"
+    option = "" if directory == DATA_DIR else f" --data-dir {shlex.quote(str(directory))}"
     remark(f"Go on with: {program_here()} serve{option}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,6 @@ from sternpost import __version__
 from sternpost.cli import client
 from sternpost.cli.app import command, unknown
 from sternpost.cli.output import say, say_json
-from sternpost.commandline import program_here
 from sternpost.errors import CommandError, UsageError
 
 TYPES = ("identify", "group", "track", "page", "screen", "alias")
@@ -111,8 +111,8 @@ def send(
     if as_json:
         say_json({"messageId": event["messageId"], "type": event["type"]})
         return
-    option = follow_option(address)
-    say(f"sent  {event['messageId']}   follow it: {program_here()} events get {event['messageId']}{option}")
+    follow = client.commands(ctx)(f"events get {shlex.quote(event['messageId'])}")
+    say(f"sent  {event['messageId']}   follow it: {follow}")
 
 
 def build(
@@ -243,15 +243,3 @@ def post(url: str, event: Mapping[str, Any], write_key: str) -> None:
         raise CommandError(f"Not accepted ({answer.status}, {code}): {reason.text} {reason.remedy}")
     shown = answer.body[:200].decode(errors="replace").strip()
     raise CommandError(f"Not accepted: {url} answered {answer.status}{f' ({shown})' if shown else ''}.")
-
-
-def follow_option(address: client.Address) -> str:
-    """What `events get` needs to find the same server."""
-    import shlex
-
-    found = f" --url {shlex.quote(address.url)}" if address.url else ""
-    if address.data_dir is not None:
-        found += f" --data-dir {shlex.quote(str(address.data_dir))}"
-    if address.token_file is not None:
-        found += f" --token-file {shlex.quote(str(address.token_file))}"
-    return found
