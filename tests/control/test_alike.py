@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sternpost.control.alike import BEGAN_WITHIN_S, DEPTH_MAX, PATHS_MAX, alike, change_before
-from sternpost.model import Rejected
+from sternpost.model import Rejected, Retry
 from sternpost.store.revisions import Revision
 from tests.control.bench import Bench
 from tests.control.test_api import TRACK
@@ -70,6 +70,17 @@ async def test_of_a_group(bench: Bench) -> None:
     assert (found["same"]["type"], found["same"]["userId"]) == ("track", "ada")
     assert "messageId" in found["differs"]
     assert "properties.n" in found["differs"]
+
+
+async def test_a_group_began_with_the_first_that_was_rejected(bench: Bench) -> None:
+    """Which need not be the one that was received first."""
+    await bench.accept(*({**TRACK, "messageId": f"m{n}", "userId": f"u{n}"} for n in range(2)))
+    await bench.settle("pendo", "track", Retry("timeout"), Rejected("bad_id", "No."))
+    began = (await bench.get("/failures"))["failures"][0]["firstAt"]
+    bench.now += 3600
+    await bench.settle("pendo", "track", Rejected("bad_id", "No."))
+    [group] = (await bench.get("/failures"))["failures"]
+    assert (group["count"], group["firstAt"]) == (2, began)
 
 
 @pytest.mark.parametrize("how", ["retry", "replay"])

@@ -333,6 +333,7 @@ async def test_kept_secrets_stay_at_their_address(bench: Bench) -> None:
         (hosts, "pendo"),
         ({**hosts, "integrationKey": again["integrationKey"]}, "pendo"),
         ({"url": elsewhere}, "hook"),
+        ({"url": elsewhere, "signingSecret": "••••"}, "hook"),
     ):
         for method, path, content in (
             (

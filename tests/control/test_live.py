@@ -275,7 +275,7 @@ async def test_stream_ends_with_the_server(bench: Bench) -> None:
 )
 async def test_nothing_will_ever_come(bench: Bench, query: str, said: str) -> None:
     """Whoever waits for what is not there is told so; to exclude it, or to ask what is kept of it, is no mistake."""
-    answer = await bench.ask("GET", f"/live?{query}")
+    answer = await asyncio.wait_for(bench.ask("GET", f"/live?{query}"), 5)
     assert answer.status == 400
     assert f"{answer.json['error']['message']} {answer.json['error']['remedy']}" == said
     assert (await bench.ask("HEAD", "/live?q=-source:nope")).status == 200
