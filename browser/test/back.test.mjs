@@ -33,18 +33,22 @@ test('leaving and coming back loses nothing and keeps nothing twice', async () =
   assert.deepEqual(page.problems, []);
 });
 
-test('what another page took over meanwhile is not sent again', async () => {
-  const page = await world.show('/one', world.snippet(READY, FAST));
-  await ready(page);
-  await onReturn(page, 'back');
-  world.plane.answer = () => DOWN;
-  await page.evaluate("rudderanalytics.track('waits')");
-  world.site.pages['/two'] = world.snippet(READY, FAST);
-  await page.goto(world.site.url + '/two');
-  world.plane.answer = () => 200;
-  await until(() => kept().includes('waits'), 15000);
-  await page.goBack({ waitUntil: 'commit' });
-  await until(() => kept().includes('back'), 8000, () => JSON.stringify(kept()));
-  assert.deepEqual(kept(), ['waits', 'back']);
-  assert.equal(world.plane.names().filter((name) => name === 'waits').length, 1);
-});
+// `delayMs`: the end of the last request comes while the page is left behind, or before.
+for (const delayMs of [0, 1000]) {
+  test(`what another page took over meanwhile is not sent again, its last request refused after ${delayMs} ms`, async () => {
+    const page = await world.show('/one', world.snippet(READY, FAST));
+    await ready(page);
+    await onReturn(page, 'back');
+    // Only what another page took over arrives: whatever the first still sends when it is left does not.
+    world.plane.answer = ({ headers }) => (headers['rsa-recovered'] ? 200 : { ...DOWN, delayMs });
+    await page.evaluate("rudderanalytics.track('waits')");
+    world.site.pages['/two'] = world.snippet(READY, FAST);
+    await page.goto(world.site.url + '/two');
+    await until(() => kept().includes('waits'), 15000);
+    world.plane.answer = () => 200;
+    await page.goBack({ waitUntil: 'commit' });
+    await until(() => kept().includes('back'), 8000, () => JSON.stringify(kept()));
+    assert.deepEqual(kept(), ['waits', 'back']);
+    assert.equal(world.plane.names().filter((name) => name === 'waits').length, 1);
+  });
+}

@@ -85,7 +85,7 @@ const script = (calls) => `window.seen = [];
 
 /** One page with one SDK: what was sent in the order it was made, and what the callbacks got. */
 const run = async (which, calls) => {
-  world.plane.reset();
+  await world.plane.reset();
   const html = which === 'ours'
     ? world.snippet('', { head: '' }).replace('</body>', `<script>window.go = function () { ${script(calls)} };</script></body>`)
     : world.genuine('v3', `window.go = function () { ${script(calls)} };`);

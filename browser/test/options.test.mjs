@@ -34,7 +34,7 @@ for (const level of ['none', 'default', 'full']) {
   test(`uaChTrackLevel ${level}: the hints that v3 sends`, async () => {
     const seen = [];
     for (const sdk of ['ours', 'v3']) {
-      world.plane.reset();
+      await world.plane.reset();
       // What is asked of the browser for `full` is there with the next event.
       await open(sdk, { uaChTrackLevel: level }, { calls: "new Promise(function (done) { setTimeout(done); }).then(function () { rudderanalytics.track('t'); })" });
       seen.push((await events('t'))[0].context['ua-ch']);

@@ -22,7 +22,7 @@ const CALLS = `
 
 const prepare = async (agent, config) => {
   await sandbox.reset();
-  world.plane.reset();
+  await world.plane.reset();
   const content = agent === 'genuine' ? world.plane.url : sandbox.url;
   if (agent === 'genuine') world.plane.files[`/agent/static/${APP_KEY}/pendo.js`] = () => genuine;
   world.plane.config = sourceConfig([

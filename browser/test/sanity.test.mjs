@@ -130,7 +130,7 @@ const masked = (event) => {
 
 /** Opens the page of one SDK and runs all cases; what was not called back is null. */
 const runAll = async (which) => {
-  world.plane.reset();
+  await world.plane.reset();
   world.plane.config = sourceConfig([
     { id: 'own', enabled: true, destinationDefinition: { name: 'CUSTOM', displayName: 'Custom Device Mode' },
       config: { eventFilteringOption: 'whitelistedEvents', whitelistedEvents: [{ eventName: ' Listed ' }, { eventName: '' }], blacklistedEvents: [] } },

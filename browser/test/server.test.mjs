@@ -27,7 +27,7 @@ const settings = (more = {}) => ({ region: 'custom', hosts: { api: sandbox.url, 
 const prepare = async (mode, more, parts, builds) => {
   if (server) server.close();
   await sandbox.reset();
-  world.plane.reset();
+  await world.plane.reset();
   world.plane.files[`/agent/static/${APP_KEY}/pendo.js`] = () => genuine;
   server = await startSternpost(workspace(mode, settings(more), parts), builds);
 };

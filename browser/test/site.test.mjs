@@ -18,7 +18,7 @@ after(() => sandbox.close());
 const prepare = async (config = {}) => {
   await world.browser.closePages();
   await sandbox.reset();
-  world.plane.reset();
+  await world.plane.reset();
   world.site.headers = {};
   world.browser.foreign.length = 0;
   world.plane.files[`/agent/static/${APP_KEY}/pendo.js`] = () => genuine;

@@ -72,7 +72,8 @@ export const startPlane = async () => {
     answer: () => 200,
     files: {},
   };
-  const server = await listen((request, response) => {
+  let server;
+  const handle = (request, response) => {
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
@@ -120,21 +121,25 @@ export const startPlane = async () => {
         response.end('OK');
       }, verdict.delayMs || 0);
     });
-  });
-  plane.url = `http://127.0.0.1:${server.address().port}`;
+  };
   plane.close = () => new Promise((done) => (server.closeAllConnections(), server.close(done)));
-  /** Requests with events, the events with what travelled beside them. */
-  plane.posts = () => plane.requests.filter((entry) => !entry.preflight && /^\/(beacon\/)?v1\//.test(entry.path));
-  plane.events = () =>
-    plane.posts().filter((entry) => entry.answered < 400).flatMap((entry) => (entry.json.batch ? entry.json.batch : [entry.json]));
-  plane.names = () => plane.events().map((event) => event.event || event.type);
-  plane.reset = () => {
+  /** As new, on another port: what pages of before still send (requests with keepalive outlive them) reaches nobody. */
+  plane.reset = async () => {
+    if (server) await plane.close();
+    server = await listen(handle);
+    plane.url = `http://127.0.0.1:${server.address().port}`;
     plane.requests.length = 0;
     plane.config = sourceConfig();
     plane.configStatus = 200;
     plane.answer = () => 200;
     plane.files = {};
   };
+  /** Requests with events, the events with what travelled beside them. */
+  plane.posts = () => plane.requests.filter((entry) => !entry.preflight && /^\/(beacon\/)?v1\//.test(entry.path));
+  plane.events = () =>
+    plane.posts().filter((entry) => entry.answered < 400).flatMap((entry) => (entry.json.batch ? entry.json.batch : [entry.json]));
+  plane.names = () => plane.events().map((event) => event.event || event.type);
+  await plane.reset();
   return plane;
 };
 

@@ -12,7 +12,7 @@ export const useWorld = ({ once, ...browser } = {}) => {
   });
   if (!once) beforeEach(async () => {
     await world.browser.closePages();
-    world.plane.reset();
+    await world.plane.reset();
     world.site.pages = {};
     world.site.headers = {};
     world.browser.foreign.length = 0;
