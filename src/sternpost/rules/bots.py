@@ -14,6 +14,9 @@ def is_bot(user_agent: object) -> bool:
 
 
 def may_name_bot(body: bytes) -> bool:
-    """Whether it is worth the reading: False when no text in a JSON body can be a bot's user agent. Costs a third of reading it."""
-    lower = body.lower()
+    """Whether it is worth the reading: False when no text in a JSON body can be a bot's user agent. Costs less than reading it."""
+    agent = body.find(b"userAgent")
+    if agent < 0:
+        return False
+    lower = body[agent:].lower()
     return b"bot" in lower or b"crawler" in lower or b"spider" in lower or b"\\u00" in lower
