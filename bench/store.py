@@ -44,6 +44,8 @@ def requests(data_dir: Path, run: str) -> Counter[tuple[int, int]]:
     """How many events of each request (thread and number) of one run are in the store, among its events or its arrivals."""
     connection = connect(data_dir)
     try:
+        # One moment for both: what is spread meanwhile would be in neither.
+        connection.execute("BEGIN")
         found = Counter(
             {
                 (int(thread), int(request)): int(events)
