@@ -65,7 +65,6 @@ from sternpost.intake.overflow import Overflow
 from sternpost.metrics import Metrics
 from sternpost.model import DestinationConfig, Event, Source, Workspace
 from sternpost.observers import Observers
-from sternpost.sandbox.app import create_app as create_sandbox
 from sternpost.server import (
     Listener,
     Paths,
@@ -206,6 +205,9 @@ async def _build(
 
     sandbox_url = None
     if demo is not None:
+        # Only the demo has one; its page alone takes a tenth of the time of a start.
+        from sternpost.sandbox.app import create_app as create_sandbox
+
         sandbox = create_sandbox(state_file=data_dir / SANDBOX_FILE)
         sandbox_url = await _listen(stack, settings.host, demo.sandbox_port, sandbox, flag="--sandbox-port")
 
