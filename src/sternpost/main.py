@@ -205,7 +205,7 @@ async def _build(
 
     sandbox_url = None
     if demo is not None:
-        # Only the demo has one; its page alone takes a tenth of the time of a start.
+        # Only the demo has one, and other starts are quicker without it.
         from sternpost.sandbox.app import create_app as create_sandbox
 
         sandbox = create_sandbox(state_file=data_dir / SANDBOX_FILE)

@@ -253,6 +253,14 @@ def test_a_command_that_finds_no_server_imports_nothing_heavy(tmp_path: Path) ->
     assert done.stdout == "[]\n"
 
 
+def test_a_server_without_a_demo_does_not_load_the_sandbox(tmp_path: Path) -> None:
+    """So it answers sooner."""
+    script = "import sys, sternpost.cli.serve, sternpost.main; print('sternpost.sandbox.app' in sys.modules)"
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_light_imports() -> None:
     """What the commands import at their top is the standard library, click, and small modules of ours."""
     for path in Path(app.__file__).parent.glob("*.py"):

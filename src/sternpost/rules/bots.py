@@ -19,4 +19,5 @@ def may_name_bot(body: bytes) -> bool:
     if agent < 0:
         return False
     lower = body[agent:].lower()
-    return b"bot" in lower or b"crawler" in lower or b"spider" in lower or b"\\u00" in lower
+    # Escaped, letters of the name may stand before it: its key may be written so, and another one as itself behind it.
+    return b"bot" in lower or b"crawler" in lower or b"spider" in lower or b"\\u00" in body
